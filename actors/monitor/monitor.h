@@ -1,0 +1,44 @@
+// The monitor: namespace, membership, groups and placement, as one replicated state machine with an
+// actor around it.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "actors/disk.h"
+#include "actors/replica/replica.h"
+#include "actors/table.h"
+#include "broker/actor.h"
+
+namespace dfs {
+
+struct MonitorSettings {
+  std::string directory;    // of the log; the table has its own
+  uint32_t replicas = 2;    // of the default pool; used when the cluster is created
+  uint32_t min_copies = 0;  // 0: one less than replicas, at least 1
+  uint32_t groups = 64;     // a power of two
+  uint64_t block_bytes = kBlockBytesDefault;
+  Duration heartbeat_period = std::chrono::milliseconds(500);  // told to nodes that join
+  Duration check_interval = std::chrono::milliseconds(500);    // seed 000: 2.5 s
+  Duration down_after = std::chrono::seconds(3);               // seed 000: 3 s
+  ReplicaSettings replica;
+};
+
+class Monitor : public Actor {
+ public:
+  Monitor(Bus& bus, Disk& disk, Table& table, MonitorSettings settings);
+  ~Monitor() override;
+
+  void start(std::function<void(Result<void>)> ready) override;
+  void receive(Envelope envelope) override;
+  void observe(const std::string& topic, Envelope envelope) override;
+  void link_down(const Link& link) override;
+  void stop(std::function<void()> stopped) override;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace dfs

@@ -1,0 +1,46 @@
+// The storage node: keeps blocks, passes them down the chain, tells the monitor how it fares.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "actors/disk.h"
+#include "actors/table.h"
+#include "broker/actor.h"
+
+namespace dfs {
+
+struct StorageSettings {
+  std::string directory;  // segments and identity
+  std::string host;       // failure domain labels
+  std::string rack;
+  uint64_t segment_bytes = 1ull << 30;
+  uint64_t capacity_bytes = 0;              // 0: what the file system has
+  uint32_t writes_max = 256;                // unfinished blocks; more are refused as `busy`
+  uint64_t memory_bytes_max = 64ull << 20;  // of parts taken in and not yet written; then `busy`
+  Duration heartbeat_period = std::chrono::milliseconds(500);  // until the monitor says otherwise
+  Duration upload_idle_max =
+      std::chrono::seconds(60);  // an unfinished block silent for so long is given up
+  Duration forward_deadline =
+      std::chrono::milliseconds(1500);  // without an answer of the next node
+};
+
+class Storage : public Actor {
+ public:
+  // `index` maps blocks to their place and lives in the same directory tree.
+  Storage(Bus& bus, Disk& disk, Table& index, StorageSettings settings);
+  ~Storage() override;
+
+  void start(std::function<void(Result<void>)> ready) override;
+  void receive(Envelope envelope) override;
+  void observe(const std::string& topic, Envelope envelope) override;
+  void link_down(const Link& link) override;
+  void stop(std::function<void()> stopped) override;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace dfs

@@ -1,0 +1,64 @@
+// One actor on one thread over ZeroMQ. The constructor returns when the actor is ready, the
+// destructor stops it and joins. The thread owns every socket of the actor and runs one poll loop.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "broker/actor.h"
+#include "broker/bus.h"
+
+namespace zmq {
+class context_t;
+}
+
+namespace dfs {
+
+// A broker's three sockets. "tcp://h:7000" means requests on 7000, published news goes in on 7001
+// and comes out on 7002; "inproc://x" means inproc://x, inproc://x-in and inproc://x-out.
+struct BrokerEndpoints {
+  std::string requests;   // ROUTER
+  std::string publish;    // XSUB
+  std::string subscribe;  // XPUB
+  static Result<BrokerEndpoints> of(const std::string& requests);
+};
+
+struct ActorSettings {
+  std::string address;  // "client/9f3c…"
+  std::string listen;   // endpoint of a ROUTER to bind, or empty; "tcp://127.0.0.1:*" allowed
+  std::vector<std::string> brokers;  // request endpoints, in order of preference
+  size_t pool_threads = 4;           // workers for Bus::run
+  size_t pool_jobs_max = 1024;       // waiting or running; more are refused as `busy`
+  size_t link_messages_max = 4096;   // queued on one link; more are refused as `busy`
+  size_t links_max = 1024;           // connections this actor opens; the longest idle is closed
+  Duration start_deadline = std::chrono::seconds(30);
+};
+
+class ActorThread {
+ public:
+  using Factory = std::function<std::unique_ptr<Actor>(Bus&)>;  // called on the new thread
+
+  // Throws nothing: ask ready(). The context must outlive the object.
+  ActorThread(zmq::context_t& context, ActorSettings settings, Factory factory);
+  ~ActorThread();
+  ActorThread(const ActorThread&) = delete;
+  ActorThread& operator=(const ActorThread&) = delete;
+
+  // What start() of the actor answered, or why its sockets could not be opened.
+  const Result<void>& ready() const;
+  const std::string& endpoint() const;  // of the bound ROUTER, with the real port
+
+  // Runs `step` on the actor's thread, soon. Callable from any thread. After stop: dropped.
+  void post(std::function<void(Actor&)> step);
+
+  // Orderly stop, at most 2 s, then join. Called by the destructor; twice is harmless.
+  void stop();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace dfs

@@ -1,0 +1,133 @@
+// The conversations "upload" and "download": the storage node's part. A block moves as parts of at
+// most kPartBytes, in order, each with its checksum; the bytes are the envelope's payload.
+//
+//   client → first node of the chain:  WriteBlock (part 0) … WriteBlock (last)
+//   node → next node:                  the same parts, with one element less in `chain`
+//   node → sender:                     WriteBlockReply per part | Error
+//   client → any replica:              ReadBlock → ReadBlockReply + payload | Error
+//   client → first node of the chain:  AbortBlock → AbortBlockReply  (gives an unfinished block up)
+//   anyone → storage/N:                ListBlocks → ListBlocksReply
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "messages/ids.h"
+#include "messages/message.h"
+
+namespace dfs {
+
+struct ChainNode {
+  NodeId node = 0;
+  std::string endpoint;
+  DFS_FIELDS(node, endpoint)
+};
+
+// The reply to the last part means: the whole block is on stable storage, checksums verified, on
+// each of `nodes`. The reply to an earlier part means only that this node and every later one of
+// the chain took it; it opens the sender's window.
+struct WriteBlockReply {
+  ObjectId object = 0;
+  uint32_t index = 0;
+  uint64_t offset = 0;
+  bool durable = false;
+  uint32_t crc32c = 0;        // of the whole block, when durable
+  uint64_t length = 0;        // of the whole block, when durable
+  std::vector<NodeId> nodes;  // who has it, when durable
+  DFS_MESSAGE(WriteBlockReply, object, index, offset, durable, crc32c, length, nodes)
+};
+
+// Errors: `stale_map` (the node knows a newer epoch of the group), `no_space`, `io_error`,
+// `corrupt` (payload does not match crc32c), `unavailable` (the next node does not answer; cause
+// `node` names it), `invalid` (parts out of order: the block starts again from part 0).
+// Writing a block that the node already has in full, with equal checksum, succeeds at once.
+struct WriteBlock {
+  ObjectId object = 0;
+  uint32_t index = 0;
+  GroupId group = 0;
+  Epoch epoch = 0;
+  uint64_t upload = 0;    // random per attempt: parts of two attempts are never mixed
+  uint64_t capacity = 0;  // the block is at most this long; same in every part
+  uint64_t offset = 0;    // of this part in the block, a multiple of kPartBytes
+  bool last = false;
+  uint32_t crc32c = 0;           // of the payload
+  std::vector<ChainNode> chain;  // where to forward, nearest first
+  std::string path_hint;         // with block 0: the file's path, for rebuilding a namespace
+  using Reply = WriteBlockReply;
+  const char* invalid() const {
+    if (object == 0) return "object is 0";
+    if (capacity == 0 || capacity > kBlockBytesMax) return "capacity is not in 1 byte … 128 MiB";
+    if (offset % kPartBytes != 0 || offset >= capacity) return "offset is not that of a part";
+    if (chain.size() >= kReplicasMax) return "the chain is too long";
+    if (path_hint.size() > kPathBytesMax) return "path_hint is over 4096 bytes";
+    return nullptr;
+  }
+  DFS_MESSAGE(WriteBlock, object, index, group, epoch, upload, capacity, offset, last, crc32c,
+              chain, path_hint)
+};
+
+struct ReadBlockReply {
+  uint32_t crc32c = 0;        // of the payload
+  uint64_t block_length = 0;  // of the whole block
+  DFS_MESSAGE(ReadBlockReply, crc32c, block_length)
+};
+
+// Reads [offset, offset + length) of a block; shorter when the block ends before. The node verifies
+// what it read against the stored checksums first: `corrupt` rather than wrong bytes.
+struct ReadBlock {
+  ObjectId object = 0;
+  uint32_t index = 0;
+  GroupId group = 0;
+  uint64_t offset = 0;
+  uint32_t length = 0;
+  using Reply = ReadBlockReply;
+  const char* invalid() const {
+    if (object == 0) return "object is 0";
+    if (length == 0 || length > kPartBytes) return "length is not in 1 byte … 1 MiB";
+    if (offset > kBlockBytesMax) return "offset is past the largest block";
+    return nullptr;
+  }
+  DFS_MESSAGE(ReadBlock, object, index, group, offset, length)
+};
+
+struct AbortBlockReply {
+  DFS_MESSAGE(AbortBlockReply)
+};
+// Forgets an unfinished block of one upload attempt and frees its space. Finished blocks stay.
+struct AbortBlock {
+  ObjectId object = 0;
+  uint32_t index = 0;
+  GroupId group = 0;
+  uint64_t upload = 0;
+  using Reply = AbortBlockReply;
+  DFS_MESSAGE(AbortBlock, object, index, group, upload)
+};
+
+struct BlockView {
+  GroupId group = 0;
+  ObjectId object = 0;
+  uint32_t index = 0;
+  uint64_t length = 0;
+  uint32_t crc32c = 0;
+  DFS_FIELDS(group, object, index, length, crc32c)
+};
+struct ListBlocksReply {
+  std::vector<BlockView> blocks;  // by (object, index, group)
+  bool more = false;
+  DFS_MESSAGE(ListBlocksReply, blocks, more)
+};
+// The finished blocks of one object (or of all, object = 0) on this node, after a given place.
+struct ListBlocks {
+  ObjectId object = 0;
+  ObjectId after_object = 0;  // start behind this block; ignored when after_index is UINT32_MAX
+  uint32_t after_index = UINT32_MAX;
+  GroupId after_group = 0;
+  uint32_t limit = kListEntriesMax;
+  using Reply = ListBlocksReply;
+  const char* invalid() const {
+    return limit == 0 || limit > kListEntriesMax ? "limit is not between 1 and 1000" : nullptr;
+  }
+  DFS_MESSAGE(ListBlocks, object, after_object, after_index, after_group, limit)
+};
+
+}  // namespace dfs

@@ -1,0 +1,236 @@
+// The conversations "namespace", "upload" and "download": the monitor's part.
+//
+//   Stat, List, MakeDir, Rename, Remove: one request, one reply or Error.
+//   put:  PlanFile → PlanFileReply, blocks to storage (blocks.h), CommitFile → CommitFileReply.
+//         A file of at most kInlineBytesMax bytes travels inside CommitFile, without PlanFile.
+//         PlanFile with `object` set asks for other groups for the same object, after a failure.
+//   get:  OpenFile → OpenFileReply, blocks from storage.
+//
+// A path is absolute, '/'-separated, at most 4096 bytes; a name is 1 to 255 bytes without '/' and
+// NUL, and neither "." nor "..". A request that changes something may be repeated with the same
+// `from` and `request` of its header: it is applied once and answered the same.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "messages/ids.h"
+#include "messages/message.h"
+
+namespace dfs {
+
+enum class FileType : uint8_t { file = 1, directory = 2 };
+
+// Says why `path` is not acceptable, or returns nullptr. "/" is the root; no trailing slash.
+const char* bad_path(const std::string& path);
+// Says why `name` cannot be a directory entry, or returns nullptr.
+const char* bad_name(const std::string& name);
+
+// What an acknowledgement promises.
+struct Receipt {
+  LogIndex index = 0;  // of the log entry that holds the change
+  uint64_t term = 0;
+  bool synced = false;    // the entry was on stable storage before this reply left
+  uint32_t replicas = 0;  // copies of the metadata
+  DFS_FIELDS(index, term, synced, replicas)
+};
+
+struct InodeInfo {
+  Ino ino = 0;
+  FileType type = FileType::file;
+  uint32_t mode = 0;
+  uint32_t uid = 0;
+  uint32_t gid = 0;
+  uint64_t size = 0;
+  uint64_t links = 1;  // a directory: 2 + its subdirectories
+  int64_t created_ms = 0;
+  int64_t modified_ms = 0;  // wall clock of the leader, as logged
+  uint64_t version = 0;     // of the content, from 1; grows with each put
+  uint32_t crc32c = 0;      // of the whole content
+  ObjectId object = 0;      // 0: directory, or content inline
+  uint64_t block_bytes = 0;
+  DFS_FIELDS(ino, type, mode, uid, gid, size, links, created_ms, modified_ms, version, crc32c,
+             object, block_bytes)
+};
+
+struct StatReply {
+  InodeInfo info;
+  DFS_MESSAGE(StatReply, info)
+};
+struct Stat {
+  std::string path;
+  using Reply = StatReply;
+  const char* invalid() const { return bad_path(path); }
+  DFS_MESSAGE(Stat, path)
+};
+
+struct ListEntry {
+  std::string name;
+  InodeInfo info;
+  DFS_FIELDS(name, info)
+};
+struct ListReply {
+  std::vector<ListEntry> entries;  // by name, bytewise
+  bool more = false;               // ask again with `after` = the last name
+  DFS_MESSAGE(ListReply, entries, more)
+};
+struct List {
+  std::string path;
+  std::string after;  // list names greater than this
+  uint32_t limit = kListEntriesMax;
+  using Reply = ListReply;
+  const char* invalid() const {
+    if (limit == 0 || limit > kListEntriesMax) return "limit is not between 1 and 1000";
+    if (after.size() > kNameBytesMax) return "after is longer than a name";
+    return bad_path(path);
+  }
+  DFS_MESSAGE(List, path, after, limit)
+};
+
+struct MakeDirReply {
+  Ino ino = 0;
+  Receipt receipt;
+  DFS_MESSAGE(MakeDirReply, ino, receipt)
+};
+struct MakeDir {
+  std::string path;
+  bool parents = false;  // make missing parents too; an existing directory is no error then
+  uint32_t mode = 0755;
+  using Reply = MakeDirReply;
+  const char* invalid() const { return bad_path(path); }
+  DFS_MESSAGE(MakeDir, path, parents, mode)
+};
+
+struct RenameReply {
+  Receipt receipt;
+  DFS_MESSAGE(RenameReply, receipt)
+};
+// rename(2): an existing file at `to` is replaced atomically, an existing empty directory too when
+// `from` is a directory.
+struct Rename {
+  std::string from;
+  std::string to;
+  bool replace = true;  // false: `exists` when there is something at `to`
+  using Reply = RenameReply;
+  const char* invalid() const {
+    const char* why = bad_path(from);
+    return why != nullptr ? why : bad_path(to);
+  }
+  DFS_MESSAGE(Rename, from, to, replace)
+};
+
+struct RemoveReply {
+  Receipt receipt;
+  DFS_MESSAGE(RemoveReply, receipt)
+};
+struct Remove {
+  std::string path;
+  bool recursive = false;  // a directory with all below it, at once
+  using Reply = RemoveReply;
+  const char* invalid() const { return bad_path(path); }
+  DFS_MESSAGE(Remove, path, recursive)
+};
+
+// Where the blocks of an object are. Block i is in groups[i % groups.size()] unless overridden.
+struct Override {
+  uint32_t index = 0;
+  GroupId group = 0;
+  DFS_FIELDS(index, group)
+};
+struct Layout {
+  ObjectId object = 0;
+  uint64_t block_bytes = 0;
+  std::vector<GroupId> groups;
+  std::vector<Override> overrides;  // by index
+  DFS_FIELDS(object, block_bytes, groups, overrides)
+
+  GroupId group_of(uint32_t index) const;
+};
+
+// A group with all a client needs to reach it.
+struct GroupMember {
+  NodeId node = 0;
+  std::string endpoint;
+  bool up = true;
+  DFS_FIELDS(node, endpoint, up)
+};
+struct GroupRoute {
+  GroupId group = 0;
+  Epoch epoch = 0;
+  std::vector<GroupMember> members;  // chain order
+  DFS_FIELDS(group, epoch, members)
+};
+
+struct PlanFileReply {
+  ObjectId object = 0;
+  uint64_t block_bytes = 0;
+  uint32_t replicas = 0;
+  uint32_t min_copies = 1;
+  std::vector<GroupRoute>
+      groups;  // the layout's groups, in order; each has ≥ min_copies live members
+  DFS_MESSAGE(PlanFileReply, object, block_bytes, replicas, min_copies, groups)
+};
+// Opens an upload. Nothing is logged; an object that is never committed is never seen.
+struct PlanFile {
+  std::string path;
+  uint64_t size = 0;          // a hint; UINT64_MAX: unknown (a stream)
+  uint64_t block_bytes = 0;   // 0: the cluster's choice
+  ObjectId object = 0;        // not 0: other groups for this object
+  std::vector<NodeId> avoid;  // nodes that just failed the caller
+  using Reply = PlanFileReply;
+  const char* invalid() const {
+    if (block_bytes != 0 && (block_bytes < kBlockBytesMin || block_bytes > kBlockBytesMax ||
+                             block_bytes % kPartBytes != 0)) {
+      return "block_bytes is not a multiple of 1 MiB between 1 MiB and 128 MiB";
+    }
+    return bad_path(path);
+  }
+  DFS_MESSAGE(PlanFile, path, size, block_bytes, object, avoid)
+};
+
+// Who acknowledged the blocks of one group: the nodes that hold every one of them.
+struct GroupWrites {
+  GroupId group = 0;
+  Epoch epoch = 0;
+  std::vector<NodeId> nodes;
+  DFS_FIELDS(group, epoch, nodes)
+};
+
+struct CommitFileReply {
+  Ino ino = 0;
+  uint64_t version = 0;
+  bool created = false;  // false: an existing file got new content
+  Receipt receipt;
+  DFS_MESSAGE(CommitFileReply, ino, version, created, receipt)
+};
+// Makes a file visible, or gives it new content, atomically. `stale_map` when fewer than min_copies
+// of `writes[k].nodes` are still members of their group, or its epoch fenced the write.
+struct CommitFile {
+  std::string path;
+  uint64_t size = 0;
+  uint32_t crc32c = 0;
+  uint32_t mode = 0644;
+  Blob content;  // the bytes, when layout.object is 0
+  Layout layout;
+  std::vector<GroupWrites> writes;
+  uint64_t expected_version = UINT64_MAX;  // UINT64_MAX: any; 0: must not exist; else must match
+  using Reply = CommitFileReply;
+  const char* invalid() const;
+  DFS_MESSAGE(CommitFile, path, size, crc32c, mode, content, layout, writes, expected_version)
+};
+
+struct OpenFileReply {
+  InodeInfo info;
+  Blob content;  // when info.object is 0
+  Layout layout;
+  std::vector<GroupRoute> routes;  // of every group the layout and its overrides name
+  DFS_MESSAGE(OpenFileReply, info, content, layout, routes)
+};
+struct OpenFile {
+  std::string path;
+  using Reply = OpenFileReply;
+  const char* invalid() const { return bad_path(path); }
+  DFS_MESSAGE(OpenFile, path)
+};
+
+}  // namespace dfs

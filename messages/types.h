@@ -1,0 +1,92 @@
+// Limits of the protocol and the numbers of its messages. A number is never reused; see README.md.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace dfs {
+
+inline constexpr uint8_t kProtocolVersion = 1;
+
+// What a peer may send. Anything larger is refused as `too_large` before it is decoded.
+inline constexpr size_t kHeaderBytesMax = 4 * 1024;
+inline constexpr size_t kBodyBytesMax = 1024 * 1024;
+inline constexpr size_t kPartBytes = 1024 * 1024;  // unit in which a block travels
+inline constexpr size_t kPayloadBytesMax = kPartBytes + 64 * 1024;
+inline constexpr size_t kNameBytesMax = 255;
+inline constexpr size_t kPathBytesMax = 4096;
+inline constexpr size_t kAddressBytesMax = 255;  // header fields `from` and `to`
+inline constexpr size_t kTicketBytesMax = 1024;
+inline constexpr size_t kListEntriesMax = 1000;
+inline constexpr size_t kBatchMax = 4096;        // elements of any list in a body
+inline constexpr size_t kInlineBytesMax = 4096;  // file content carried inside CommitFile
+inline constexpr size_t kNestingMax = 16;
+
+inline constexpr uint64_t kBlockBytesMin = 1ull << 20;
+inline constexpr uint64_t kBlockBytesMax = 128ull << 20;
+inline constexpr uint64_t kBlockBytesDefault = 16ull << 20;
+inline constexpr size_t kReplicasMax = 3;
+inline constexpr size_t kLayoutGroupsMax = 64;  // width of a layout: block i is in groups[i % w]
+inline constexpr size_t kOverridesMax = 4096;   // blocks of one object that were placed elsewhere
+
+// Message numbers, in hundreds per conversation. 0 and 1 are for every conversation.
+enum class Type : uint16_t {
+  None = 0,
+  Error = 1,
+
+  // membership
+  Announce = 100,
+  Join = 101,
+  JoinReply = 102,
+  Heartbeat = 103,
+  GetMap = 104,
+  ClusterMap = 105,
+  GetStatus = 106,
+  ClusterStatus = 107,
+  Ping = 108,
+  Pong = 109,
+
+  // namespace
+  Stat = 200,
+  StatReply = 201,
+  List = 202,
+  ListReply = 203,
+  MakeDir = 204,
+  MakeDirReply = 205,
+  Rename = 206,
+  RenameReply = 207,
+  Remove = 208,
+  RemoveReply = 209,
+
+  // upload and download: the monitor's part
+  PlanFile = 300,
+  PlanFileReply = 301,
+  CommitFile = 302,
+  CommitFileReply = 303,
+  OpenFile = 304,
+  OpenFileReply = 305,
+
+  // upload and download: the storage node's part
+  WriteBlock = 400,
+  WriteBlockReply = 401,
+  ReadBlock = 402,
+  ReadBlockReply = 403,
+  AbortBlock = 404,
+  AbortBlockReply = 405,
+  ListBlocks = 406,
+  ListBlocksReply = 407,
+
+  // events
+  Event = 500,
+
+  // 600: consensus, 700: locks and users, 800: tasks (reserved)
+  // 900: commands in the monitor's log; never on a socket
+  CreateCluster = 900,
+  RegisterNode = 901,
+  SetNodeState = 902,
+  SetGroups = 903,
+  ReserveObjects = 904,
+  PruneOrphans = 905,
+};
+
+}  // namespace dfs

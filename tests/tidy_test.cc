@@ -1,0 +1,2 @@
+// The rules of the tree that a program can check.
+#include <doctest/doctest.h>
