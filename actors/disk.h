@@ -44,14 +44,16 @@ class File {
   // Bytes read; fewer than `size` only at the end of the file.
   virtual Result<size_t> read_at(uint64_t offset, void* out, size_t size) = 0;
   // All of it or an error. Survives the death of the process; of the machine only after sync().
-  // Direct: offset, size and `data` must be multiples of kDiskAlignment.
+  // Direct: offset, size and `data` must be multiples of kDiskAlignment, for read_at too.
   virtual Result<void> write_at(uint64_t offset, const void* data, size_t size) = 0;
   // Returns once everything written before is on stable storage (fdatasync). After an error nothing
   // written since the last good sync may be trusted; the file must not be written again.
   virtual Result<void> sync() = 0;
-  // Reserves space so that writes inside cannot fail for want of it; reads as zeros.
+  // Reserves space so that writes inside cannot fail for want of it: `no_space` when it is not
+  // there. What was not written reads as zeros; a shorter file grows to offset + size.
   virtual Result<void> allocate(uint64_t offset, uint64_t size) = 0;
-  // Gives the space back; reads as zeros afterwards.
+  // Gives the space back; reads as zeros afterwards. The size stays. Whole blocks of the file
+  // system are given back; where it cannot punch, zeros are written instead.
   virtual Result<void> punch(uint64_t offset, uint64_t size) = 0;
   virtual Result<void> truncate(uint64_t size) = 0;
   virtual Result<uint64_t> size() = 0;
@@ -82,8 +84,8 @@ class Disk {
   virtual Result<std::unique_ptr<File>> open(const std::string& path, OpenOptions options) = 0;
   virtual Result<bool> exists(const std::string& path) = 0;
   virtual Result<std::vector<std::string>> list(const std::string& directory) = 0;  // sorted names
-  virtual Result<void> make_directories(const std::string& path) = 0;
-  virtual Result<void> remove(const std::string& path) = 0;  // a file; `not_found`
+  virtual Result<void> make_directories(const std::string& path) = 0;  // durable on return
+  virtual Result<void> remove(const std::string& path) = 0;            // a file; `not_found`
   virtual Result<void> rename(const std::string& from, const std::string& to) = 0;  // atomic
   // Makes creations, removals and renames in `directory` durable.
   virtual Result<void> sync_directory(const std::string& directory) = 0;

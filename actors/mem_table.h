@@ -1,9 +1,10 @@
 // Table in memory, for the simulator and for tests. It stands for a table on disk: crash() loses
-// the batches that were not synced or flushed, as a crash of the machine would.
+// the batches that were not synced or flushed, as a crash of the machine would. One thread.
 #pragma once
 
 #include <deque>
 #include <map>
+#include <memory>
 #include <string>
 
 #include "actors/table.h"
@@ -23,10 +24,10 @@ class MemTable : public Table {
 
  private:
   using Rows = std::map<std::string, std::string, std::less<>>;
-  void apply(Rows& rows, const Batch& batch);
+  static void apply(Rows& rows, const Batch& batch);
 
-  Rows rows_;     // as readers see them
-  Rows durable_;  // as a crash would leave them
+  std::shared_ptr<Rows> rows_ = std::make_shared<Rows>();  // as readers see them
+  Rows durable_;                                           // as a crash would leave them
   std::deque<Batch> unsynced_;
 };
 
