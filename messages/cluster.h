@@ -49,7 +49,9 @@ struct Join {
   uint32_t feature_level = 1;
   using Reply = JoinReply;
   const char* invalid() const {
-    if (uuid.size() != 32) return "uuid is not 32 hex digits";
+    if (uuid.size() != 32 || uuid.find_first_not_of("0123456789abcdef") != std::string::npos) {
+      return "uuid is not 32 hex digits";
+    }
     if (endpoint.empty() || endpoint.size() > kAddressBytesMax) return "endpoint is empty or long";
     if (host.size() > kNameBytesMax || rack.size() > kNameBytesMax) return "host or rack is long";
     return nullptr;

@@ -47,6 +47,7 @@ struct ErrorReply {
   uint32_t retry_after_ms = 0;
   static constexpr Type kType = Type::Error;
   static constexpr const char* kName = "Error";
+  const char* invalid() const { return code == 0 ? "an error without a code" : nullptr; }
   DFS_FIELDS(code, text, cause, retry_after_ms)
 
   Error to_error() const { return Error{static_cast<Code>(code), text, cause, retry_after_ms}; }

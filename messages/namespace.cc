@@ -27,11 +27,42 @@ const char* bad_path(const std::string& path) {
   }
 }
 
+namespace {
+
+const char* bad_block_bytes(uint64_t block_bytes) {
+  if (block_bytes < kBlockBytesMin || block_bytes > kBlockBytesMax) {
+    return "block_bytes is not between 1 MiB and 128 MiB";
+  }
+  return block_bytes % kPartBytes != 0 ? "block_bytes is not a multiple of 1 MiB" : nullptr;
+}
+
+}  // namespace
+
+const char* Layout::invalid() const {
+  if (groups.empty() || groups.size() > kLayoutGroupsMax) {
+    return "the layout has no groups or more than 64";
+  }
+  if (overrides.size() > kOverridesMax) return "the layout has more than 4096 overrides";
+  const auto unordered = [](const Override& a, const Override& b) { return a.index >= b.index; };
+  if (std::adjacent_find(overrides.begin(), overrides.end(), unordered) != overrides.end()) {
+    return "the overrides are not in the order of their blocks";
+  }
+  return bad_block_bytes(block_bytes);
+}
+
 GroupId Layout::group_of(uint32_t index) const {
   const auto found = std::lower_bound(overrides.begin(), overrides.end(), index,
                                       [](const Override& o, uint32_t i) { return o.index < i; });
   if (found != overrides.end() && found->index == index) return found->group;
   return groups[index % groups.size()];
+}
+
+const char* PlanFileReply::invalid() const {
+  if (object == 0) return "object is 0";
+  if (groups.empty() || groups.size() > kLayoutGroupsMax) {
+    return "the plan has no groups or more than 64";
+  }
+  return bad_block_bytes(block_bytes);
 }
 
 const char* CommitFile::invalid() const {
@@ -42,20 +73,14 @@ const char* CommitFile::invalid() const {
     return nullptr;
   }
   if (!content.bytes.empty()) return "both a layout and inline content";
-  if (layout.groups.empty() || layout.groups.size() > kLayoutGroupsMax) {
-    return "the layout has no groups or more than 64";
-  }
-  if (layout.overrides.size() > kOverridesMax) return "the layout has more than 4096 overrides";
-  if (layout.block_bytes < kBlockBytesMin || layout.block_bytes > kBlockBytesMax) {
-    return "block_bytes is not between 1 MiB and 128 MiB";
-  }
-  if (layout.block_bytes % kPartBytes != 0) return "block_bytes is not a multiple of 1 MiB";
+  if (const char* why = layout.invalid()) return why;
   if (size > (uint64_t{UINT32_MAX} + 1) * layout.block_bytes) return "the file has too many blocks";
-  const auto ordered = [](const Override& a, const Override& b) { return a.index < b.index; };
-  if (!std::is_sorted(layout.overrides.begin(), layout.overrides.end(), ordered)) {
-    return "the overrides are not in the order of their blocks";
-  }
   return nullptr;
+}
+
+const char* OpenFileReply::invalid() const {
+  if (layout.object != info.object) return "the layout is that of another object";
+  return layout.object != 0 ? layout.invalid() : nullptr;
 }
 
 }  // namespace dfs

@@ -144,7 +144,8 @@ struct Layout {
   std::vector<Override> overrides;  // by index
   DFS_FIELDS(object, block_bytes, groups, overrides)
 
-  GroupId group_of(uint32_t index) const;
+  const char* invalid() const;
+  GroupId group_of(uint32_t index) const;  // of a valid layout
 };
 
 // A group with all a client needs to reach it.
@@ -168,6 +169,7 @@ struct PlanFileReply {
   uint32_t min_copies = 1;
   std::vector<GroupRoute>
       groups;  // the layout's groups, in order; each has ≥ min_copies live members
+  const char* invalid() const;
   DFS_MESSAGE(PlanFileReply, object, block_bytes, replicas, min_copies, groups)
 };
 // Opens an upload. Nothing is logged; an object that is never committed is never seen.
@@ -224,6 +226,7 @@ struct OpenFileReply {
   Blob content;  // when info.object is 0
   Layout layout;
   std::vector<GroupRoute> routes;  // of every group the layout and its overrides name
+  const char* invalid() const;
   DFS_MESSAGE(OpenFileReply, info, content, layout, routes)
 };
 struct OpenFile {

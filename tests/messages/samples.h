@@ -1,0 +1,333 @@
+// One fixed value of every message, in which no field has its default. The golden vectors are these
+// values encoded; the hostile inputs are these values damaged.
+#pragma once
+
+#include "messages/blocks.h"
+#include "messages/cluster.h"
+#include "messages/envelope.h"
+#include "messages/events.h"
+#include "messages/namespace.h"
+
+namespace dfs::samples {
+
+// Calls visit.operator()<T>() for every message that may appear on a socket.
+template <class Visitor>
+void for_each_message(Visitor&& visit) {
+  const auto all = [&]<class... T>() { (visit.template operator()<T>(), ...); };
+  all.template operator()<ErrorReply>();
+  all.template operator()<Announce, Join, JoinReply, Heartbeat, GetMap, ClusterMap, GetStatus,
+                          ClusterStatus, Ping, Pong>();
+  all.template operator()<Stat, StatReply, List, ListReply, MakeDir, MakeDirReply, Rename,
+                          RenameReply, Remove, RemoveReply>();
+  all.template
+  operator()<PlanFile, PlanFileReply, CommitFile, CommitFileReply, OpenFile, OpenFileReply>();
+  all.template operator()<WriteBlock, WriteBlockReply, ReadBlock, ReadBlockReply, AbortBlock,
+                          AbortBlockReply, ListBlocks, ListBlocksReply>();
+  all.template operator()<Event>();
+}
+
+inline Header header() {
+  return {.version = kProtocolVersion,
+          .type = Type::WriteBlock,
+          .request = 0x1122334455667788,
+          .trace = 0x99aabbccddeeff00,
+          .deadline_ms = 10'000,
+          .from = "client/9f3c5a7e01d2b4c6",
+          .to = "storage/7",
+          .ticket = std::string("\x00\xff ticket", 9)};
+}
+
+inline InodeInfo inode() {
+  return {.ino = 0x1001,
+          .type = FileType::directory,
+          .mode = 0640,
+          .uid = 1000,
+          .gid = 100,
+          .size = 3'926'917'120,
+          .links = 2,
+          .created_ms = 1'700'000'000'123,
+          .modified_ms = -1,
+          .version = 3,
+          .crc32c = 0xdeadbeef,
+          .object = 0x2002,
+          .block_bytes = 128ull << 20};
+}
+inline Receipt receipt() {
+  return {.index = 4711, .term = 2, .synced = true, .replicas = 3};
+}
+inline PoolView pool() {
+  return {.name = "default", .replicas = 3, .min_copies = 2, .groups = 128};
+}
+inline NodeView node() {
+  return {.node = 7,
+          .uuid = "0123456789abcdef0123456789abcdef",
+          .endpoint = "tcp://127.0.0.1:7107",
+          .host = "h1",
+          .rack = "r1",
+          .state = NodeState::down,
+          .total_bytes = 1ull << 40};
+}
+inline Layout layout() {
+  return {.object = 0x2002,
+          .block_bytes = 16ull << 20,
+          .groups = {1, 5, 9},
+          .overrides = {{.index = 4, .group = 12}, {.index = 70'000, .group = 13}}};
+}
+inline std::vector<GroupRoute> routes() {
+  return {{.group = 5,
+           .epoch = 11,
+           .members = {{.node = 7, .endpoint = "tcp://127.0.0.1:7107", .up = false},
+                       {.node = 8, .endpoint = "tcp://127.0.0.1:7108", .up = true}}}};
+}
+
+template <class T>
+T sample();
+
+template <>
+inline ErrorReply sample() {
+  return {.code = 300,
+          .text = "no such file: /a/b",
+          .cause = {{"missing", "/a"}, {"path", "/a/b"}},
+          .retry_after_ms = 250};
+}
+
+// membership
+
+template <>
+inline Announce sample() {
+  return {.service = "storage/7", .term = 3};
+}
+template <>
+inline Join sample() {
+  return {.uuid = "0123456789abcdef0123456789abcdef",
+          .cluster = "fedcba9876543210fedcba9876543210",
+          .endpoint = "tcp://127.0.0.1:7107",
+          .host = "h1",
+          .rack = "r1",
+          .total_bytes = 1ull << 40,
+          .used_bytes = 123'456'789,
+          .feature_level = 2};
+}
+template <>
+inline JoinReply sample() {
+  return {
+      .node = 7, .cluster = "fedcba9876543210fedcba9876543210", .epoch = 12, .heartbeat_ms = 2500};
+}
+template <>
+inline Heartbeat sample() {
+  return {.node = 7,
+          .boot = 0xfedcba9876543210,
+          .sequence = 65'536,
+          .epoch = 12,
+          .total_bytes = 1ull << 40,
+          .used_bytes = 123'456'789,
+          .blocks = 300,
+          .jobs_queued = 5,
+          .bytes_written = 1ull << 33,
+          .bytes_read = 1ull << 34,
+          .accepts_writes = false};
+}
+template <>
+inline GetMap sample() {
+  return {};
+}
+template <>
+inline ClusterMap sample() {
+  return {.cluster = "fedcba9876543210fedcba9876543210",
+          .epoch = 12,
+          .pool = pool(),
+          .nodes = {node()},
+          .groups = {{.group = 5, .epoch = 11, .members = {7, 8}, .used = true}}};
+}
+template <>
+inline GetStatus sample() {
+  return {};
+}
+template <>
+inline ClusterStatus sample() {
+  return {.cluster = "fedcba9876543210fedcba9876543210",
+          .health = "degraded",
+          .reason = "storage/7 is down",
+          .epoch = 12,
+          .monitor = "monitor/1",
+          .applied = 4711,
+          .uptime_ms = 86'400'000,
+          .files = 2000,
+          .directories = 12,
+          .pool = pool(),
+          .groups_healthy = 100,
+          .groups_degraded = 27,
+          .groups_down = 1,
+          .nodes = {
+              {.view = node(), .heartbeat = sample<Heartbeat>(), .silent_ms = 3100, .groups = 64}}};
+}
+template <>
+inline Ping sample() {
+  return {.nonce = 42};
+}
+template <>
+inline Pong sample() {
+  return {.nonce = 42, .actor = "storage/7"};
+}
+
+// namespace
+
+template <>
+inline Stat sample() {
+  return {.path = "/photos/2024/caf\xc3\xa9 \"1\".jpg"};
+}
+template <>
+inline StatReply sample() {
+  return {.info = inode()};
+}
+template <>
+inline List sample() {
+  return {.path = "/photos", .after = "a\nb", .limit = 500};
+}
+template <>
+inline ListReply sample() {
+  return {.entries = {{.name = "caf\xc3\xa9", .info = inode()}}, .more = true};
+}
+template <>
+inline MakeDir sample() {
+  return {.path = "/photos/2024", .parents = true, .mode = 0700};
+}
+template <>
+inline MakeDirReply sample() {
+  return {.ino = 0x1001, .receipt = receipt()};
+}
+template <>
+inline Rename sample() {
+  return {.from = "/photos/old", .to = "/photos/new", .replace = false};
+}
+template <>
+inline RenameReply sample() {
+  return {.receipt = receipt()};
+}
+template <>
+inline Remove sample() {
+  return {.path = "/photos/new", .recursive = true};
+}
+template <>
+inline RemoveReply sample() {
+  return {.receipt = receipt()};
+}
+
+// upload and download
+
+template <>
+inline PlanFile sample() {
+  return {.path = "/photos/film.mkv",
+          .size = 3'926'917'120,
+          .block_bytes = 128ull << 20,
+          .object = 0x2002,
+          .avoid = {7}};
+}
+template <>
+inline PlanFileReply sample() {
+  return {.object = 0x2002,
+          .block_bytes = 16ull << 20,
+          .replicas = 2,
+          .min_copies = 2,
+          .groups = routes()};
+}
+template <>
+inline CommitFile sample() {
+  return {.path = "/photos/film.mkv",
+          .size = 3'926'917'120,
+          .crc32c = 0xdeadbeef,
+          .mode = 0600,
+          .content = {},  // see inline_file()
+          .layout = layout(),
+          .writes = {{.group = 5, .epoch = 11, .nodes = {7, 8}}},
+          .expected_version = 2};
+}
+inline CommitFile inline_file() {
+  return {.path = "/photos/note",
+          .size = 5,
+          .crc32c = 0x9a71bb4c,  // of "hello"
+          .mode = 0600,
+          .content = {.bytes = "hello"},
+          .layout = {},
+          .writes = {},
+          .expected_version = 0};
+}
+template <>
+inline CommitFileReply sample() {
+  return {.ino = 0x1001, .version = 3, .created = true, .receipt = receipt()};
+}
+template <>
+inline OpenFile sample() {
+  return {.path = "/photos/film.mkv"};
+}
+template <>
+inline OpenFileReply sample() {
+  return {.info = inode(),
+          .content = {.bytes = std::string("\x00\x01\xff", 3)},
+          .layout = layout(),
+          .routes = routes()};
+}
+template <>
+inline WriteBlock sample() {
+  return {.object = 0x2002,
+          .index = 4,
+          .group = 5,
+          .epoch = 11,
+          .upload = 0xabcdef0123456789,
+          .capacity = 16ull << 20,
+          .offset = 3ull << 20,
+          .last = true,
+          .crc32c = 0x9a71bb4c,
+          .chain = {{.node = 8, .endpoint = "tcp://127.0.0.1:7108"}},
+          .path_hint = "/photos/film.mkv"};
+}
+template <>
+inline WriteBlockReply sample() {
+  return {.object = 0x2002,
+          .index = 4,
+          .offset = 3ull << 20,
+          .durable = true,
+          .crc32c = 0x01020304,
+          .length = 3'145'733,
+          .nodes = {7, 8}};
+}
+template <>
+inline ReadBlock sample() {
+  return {.object = 0x2002, .index = 4, .group = 5, .offset = 65'536, .length = 1 << 20};
+}
+template <>
+inline ReadBlockReply sample() {
+  return {.crc32c = 0x9a71bb4c, .block_length = 3'145'733};
+}
+template <>
+inline AbortBlock sample() {
+  return {.object = 0x2002, .index = 4, .group = 5, .upload = 0xabcdef0123456789};
+}
+template <>
+inline AbortBlockReply sample() {
+  return {};
+}
+template <>
+inline ListBlocks sample() {
+  return {
+      .object = 0x2002, .after_object = 0x2001, .after_index = 17, .after_group = 5, .limit = 100};
+}
+template <>
+inline ListBlocksReply sample() {
+  return {
+      .blocks =
+          {{.group = 5, .object = 0x2002, .index = 4, .length = 3'145'733, .crc32c = 0x01020304}},
+      .more = true};
+}
+
+template <>
+inline Event sample() {
+  return {.topic = "file-committed",
+          .index = 4711,
+          .time_ms = 1'700'000'000'123,
+          .actor = "monitor/1",
+          .trace = 0x99aabbccddeeff00,
+          .fields = {{"path", "/photos/film.mkv"}, {"size", "3926917120"}}};
+}
+
+}  // namespace dfs::samples
