@@ -1,0 +1,499 @@
+#include "tests/sim/sim_disk.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+namespace dfs::sim {
+
+namespace {
+
+constexpr uint64_t kPageBytes = 4096;
+using Page = std::array<uint8_t, kPageBytes>;
+
+bool all_zero(const uint8_t* bytes, size_t size) {
+  return size == 0 || (bytes[0] == 0 && std::memcmp(bytes, bytes + 1, size - 1) == 0);
+}
+
+std::string without_slash(const std::string& path) {
+  return path.size() > 1 && path.back() == '/' ? path.substr(0, path.size() - 1) : path;
+}
+
+std::string directory_of(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+// Which pages of a file have space reserved; disjoint ranges [first, end).
+class Reserved {
+ public:
+  uint64_t pages() const { return pages_; }
+
+  uint64_t missing(uint64_t first, uint64_t end) const {
+    uint64_t missing = end - first;
+    for (auto range = ranges_.begin(); range != ranges_.end() && range->first < end; ++range) {
+      const uint64_t from = std::max(first, range->first);
+      const uint64_t until = std::min(end, range->second);
+      if (from < until) missing -= until - from;
+    }
+    return missing;
+  }
+
+  void add(uint64_t first, uint64_t end) {
+    if (first >= end) return;
+    remove(first, end);
+    ranges_[first] = end;
+    pages_ += end - first;
+    // Neighbours are joined, or a file written page by page would have as many ranges.
+    const auto range = ranges_.find(first);
+    if (const auto next = std::next(range); next != ranges_.end() && next->first == end) {
+      range->second = next->second;
+      ranges_.erase(next);
+    }
+    if (range != ranges_.begin()) {
+      if (const auto before = std::prev(range); before->second == first) {
+        before->second = range->second;
+        ranges_.erase(range);
+      }
+    }
+  }
+
+  void remove(uint64_t first, uint64_t end) {
+    if (first >= end) return;
+    auto range = ranges_.upper_bound(first);
+    if (range != ranges_.begin()) --range;
+    while (range != ranges_.end() && range->first < end) {
+      const auto [from, until] = *range;
+      if (until <= first) {
+        ++range;
+        continue;
+      }
+      pages_ -= until - from;
+      range = ranges_.erase(range);
+      if (from < first) {
+        ranges_[from] = first;
+        pages_ += first - from;
+      }
+      if (until > end) {
+        ranges_[end] = until;
+        pages_ += until - end;
+      }
+    }
+  }
+
+ private:
+  std::map<uint64_t, uint64_t> ranges_;
+  uint64_t pages_ = 0;
+};
+
+}  // namespace
+
+// What a file holds, and enough of its past to take back what was not synced.
+class SimDisk::Contents {
+ public:
+  struct Change {
+    Operation operation;
+    uint64_t offset = 0;
+    uint64_t size = 0;
+    std::string data;
+  };
+
+  uint64_t size() const { return size_; }
+  const Reserved& reserved() const { return reserved_; }
+  size_t stored_pages() const { return pages_.size(); }
+
+  size_t read(uint64_t offset, uint8_t* out, size_t size) const {
+    if (offset >= size_) return 0;
+    size = std::min<uint64_t>(size, size_ - offset);
+    for (size_t done = 0; done < size;) {
+      const uint64_t at = offset + done;
+      const size_t chunk = std::min<uint64_t>(kPageBytes - at % kPageBytes, size - done);
+      const auto page = pages_.find(at / kPageBytes);
+      if (page == pages_.end()) {
+        std::memset(out + done, 0, chunk);
+      } else {
+        std::memcpy(out + done, page->second->data() + at % kPageBytes, chunk);
+      }
+      done += chunk;
+    }
+    return size;
+  }
+
+  void make(Change change) {
+    if (unsynced_.empty()) {
+      synced_size_ = size_;
+      synced_reserved_ = reserved_;
+    }
+    apply(change);
+    unsynced_.push_back(std::move(change));
+  }
+
+  void sync() {
+    unsynced_.clear();
+    synced_pages_.clear();
+  }
+
+  void crash(const Chance& random) {
+    if (unsynced_.empty()) return;
+    std::vector<Change> changes = std::move(unsynced_);
+    for (auto& [number, page] : synced_pages_) {
+      if (page) {
+        pages_[number] = std::move(page);
+      } else {
+        pages_.erase(number);
+      }
+    }
+    synced_pages_.clear();
+    unsynced_.clear();
+    size_ = synced_size_;
+    reserved_ = synced_reserved_;
+
+    // Some crashes keep a clean prefix, which is the usual case; others keep sectors at will, which
+    // is all that a disk with a cache promises.
+    const bool prefix = random() % 2 == 0;
+    const size_t kept = random() % (changes.size() + 1);
+    bool extents_survive = true;
+    for (size_t i = 0; i < changes.size(); ++i) {
+      if (changes[i].operation == Operation::write) {
+        if (!prefix || i == kept) {
+          tear(changes[i], random);
+        } else if (i < kept) {
+          apply(changes[i]);
+        }
+      } else {
+        // Sizes and extents are journaled by the file system, in order.
+        extents_survive = extents_survive && (prefix ? i < kept : random() % 4 != 0);
+        if (extents_survive) apply(changes[i]);
+      }
+    }
+    sync();
+  }
+
+  void flip(uint64_t offset, uint8_t mask) {
+    DFS_ASSERT(offset < size_);
+    auto& page = pages_[offset / kPageBytes];
+    page = page ? std::make_shared<Page>(*page) : std::make_shared<Page>(Page{});
+    (*page)[offset % kPageBytes] ^= mask;
+  }
+
+ private:
+  void apply(const Change& change) {
+    const uint64_t end = change.offset + change.size;
+    switch (change.operation) {
+      case Operation::write:
+        put(change.offset, reinterpret_cast<const uint8_t*>(change.data.data()), change.size);
+        break;
+      case Operation::punch:
+        zero(change.offset, std::min(end, size_));
+        reserved_.remove((change.offset + kPageBytes - 1) / kPageBytes, end / kPageBytes);
+        break;
+      case Operation::allocate:
+        reserved_.add(change.offset / kPageBytes, (end + kPageBytes - 1) / kPageBytes);
+        size_ = std::max(size_, end);
+        break;
+      case Operation::truncate:
+        if (change.size < size_) {
+          zero(change.size, size_);
+          reserved_.remove((change.size + kPageBytes - 1) / kPageBytes, UINT64_MAX);
+        }
+        size_ = change.size;
+        break;
+      default:
+        DFS_ASSERT(false);
+    }
+  }
+
+  void tear(const Change& change, const Chance& random) {
+    const auto* data = reinterpret_cast<const uint8_t*>(change.data.data());
+    const uint64_t odds = random() % 3;  // few, half, or most sectors survive
+    for (uint64_t done = 0; done < change.size;) {
+      const uint64_t at = change.offset + done;
+      const uint64_t chunk = std::min(kSectorBytes - at % kSectorBytes, change.size - done);
+      if (random() % 4 <= odds) put(at, data + done, chunk);
+      done += chunk;
+    }
+  }
+
+  // The page, about to be changed; how it was at the last sync is remembered.
+  std::shared_ptr<Page>& touch(uint64_t number) {
+    auto& page = pages_[number];
+    if (synced_pages_.emplace(number, page).second && page) page = std::make_shared<Page>(*page);
+    if (!page) page = std::make_shared<Page>(Page{});
+    return page;
+  }
+
+  void put(uint64_t offset, const uint8_t* data, uint64_t size) {
+    if (size == 0) return;
+    for (uint64_t done = 0; done < size;) {
+      const uint64_t at = offset + done;
+      const uint64_t number = at / kPageBytes;
+      const uint64_t chunk = std::min(kPageBytes - at % kPageBytes, size - done);
+      const bool zeros = all_zero(data + done, chunk);
+      if (!zeros || pages_.contains(number)) {
+        auto& page = touch(number);
+        std::memcpy(page->data() + at % kPageBytes, data + done, chunk);
+        if (zeros && all_zero(page->data(), kPageBytes)) pages_.erase(number);
+      }
+      done += chunk;
+    }
+    reserved_.add(offset / kPageBytes, (offset + size + kPageBytes - 1) / kPageBytes);
+    size_ = std::max(size_, offset + size);
+  }
+
+  void zero(uint64_t from, uint64_t until) {
+    auto page = pages_.lower_bound(from / kPageBytes);
+    while (page != pages_.end() && page->first * kPageBytes < until) {
+      const uint64_t number = page->first;
+      const uint64_t start = number * kPageBytes;
+      auto& bytes = touch(number);
+      const uint64_t first = std::max(from, start) - start;
+      const uint64_t end = std::min(until, start + kPageBytes) - start;
+      std::memset(bytes->data() + first, 0, end - first);
+      const bool empty = all_zero(bytes->data(), kPageBytes);
+      page = empty ? pages_.erase(pages_.find(number)) : std::next(pages_.find(number));
+    }
+  }
+
+  std::map<uint64_t, std::shared_ptr<Page>> pages_;  // an absent one is all zeros
+  uint64_t size_ = 0;
+  Reserved reserved_;
+  std::vector<Change> unsynced_;
+  std::map<uint64_t, std::shared_ptr<Page>> synced_pages_;  // of those changed since the last sync
+  uint64_t synced_size_ = 0;
+  Reserved synced_reserved_;
+};
+
+class SimDisk::SimFile : public File {
+ public:
+  SimFile(SimDisk& disk, std::string path, std::shared_ptr<Contents> contents, OpenOptions options)
+      : disk_(disk),
+        path_(std::move(path)),
+        contents_(std::move(contents)),
+        options_(options),
+        generation_(disk.generation_) {}
+
+  Result<size_t> read_at(uint64_t offset, void* out, size_t size) override {
+    check_alignment(offset, out, size);
+    DFS_CHECK(enter(Operation::read));
+    return contents_->read(offset, static_cast<uint8_t*>(out), size);
+  }
+  Result<void> write_at(uint64_t offset, const void* data, size_t size) override {
+    check_alignment(offset, data, size);
+    DFS_CHECK(enter(Operation::write));
+    DFS_CHECK(disk_.reserve(*contents_, offset, size, path_));
+    contents_->make(
+        {Operation::write, offset, size, std::string(static_cast<const char*>(data), size)});
+    return {};
+  }
+  Result<void> sync() override {
+    DFS_CHECK(enter(Operation::sync));
+    ++disk_.syncs_;
+    contents_->sync();
+    return {};
+  }
+  Result<void> allocate(uint64_t offset, uint64_t size) override {
+    DFS_CHECK(enter(Operation::allocate));
+    DFS_CHECK(disk_.reserve(*contents_, offset, size, path_));
+    contents_->make({Operation::allocate, offset, size, {}});
+    return {};
+  }
+  Result<void> punch(uint64_t offset, uint64_t size) override {
+    DFS_CHECK(enter(Operation::punch));
+    contents_->make({Operation::punch, offset, size, {}});
+    return {};
+  }
+  Result<void> truncate(uint64_t size) override {
+    DFS_CHECK(enter(Operation::truncate));
+    contents_->make({Operation::truncate, 0, size, {}});
+    return {};
+  }
+  Result<uint64_t> size() override { return contents_->size(); }
+  bool direct() const override { return options_.direct; }
+
+ private:
+  Result<void> enter(Operation operation) {
+    DFS_ASSERT(!options_.read_only || operation == Operation::read);
+    if (generation_ != disk_.generation_) {
+      return {Code::io_error, path_ + " was opened by a process that is gone"};
+    }
+    return disk_.enter(operation, path_);
+  }
+  void check_alignment(uint64_t offset, const void* data, size_t size) const {
+    const uint64_t all = offset | reinterpret_cast<uintptr_t>(data) | size;
+    DFS_ASSERT(!options_.direct || all % kDiskAlignment == 0);
+  }
+
+  SimDisk& disk_;
+  const std::string path_;
+  const std::shared_ptr<Contents> contents_;
+  const OpenOptions options_;
+  const uint64_t generation_;
+};
+
+class SimDisk::SimLock : public DiskLock {
+ public:
+  SimLock(SimDisk& disk, std::string path)
+      : disk_(disk), path_(std::move(path)), generation_(disk.generation_) {}
+  ~SimLock() override {
+    if (generation_ == disk_.generation_) disk_.locked_.erase(path_);
+  }
+
+ private:
+  SimDisk& disk_;
+  const std::string path_;
+  const uint64_t generation_;
+};
+
+SimDisk::SimDisk(uint64_t capacity) : capacity_bytes(capacity), directories_{".", "/"} {}
+SimDisk::~SimDisk() = default;
+
+void SimDisk::restart() {
+  ++generation_;
+  locked_.clear();
+  changes_left_.reset();
+}
+
+void SimDisk::crash(const Chance& random) {
+  unsynced_.resize(random() % (unsynced_.size() + 1));
+  for (const Entry& entry : unsynced_) apply(durable_, entry);
+  unsynced_.clear();
+  names_ = durable_;
+  for (auto& [path, contents] : names_) contents->crash(random);
+  restart();
+}
+
+void SimDisk::flip(const std::string& path, uint64_t offset, uint8_t mask) {
+  names_.at(path)->flip(offset, mask);
+}
+
+uint64_t SimDisk::memory_bytes() const {
+  uint64_t pages = 0;
+  for (const auto& [path, contents] : names_) pages += contents->stored_pages();
+  return pages * kPageBytes;
+}
+
+uint64_t SimDisk::used_bytes() const {
+  uint64_t pages = 0;
+  for (const auto& [path, contents] : names_) pages += contents->reserved().pages();
+  return pages * kPageBytes;
+}
+
+Result<void> SimDisk::enter(Operation operation, const std::string& path) {
+  if (halted()) return {Code::io_error, "cannot reach " + path + ": the disk has stopped"};
+  if (fault) DFS_CHECK(fault(operation, path));
+  if (operation != Operation::open && operation != Operation::read) {
+    ++changes_;
+    if (changes_left_) --*changes_left_;
+  }
+  return {};
+}
+
+Result<void> SimDisk::reserve(const Contents& contents, uint64_t offset, uint64_t size,
+                              const std::string& path) const {
+  const uint64_t missing = contents.reserved().missing(
+      offset / kPageBytes, (offset + size + kPageBytes - 1) / kPageBytes);
+  if (missing == 0 || used_bytes() + missing * kPageBytes <= capacity_bytes) return {};
+  return {Code::no_space, "cannot write " + path + ": the disk is full; free space there"};
+}
+
+void SimDisk::apply(Names& names, const Entry& entry) {
+  if (entry.operation == Operation::create) {
+    names[entry.path] = entry.contents;
+    return;
+  }
+  names.erase(entry.path);
+  if (entry.operation == Operation::rename) names[entry.to] = entry.contents;
+}
+
+Result<void> SimDisk::change(Entry entry) {
+  DFS_CHECK(enter(entry.operation, entry.path));
+  apply(names_, entry);
+  unsynced_.push_back(std::move(entry));
+  return {};
+}
+
+Result<std::unique_ptr<File>> SimDisk::open(const std::string& path, OpenOptions options) {
+  DFS_CHECK(enter(Operation::open, path));
+  auto found = names_.find(path);
+  if (found == names_.end()) {
+    if (!options.create || !directories_.contains(directory_of(path))) {
+      return {Code::not_found, "cannot open " + path + ": no such file or directory"};
+    }
+    DFS_CHECK(change({Operation::create, path, {}, std::make_shared<Contents>()}));
+    found = names_.find(path);
+  }
+  return std::unique_ptr<File>(std::make_unique<SimFile>(*this, path, found->second, options));
+}
+
+Result<bool> SimDisk::exists(const std::string& path) {
+  DFS_CHECK(enter(Operation::read, path));
+  return names_.contains(path) || directories_.contains(without_slash(path));
+}
+
+Result<std::vector<std::string>> SimDisk::list(const std::string& directory) {
+  DFS_CHECK(enter(Operation::read, directory));
+  const std::string parent = without_slash(directory);
+  if (!directories_.contains(parent)) {
+    return {Code::not_found, "cannot list " + directory + ": no such directory"};
+  }
+  std::vector<std::string> names;
+  const auto add = [&](const std::string& path) {
+    if (path != parent && path != "." && directory_of(path) == parent) {
+      names.push_back(path.substr(path.rfind('/') + 1));
+    }
+  };
+  for (const auto& [path, contents] : names_) add(path);
+  for (const std::string& path : directories_) add(path);
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+Result<void> SimDisk::make_directories(const std::string& path) {
+  DFS_CHECK(enter(Operation::make_directories, path));
+  for (std::string at = without_slash(path); directories_.insert(at).second;) {
+    at = directory_of(at);
+  }
+  return {};
+}
+
+Result<void> SimDisk::remove(const std::string& path) {
+  if (!names_.contains(path)) return {Code::not_found, "cannot remove " + path + ": no such file"};
+  return change({Operation::remove, path, {}, nullptr});
+}
+
+Result<void> SimDisk::rename(const std::string& from, const std::string& to) {
+  const auto found = names_.find(from);
+  if (found == names_.end()) {
+    return {Code::not_found, "cannot rename " + from + ": no such file"};
+  }
+  return change({Operation::rename, from, to, found->second});
+}
+
+Result<void> SimDisk::sync_directory(const std::string& directory) {
+  DFS_CHECK(enter(Operation::sync_directory, directory));
+  const std::string parent = without_slash(directory);
+  std::erase_if(unsynced_, [&](const Entry& entry) {
+    const std::string& path = entry.operation == Operation::rename ? entry.to : entry.path;
+    if (directory_of(path) != parent) return false;
+    apply(durable_, entry);
+    return true;
+  });
+  return {};
+}
+
+Result<DiskSpace> SimDisk::space(const std::string& path) {
+  DFS_CHECK(enter(Operation::read, path));
+  const uint64_t used = used_bytes();
+  return DiskSpace{capacity_bytes, capacity_bytes > used ? capacity_bytes - used : 0};
+}
+
+Result<std::unique_ptr<DiskLock>> SimDisk::lock(const std::string& path) {
+  DFS_CHECK(enter(Operation::open, path));
+  if (!locked_.insert(path).second) {
+    return {Code::busy, "another process holds " + path + "; stop it first"};
+  }
+  return std::unique_ptr<DiskLock>(std::make_unique<SimLock>(*this, path));
+}
+
+}  // namespace dfs::sim
