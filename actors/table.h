@@ -1,5 +1,5 @@
 // An ordered map from bytes to bytes that survives restarts. RocksTable is the real one, MemTable
-// the simulator's; tests/actors/table_test.cc runs the same cases against both.
+// the simulator's; tests/actors/disk/table_test.cc runs the same cases against both.
 #pragma once
 
 #include <functional>
