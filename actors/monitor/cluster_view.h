@@ -1,0 +1,35 @@
+// The cluster map as the monitor keeps it in memory, loaded from the rows whenever they change.
+#pragma once
+
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "actors/monitor/versioned_rows.h"
+#include "messages/cluster.h"
+#include "messages/namespace.h"
+
+namespace dfs {
+
+class ClusterView {
+ public:
+  ClusterView() = default;
+  explicit ClusterView(ClusterMap map);
+  // Reads the rows. An empty view when there is no cluster yet.
+  static Result<ClusterView> load(Rows& rows);
+
+  const ClusterMap& map() const { return map_; }
+  bool exists() const { return !map_.cluster.empty(); }
+  const NodeView* node(NodeId id) const;
+  const NodeView* node_of_uuid(const std::string& uuid) const;
+  const GroupView* group(GroupId id) const;
+  bool is_up(NodeId id) const;
+  // All a client needs to reach a group; nodes in `shun` are not flagged up.
+  GroupRoute route(GroupId id, const std::vector<NodeId>& shun = {}) const;
+
+ private:
+  ClusterMap map_;
+  std::unordered_map<NodeId, size_t> nodes_;  // index into map_.nodes
+};
+
+}  // namespace dfs

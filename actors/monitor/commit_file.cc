@@ -1,0 +1,209 @@
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "actors/monitor/operations.h"
+
+namespace dfs {
+
+namespace {
+
+Error invalid_layout(const CommitFile& request, const std::string& why) {
+  return Error{Code::invalid,
+               "the layout of " + shown(request.path) + " makes no sense: " + why,
+               {{"path", request.path}},
+               0};
+}
+
+// The groups that hold at least one block of the file.
+Result<std::set<GroupId>> groups_written(const CommitFile& request) {
+  const Layout& layout = request.layout;
+  const uint64_t blocks = (request.size + layout.block_bytes - 1) / layout.block_bytes;
+  const size_t width = layout.groups.size();
+  std::vector<uint64_t> overridden(width);
+  std::set<GroupId> groups;
+  for (size_t i = 0; i < layout.overrides.size(); ++i) {
+    const Override& override = layout.overrides[i];
+    if (override.index >= blocks) return invalid_layout(request, "an override is past the end");
+    if (i > 0 && layout.overrides[i - 1].index == override.index) {
+      return invalid_layout(request, "a block is overridden twice");
+    }
+    ++overridden[override.index % width];
+    groups.insert(override.group);
+  }
+  for (size_t i = 0; i < width && i < blocks; ++i) {
+    const uint64_t own_blocks = (blocks - i + width - 1) / width;
+    if (overridden[i] < own_blocks) groups.insert(layout.groups[i]);
+  }
+  return groups;
+}
+
+Error stale(const CommitFile& request, GroupId id, const GroupRow& group, const std::string& why) {
+  return Error{Code::stale_map,
+               "group " + std::to_string(id) + " changed while " + shown(request.path) +
+                   " was written: " + why + "; its blocks must be written again",
+               {{"path", request.path},
+                {"group", std::to_string(id)},
+                {"epoch", std::to_string(group.epoch)}},
+               0};
+}
+
+// Accepts the blocks of one group when enough of the nodes that acknowledged them still count.
+Result<void> check_group(const CommitFile& request, const GroupWrites& writes,
+                         const GroupRow& group, uint32_t min_copies) {
+  if (writes.epoch < group.fenced || writes.epoch > group.epoch) {
+    return stale(request, writes.group, group,
+                 "it is at epoch " + std::to_string(group.epoch) + ", the blocks were written at " +
+                     std::to_string(writes.epoch));
+  }
+  const auto acknowledged = [&](NodeId node) {
+    return std::find(writes.nodes.begin(), writes.nodes.end(), node) != writes.nodes.end();
+  };
+  const auto copies = std::count_if(group.members.begin(), group.members.end(), acknowledged);
+  if (static_cast<uint64_t>(copies) < min_copies) {
+    return stale(request, writes.group, group,
+                 std::to_string(copies) + " of its members have the blocks, the pool needs " +
+                     std::to_string(min_copies));
+  }
+  return {};
+}
+
+Result<void> check_and_use_groups(VersionedRows& rows, const CommitFile& request) {
+  auto groups = groups_written(request);
+  if (!groups) return groups.error();
+  auto pool = rows.require<PoolRow>(keys::pool(kDefaultPool));
+  if (!pool) return pool.error();
+  std::map<GroupId, const GroupWrites*> writes;
+  for (const GroupWrites& write : request.writes) writes[write.group] = &write;
+  for (const GroupId id : *groups) {
+    auto group = rows.get<GroupRow>(keys::group(id));
+    if (!group) return group.error();
+    const std::string name = "group " + std::to_string(id);
+    if (!*group) return invalid_layout(request, name + " does not exist");
+    const auto write = writes.find(id);
+    if (write == writes.end()) return invalid_layout(request, "nobody wrote to " + name);
+    DFS_CHECK(check_group(request, *write->second, **group, pool->min_copies));
+    if ((*group)->used) continue;
+    (*group)->used = true;
+    rows.put(keys::group(id), std::move(**group));
+  }
+  for (const GroupId id : request.layout.groups) {
+    if (id >= pool->groups) return invalid_layout(request, "it names a group that does not exist");
+  }
+  return {};
+}
+
+// An object becomes content once, if ever, and only while it lives.
+Result<void> check_object(VersionedRows& rows, const CommitFile& request) {
+  const ObjectId id = request.layout.object;
+  auto cluster = rows.require<ClusterRow>(keys::cluster());
+  if (!cluster) return cluster.error();
+  if (id >= cluster->next_object) {
+    return invalid_layout(request, "object " + std::to_string(id) + " was never handed out");
+  }
+  auto object = rows.get<ObjectRow>(keys::object(id));
+  if (!object) return object.error();
+  if (!*object) return {};
+  if ((*object)->state == ObjectState::dead) {
+    return Error{Code::expired,
+                 "the upload of " + shown(request.path) +
+                     " took too long and its blocks were given up; upload it again",
+                 {{"path", request.path}, {"object", std::to_string(id)}},
+                 0};
+  }
+  return invalid_layout(request,
+                        "object " + std::to_string(id) + " is the content of a file already");
+}
+
+Result<void> check_version(const CommitFile& request, const std::optional<InodeRow>& existing) {
+  const uint64_t expected = request.expected_version;
+  const uint64_t actual = existing ? existing->version : 0;
+  if (expected == UINT64_MAX || expected == actual) return {};
+  Error error = error_at(expected == 0 ? Code::exists : Code::conflict,
+                         expected == 0 ? "the file exists already"
+                         : actual == 0 ? "the file to be replaced is gone"
+                                       : "the file was changed by someone else",
+                         request.path);
+  error.cause["version"] = std::to_string(actual);
+  error.cause["expected"] = std::to_string(expected);
+  return error;
+}
+
+void put_object(VersionedRows& rows, const CommitFile& request, Ino ino) {
+  const Layout& layout = request.layout;
+  ObjectRow object;
+  object.ino = ino;
+  object.size = request.size;
+  object.crc32c = request.crc32c;
+  object.block_bytes = layout.block_bytes;
+  object.groups = layout.groups;
+  object.overrides = layout.overrides;
+  object.created_ms = rows.time_ms();
+  rows.put(keys::object(layout.object), std::move(object));
+}
+
+void set_content(VersionedRows& rows, const CommitFile& request, InodeRow& inode) {
+  inode.size = request.size;
+  inode.crc32c = request.crc32c;
+  inode.modified_ms = rows.time_ms();
+  inode.version += 1;
+  inode.content = request.content;
+  inode.block_bytes = request.layout.block_bytes;
+  inode.slices.clear();
+  if (request.layout.object != 0) {
+    inode.slices.push_back({0, request.size, request.layout.object, 0});
+  } else {
+    inode.block_bytes = 0;
+  }
+}
+
+// The file's new inode: a fresh one with its directory entry, or the existing one.
+Result<Ino> add_file(VersionedRows& rows, const CommitFile& request, const Place& place,
+                     InodeRow& inode) {
+  auto ino = next_ino(rows);
+  if (!ino) return ino.error();
+  inode.type = FileType::file;
+  inode.mode = request.mode;
+  inode.created_ms = rows.time_ms();
+  rows.put(keys::entry(place.parent, place.name), EntryRow{*ino, FileType::file, 0, 0});
+  DFS_CHECK(touch_directory(rows, place.parent, 1, 0));
+  DFS_CHECK(count(rows, 1, 0));
+  return *ino;
+}
+
+}  // namespace
+
+Result<CommitFileReply> commit_file(VersionedRows& rows, const CommitFile& request) {
+  auto place = find_place(rows, request.path);
+  if (!place) return place.error();
+  if (place->is_directory()) {
+    return error_at(Code::is_directory, "a directory has that name", request.path);
+  }
+  std::optional<InodeRow> existing;
+  if (place->entry) {
+    auto inode = rows.require<InodeRow>(keys::inode(place->entry->ino));
+    if (!inode) return inode.error();
+    existing = std::move(*inode);
+  }
+  DFS_CHECK(check_version(request, existing));
+  if (request.layout.object != 0) {
+    DFS_CHECK(check_object(rows, request));
+    DFS_CHECK(check_and_use_groups(rows, request));
+  }
+
+  const bool created = !existing;
+  InodeRow inode = created ? InodeRow() : std::move(*existing);
+  Ino ino = created ? 0 : place->entry->ino;
+  if (created) {
+    auto added = add_file(rows, request, *place, inode);
+    if (!added) return added.error();
+    ino = *added;
+  }
+  set_content(rows, request, inode);
+  if (request.layout.object != 0) put_object(rows, request, ino);
+  const uint64_t version = inode.version;
+  rows.put(keys::inode(ino), std::move(inode));
+  return CommitFileReply{ino, version, created, rows.receipt()};
+}
+
+}  // namespace dfs

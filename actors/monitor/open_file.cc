@@ -1,0 +1,29 @@
+#include <set>
+
+#include "actors/monitor/reads.h"
+
+namespace dfs {
+
+Result<OpenFileReply> open_file(Rows& rows, const ClusterView& cluster, const OpenFile& request) {
+  auto found = find(rows, request.path);
+  if (!found) return found.error();
+  if (found->inode.type == FileType::directory) {
+    return error_at(Code::is_directory, "a directory has no content to read", request.path);
+  }
+  OpenFileReply reply;
+  reply.info = info_of(found->ino, found->inode);
+  if (reply.info.object == 0) {
+    reply.content = std::move(found->inode.content);
+    return reply;
+  }
+  auto object = rows.require<ObjectRow>(keys::object(reply.info.object));
+  if (!object) return object.error();
+  reply.layout = Layout{reply.info.object, object->block_bytes, std::move(object->groups),
+                        std::move(object->overrides)};
+  std::set<GroupId> groups(reply.layout.groups.begin(), reply.layout.groups.end());
+  for (const Override& override : reply.layout.overrides) groups.insert(override.group);
+  for (const GroupId group : groups) reply.routes.push_back(cluster.route(group));
+  return reply;
+}
+
+}  // namespace dfs

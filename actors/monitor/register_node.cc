@@ -1,0 +1,53 @@
+#include "actors/monitor/operations.h"
+
+namespace dfs {
+
+namespace {
+
+// The node's number and row: a known uuid is the same node, wherever it lives now.
+Result<NodeId> number_of(VersionedRows& rows, const std::string& uuid, NodeRow& row) {
+  auto known = rows.get<NodeUuidRow>(keys::node_uuid(uuid));
+  if (!known) return known.error();
+  if (*known) {
+    auto node = rows.require<NodeRow>(keys::node((*known)->node));
+    if (!node) return node.error();
+    row = std::move(*node);
+    return (*known)->node;
+  }
+  auto cluster = rows.require<ClusterRow>(keys::cluster());
+  if (!cluster) return cluster.error();
+  const NodeId node = ++cluster->last_node;
+  rows.put(keys::cluster(), std::move(*cluster));
+  rows.put(keys::node_uuid(uuid), NodeUuidRow{node});
+  row.uuid = uuid;
+  row.joined_ms = rows.time_ms();
+  row.state_ms = rows.time_ms();
+  return node;
+}
+
+}  // namespace
+
+Result<JoinReply> register_node(VersionedRows& rows, const RegisterNode& request) {
+  NodeRow row;
+  auto node = number_of(rows, request.uuid, row);
+  if (!node) return node.error();
+  const NodeRow before = row;
+  row.endpoint = request.endpoint;
+  row.host = request.host;
+  row.rack = request.rack;
+  row.total_bytes = request.total_bytes;
+  row.feature_level = request.feature_level;
+  if (row.state != NodeState::up) row.state_ms = rows.time_ms();
+  row.state = NodeState::up;
+  // A node that was restarted within seconds changes nothing that others need to hear of.
+  if (!same(before, row)) {
+    rows.put(keys::node(*node), std::move(row));
+    auto grown = grow_map_epoch(rows);
+    if (!grown) return grown.error();
+  }
+  auto cluster = rows.require<ClusterRow>(keys::cluster());
+  if (!cluster) return cluster.error();
+  return JoinReply{*node, cluster->cluster, cluster->map_epoch, request.heartbeat_ms};
+}
+
+}  // namespace dfs

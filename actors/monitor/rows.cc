@@ -1,0 +1,56 @@
+#include "actors/monitor/rows.h"
+
+namespace dfs::keys {
+
+namespace {
+
+std::string with_u64(char kind, uint64_t id) {
+  std::string key(1, kind);
+  append_u64(key, id);
+  return key;
+}
+
+std::string with_u32(char kind, uint32_t id) {
+  std::string key(1, kind);
+  append_u32(key, id);
+  return key;
+}
+
+std::string with_text(char kind, std::string_view text) {
+  std::string key(1, kind);
+  key.append(text);
+  return key;
+}
+
+}  // namespace
+
+std::string inode(Ino ino) { return with_u64(kInode, ino); }
+std::string entries(Ino parent) { return with_u64(kEntry, parent); }
+std::string entry(Ino parent, std::string_view name) {
+  std::string key = with_u64(kEntry, parent);
+  key.append(name);
+  return key;
+}
+std::string object(ObjectId object) { return with_u64(kObject, object); }
+std::string node(NodeId node) { return with_u32(kNode, node); }
+std::string node_uuid(std::string_view uuid) { return with_text(kNodeUuid, uuid); }
+std::string pool(std::string_view name) { return with_text(kPool, name); }
+std::string group(GroupId group) { return with_u32(kGroup, group); }
+std::string cluster() { return "cluster"; }
+std::string tree() { return "tree"; }
+std::string orphan(Ino ino) { return with_u64(kOrphan, ino); }
+
+// A NUL parts the key from the index: names have none, so no row's history runs into another's.
+std::string history_of(std::string_view key) {
+  std::string out = with_text(kHistory, key);
+  out.push_back('\0');
+  return out;
+}
+
+std::string history(std::string_view key, LogIndex ended) {
+  std::string out = history_of(key);
+  append_u64(out, ended);
+  return out;
+}
+
+}  // namespace dfs::keys

@@ -1,0 +1,225 @@
+// The rows of the monitor's table: their formats and their keys (drawn in README.md). A row is
+// encoded like a message, so it evolves like one: fields are added with a default, never renamed,
+// retyped or reused, and their defaults never change, because a field at its default is left out.
+#pragma once
+
+#include <array>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "actors/table.h"
+#include "messages/cluster.h"
+#include "messages/ids.h"
+#include "messages/message.h"
+#include "messages/namespace.h"
+
+namespace dfs {
+
+// Ids carry the namespace shard in their top 16 bits; the first shard is 0.
+inline constexpr int kShardShift = 48;
+inline constexpr uint64_t kShard = 0;
+
+// A stretch of a file's content.
+struct Slice {
+  uint64_t file_offset = 0;
+  uint64_t length = 0;
+  ObjectId object = 0;
+  uint64_t object_offset = 0;
+  DFS_FIELDS(file_offset, length, object, object_offset)
+};
+
+// `since` and `since_ms` of a versioned row say which log entry gave it its current value, and when.
+struct InodeRow {
+  static constexpr bool kVersioned = true;
+  FileType type = FileType::file;
+  uint32_t mode = 0;
+  uint32_t uid = 0;
+  uint32_t gid = 0;
+  uint64_t size = 0;
+  uint64_t links = 1;
+  uint64_t entries = 0;  // of a directory
+  Ino parent = 0;        // of a directory
+  int64_t created_ms = 0;
+  int64_t modified_ms = 0;
+  uint64_t version = 0;
+  uint64_t fence = 0;  // of the last writer's lock; outlives the file in its history
+  uint32_t crc32c = 0;
+  uint64_t block_bytes = 0;
+  Blob content;  // of a small file
+  std::vector<Slice> slices;
+  LogIndex since = 0;
+  int64_t since_ms = 0;
+  DFS_FIELDS(type, mode, uid, gid, size, links, entries, parent, created_ms, modified_ms, version,
+             fence, crc32c, block_bytes, content, slices, since, since_ms)
+};
+
+struct EntryRow {
+  static constexpr bool kVersioned = true;
+  Ino ino = 0;
+  FileType type = FileType::file;
+  LogIndex since = 0;
+  int64_t since_ms = 0;
+  DFS_FIELDS(ino, type, since, since_ms)
+};
+
+enum class ObjectState : uint8_t { live = 1, dead = 2 };
+
+// The immutable bytes of one upload. Written once; only its state changes, when it dies.
+struct ObjectRow {
+  static constexpr bool kVersioned = false;
+  ObjectState state = ObjectState::live;
+  Ino ino = 0;  // whose content it became
+  uint64_t size = 0;
+  uint32_t crc32c = 0;
+  uint64_t block_bytes = 0;
+  std::vector<GroupId> groups;
+  std::vector<Override> overrides;
+  int64_t created_ms = 0;
+  DFS_FIELDS(state, ino, size, crc32c, block_bytes, groups, overrides, created_ms)
+};
+
+struct NodeRow {
+  static constexpr bool kVersioned = false;
+  std::string uuid;
+  std::string endpoint;
+  std::string host;
+  std::string rack;
+  NodeState state = NodeState::up;
+  uint64_t total_bytes = 0;
+  uint32_t feature_level = 1;
+  int64_t joined_ms = 0;
+  int64_t state_ms = 0;  // when it came into its state
+  DFS_FIELDS(uuid, endpoint, host, rack, state, total_bytes, feature_level, joined_ms, state_ms)
+};
+
+struct NodeUuidRow {
+  static constexpr bool kVersioned = false;
+  NodeId node = 0;
+  DFS_FIELDS(node)
+};
+
+struct PoolRow {
+  static constexpr bool kVersioned = false;
+  uint32_t replicas = 2;
+  uint32_t min_copies = 1;
+  uint32_t groups = 64;
+  DFS_FIELDS(replicas, min_copies, groups)
+};
+
+struct GroupRow {
+  static constexpr bool kVersioned = false;
+  Epoch epoch = 0;
+  Epoch fenced = 0;  // what was written under an older epoch than this may not be committed
+  std::vector<NodeId> members;
+  bool used = false;
+  DFS_FIELDS(epoch, fenced, members, used)
+};
+
+struct ClusterRow {
+  static constexpr bool kVersioned = false;
+  std::string cluster;
+  int64_t created_ms = 0;
+  Epoch map_epoch = 0;
+  NodeId last_node = 0;
+  ObjectId next_object = 0;  // below it every id is reserved by some leader
+  DFS_FIELDS(cluster, created_ms, map_epoch, last_node, next_object)
+};
+
+// Counts files and directories that exist, removed ones until their rows are pruned.
+struct TreeRow {
+  static constexpr bool kVersioned = false;
+  Ino last_ino = 0;
+  uint64_t files = 0;
+  uint64_t directories = 0;
+  DFS_FIELDS(last_ino, files, directories)
+};
+
+// A directory that was removed with all below it, and whose rows still await pruning.
+struct OrphanRow {
+  static constexpr bool kVersioned = false;
+  LogIndex ended = 0;  // when it was removed; its rows' history says the same
+  int64_t ended_ms = 0;
+  DFS_FIELDS(ended, ended_ms)
+};
+
+// A former value of a versioned row. The log index at which it ended is part of the key.
+struct HistoryRow {
+  static constexpr bool kVersioned = false;
+  int64_t ended_ms = 0;
+  Blob value;
+  DFS_FIELDS(ended_ms, value)
+};
+
+namespace keys {
+
+inline constexpr char kInode = 'i';
+inline constexpr char kEntry = 'e';
+inline constexpr char kObject = 'o';
+inline constexpr char kNode = 'n';
+inline constexpr char kNodeUuid = 'u';
+inline constexpr char kPool = 'p';
+inline constexpr char kGroup = 'g';
+inline constexpr char kOrphan = 'x';
+inline constexpr char kHistory = 'h';
+
+std::string inode(Ino ino);
+std::string entries(Ino parent);  // the prefix of all entries of a directory
+std::string entry(Ino parent, std::string_view name);
+std::string object(ObjectId object);
+std::string node(NodeId node);
+std::string node_uuid(std::string_view uuid);
+std::string pool(std::string_view name);
+std::string group(GroupId group);
+std::string cluster();
+std::string tree();
+std::string orphan(Ino ino);
+std::string history_of(std::string_view key);  // the prefix of a row's history
+std::string history(std::string_view key, LogIndex ended);
+
+}  // namespace keys
+
+inline constexpr const char* kDefaultPool = "default";
+
+namespace detail {
+
+template <class T>
+bool is_default(const T& value, const T& standard) {
+  if constexpr (IsVector<T>::value) {
+    return value.empty();
+  } else {
+    return value == standard;
+  }
+}
+
+}  // namespace detail
+
+// Like encode(), without the fields that have their default.
+template <Fielded R>
+std::string encode_row(const R& row) {
+  static const R standard;
+  std::array<const void*, 24> standards;
+  size_t fields = 0;
+  R::each_field(standard, [&](const char*, const auto& field) {
+    DFS_ASSERT(fields < standards.size());
+    standards[fields++] = &field;
+  });
+  size_t i = 0;
+  size_t count = 0;
+  const auto changed = [&]<class T>(const T& field) {
+    return !detail::is_default(field, *static_cast<const T*>(standards[i++]));
+  };
+  R::each_field(row, [&](const char*, const auto& field) { count += changed(field) ? 1 : 0; });
+  std::string out;
+  Writer writer(out);
+  writer.map(count);
+  i = 0;
+  R::each_field(row, [&](const char* name, const auto& field) {
+    if (!changed(field)) return;
+    writer.str(name);
+    write_value(writer, field);
+  });
+  return out;
+}
+
+}  // namespace dfs

@@ -1,0 +1,40 @@
+#include "actors/monitor/operations.h"
+
+namespace dfs {
+
+Result<void> touch_directory(VersionedRows& rows, Ino ino, int64_t entries, int64_t links) {
+  auto row = rows.require<InodeRow>(keys::inode(ino));
+  if (!row) return row.error();
+  row->entries += static_cast<uint64_t>(entries);
+  row->links += static_cast<uint64_t>(links);
+  row->modified_ms = rows.time_ms();
+  rows.put(keys::inode(ino), std::move(*row));
+  return {};
+}
+
+Result<void> count(VersionedRows& rows, int64_t files, int64_t directories) {
+  auto row = rows.require<TreeRow>(keys::tree());
+  if (!row) return row.error();
+  row->files += static_cast<uint64_t>(files);
+  row->directories += static_cast<uint64_t>(directories);
+  rows.put(keys::tree(), *row);
+  return {};
+}
+
+Result<Ino> next_ino(VersionedRows& rows) {
+  auto row = rows.require<TreeRow>(keys::tree());
+  if (!row) return row.error();
+  const Ino ino = ++row->last_ino;
+  rows.put(keys::tree(), *row);
+  return ino;
+}
+
+Result<Epoch> grow_map_epoch(VersionedRows& rows) {
+  auto row = rows.require<ClusterRow>(keys::cluster());
+  if (!row) return row.error();
+  const Epoch epoch = ++row->map_epoch;
+  rows.put(keys::cluster(), std::move(*row));
+  return epoch;
+}
+
+}  // namespace dfs

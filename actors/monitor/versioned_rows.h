@@ -1,0 +1,105 @@
+// Typed access to the monitor's rows. Rows reads; VersionedRows is one command's view of them: it
+// reads its own changes, and when it commits, each former value moves to history.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "actors/monitor/rows.h"
+#include "actors/replica/state_machine.h"
+#include "actors/table.h"
+
+namespace dfs {
+
+class Rows {
+ public:
+  explicit Rows(Table& table) : table_(table) {}
+  virtual ~Rows() = default;
+  Rows(const Rows&) = delete;
+  Rows& operator=(const Rows&) = delete;
+
+  // The row under `key`, or nothing. Fails with `io_error` or `corrupt`.
+  template <Fielded R>
+  Result<std::optional<R>> get(std::string_view key) {
+    auto bytes = read(key);
+    if (!bytes) return std::move(bytes).error();
+    if (!*bytes) return std::optional<R>();
+    auto row = decode<R>(**bytes);
+    if (!row) return unreadable(key, row.error());
+    return std::optional<R>(std::move(*row));
+  }
+  // The row under `key`, which our own rules say exists; `corrupt` when it does not.
+  template <Fielded R>
+  Result<R> require(std::string_view key) {
+    auto row = get<R>(key);
+    if (!row) return std::move(row).error();
+    if (!*row) return unreadable(key, Error{Code::corrupt, "it is missing", {}, 0});
+    return std::move(**row);
+  }
+  // Of the table as it was before this command.
+  Result<void> scan(std::string_view from, std::string_view until, const Table::Visit& visit);
+
+ protected:
+  virtual Result<std::optional<std::string>> read(std::string_view key);
+  Error unreadable(std::string_view key, const Error& why);
+
+  Table& table_;
+  std::optional<Error> broken_;
+};
+
+class VersionedRows : public Rows {
+ public:
+  VersionedRows(Table& table, const Command& command) : Rows(table), command_(command) {}
+
+  // Changes of this command. A versioned row's since and since_ms are set here.
+  template <Fielded R>
+  void put(const std::string& key, R row) {
+    if constexpr (R::kVersioned) {
+      row.since = command_.index;
+      row.since_ms = command_.time_ms;
+    }
+    change(key, encode_row(row), R::kVersioned, command_.index, command_.time_ms);
+  }
+  template <Fielded R>
+  void erase(const std::string& key) {
+    change(key, std::nullopt, R::kVersioned, command_.index, command_.time_ms);
+  }
+  // Erases a row that really ended earlier, with the directory above it.
+  template <Fielded R>
+  void erase_as_of(const std::string& key, LogIndex ended, int64_t ended_ms) {
+    change(key, std::nullopt, R::kVersioned, ended, ended_ms);
+  }
+
+  LogIndex index() const { return command_.index; }
+  int64_t time_ms() const { return command_.time_ms; }
+  // What the reply to this command promises. The entry is on stable storage before it is applied.
+  Receipt receipt() const { return {command_.index, command_.term, true, 1}; }
+
+  // Adds the changes and the history they make to `batch`. Not called when the command failed.
+  void commit(Batch& batch);
+  // Why the table could not be read, if so: the command's outcome means nothing then.
+  const std::optional<Error>& broken() const { return broken_; }
+
+ protected:
+  Result<std::optional<std::string>> read(std::string_view key) override;
+
+ private:
+  struct Pending {
+    std::optional<std::string> before;  // in the table
+    std::optional<std::string> now;
+    bool changed = false;
+    bool versioned = false;
+    LogIndex ended = 0;
+    int64_t ended_ms = 0;
+  };
+  Pending* load(std::string_view key);
+  void change(const std::string& key, std::optional<std::string> value, bool versioned,
+              LogIndex ended, int64_t ended_ms);
+
+  const Command& command_;
+  std::map<std::string, Pending, std::less<>> pending_;
+};
+
+}  // namespace dfs
