@@ -25,14 +25,20 @@ struct BrokerEndpoints {
   static Result<BrokerEndpoints> of(const std::string& requests);
 };
 
+// A context with room for the sockets of a process, which must outlive everything made with it.
+// Destroying it waits, up to 200 ms, until what was queued has left.
+std::shared_ptr<zmq::context_t> make_context(int io_threads = 1);
+
 struct ActorSettings {
   std::string address;  // "client/9f3c…"
   std::string listen;   // endpoint of a ROUTER to bind, or empty; "tcp://127.0.0.1:*" allowed
-  std::vector<std::string> brokers;  // request endpoints, in order of preference
-  size_t pool_threads = 4;           // workers for Bus::run
-  size_t pool_jobs_max = 1024;       // waiting or running; more are refused as `busy`
-  size_t link_messages_max = 4096;   // queued on one link; more are refused as `busy`
-  size_t links_max = 1024;           // connections this actor opens; the longest idle is closed
+  std::vector<std::string> listen_also;  // further endpoints of the same ROUTER
+  std::string advertise;                 // host that peers use, where `listen` is "tcp://*:…"
+  std::vector<std::string> brokers;      // request endpoints, in order of preference
+  size_t pool_threads = 4;               // workers for Bus::run
+  size_t pool_jobs_max = 1024;           // waiting or running; more are refused as `busy`
+  size_t link_messages_max = 4096;       // queued on one link; more are refused as `busy`
+  size_t links_max = 1024;               // connections this actor opens; the longest idle is closed
   Duration start_deadline = std::chrono::seconds(30);
 };
 

@@ -52,23 +52,19 @@ class FakeBus : public Bus {
   std::function<void(const Sent&)> on_sent;
   RunMode run_mode = RunMode::immediate;
   size_t jobs_max = SIZE_MAX;
-  int64_t wall = 1'700'000'000'000;
+  int64_t wall = 1'700'000'000'000;  // Unix time in ms at the bus's instant 0
 
   // Lets time pass: fires the timers due until now() + delay in their order, each at its instant.
   void advance(Duration delay = Duration::zero()) {
     const Instant end = now_ + delay;
     while (!timers_.empty() && timers_.begin()->first.first <= end) {
       const auto first = timers_.begin();
-      wall_remainder_ += first->first.first - now_;
       now_ = first->first.first;
       auto fire = std::move(first->second);
       timers_.erase(first);
       fire();
     }
-    wall_remainder_ += end - now_;
     now_ = end;
-    wall += wall_remainder_ / std::chrono::milliseconds(1);
-    wall_remainder_ %= std::chrono::milliseconds(1);
   }
 
   // Does the oldest queued job: its work, then its done.
@@ -98,7 +94,9 @@ class FakeBus : public Bus {
   const std::string& address() const override { return address_; }
   void set_address(std::string address) override { address_ = std::move(address); }
   Instant now() const override { return now_; }
-  int64_t wall_ms() const override { return wall; }
+  int64_t wall_ms() const override {
+    return wall + now_.time_since_epoch() / std::chrono::milliseconds(1);
+  }
   uint64_t random() override { return random_(); }
 
   TimerId after(Duration delay, std::function<void()> fire) override {
@@ -149,7 +147,6 @@ class FakeBus : public Bus {
  private:
   std::string address_;
   Instant now_{};
-  Duration wall_remainder_{0};
   TimerId last_timer_ = 0;
   std::map<std::pair<Instant, TimerId>, std::function<void()>> timers_;
   std::mt19937_64 random_{42};

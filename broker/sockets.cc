@@ -1,0 +1,107 @@
+#include "broker/sockets.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+
+#include "messages/types.h"
+
+namespace dfs {
+namespace {
+
+// What is queued at close may still leave for this long.
+constexpr int kLingerMs = 200;
+
+// A frozen or unplugged peer is noticed by ZMTP pings well before TCP would.
+constexpr int kHeartbeatMs = 500;
+constexpr int kHeartbeatTimeoutMs = 2000;
+
+constexpr int kConnectTimeoutMs = 2000;
+constexpr int kReconnectMs = 50;
+constexpr int kReconnectMaxMs = 500;
+constexpr int kNeverMs = 3'600'000;
+constexpr int kBacklog = 1024;
+
+// A frame somewhat over the protocol's limits still arrives, so that the sender can be told; one
+// over this breaks the connection before memory is spent on it.
+constexpr int64_t kFrameBytesMax = 2 * static_cast<int64_t>(kPayloadBytesMax);
+
+}  // namespace
+
+zmq::socket_t make_socket(zmq::context_t& context, zmq::socket_type type, int queue_max) {
+  zmq::socket_t socket(context, type);
+  socket.set(zmq::sockopt::linger, kLingerMs);
+  socket.set(zmq::sockopt::sndhwm, std::max(queue_max, 1));
+  socket.set(zmq::sockopt::rcvhwm, std::max(queue_max, 1));
+  socket.set(zmq::sockopt::maxmsgsize, kFrameBytesMax);
+  socket.set(zmq::sockopt::heartbeat_ivl, kHeartbeatMs);
+  socket.set(zmq::sockopt::heartbeat_timeout, kHeartbeatTimeoutMs);
+  socket.set(zmq::sockopt::connect_timeout, kConnectTimeoutMs);
+  socket.set(zmq::sockopt::handshake_ivl, kConnectTimeoutMs);
+  if (type == zmq::socket_type::dealer) {
+    // A broken link is reported and replaced by its owner; it must not come back behind its back.
+    socket.set(zmq::sockopt::reconnect_ivl, kNeverMs);
+  } else {
+    socket.set(zmq::sockopt::reconnect_ivl, kReconnectMs);
+    socket.set(zmq::sockopt::reconnect_ivl_max, kReconnectMaxMs);
+  }
+  socket.set(zmq::sockopt::tcp_keepalive, 1);
+  socket.set(zmq::sockopt::tcp_keepalive_idle, 10);
+  socket.set(zmq::sockopt::tcp_keepalive_intvl, 5);
+  socket.set(zmq::sockopt::tcp_keepalive_cnt, 3);
+  socket.set(zmq::sockopt::backlog, kBacklog);
+  if (type == zmq::socket_type::router) {
+    socket.set(zmq::sockopt::router_mandatory, 1);
+    socket.set(zmq::sockopt::router_handover, 1);
+  }
+  if (type == zmq::socket_type::xpub) socket.set(zmq::sockopt::xpub_verbose, 1);
+  return socket;
+}
+
+Result<void> bind_socket(zmq::socket_t& socket, const std::string& endpoint) {
+  if (zmq_bind(socket.handle(), endpoint.c_str()) == 0) return {};
+  const int error = zmq_errno();
+  const Code code = error == EINVAL || error == EPROTONOSUPPORT ? Code::usage : Code::unavailable;
+  return {code, "cannot listen on " + endpoint + ": " + zmq_strerror(error)};
+}
+
+Result<void> connect_socket(zmq::socket_t& socket, const std::string& endpoint) {
+  if (zmq_connect(socket.handle(), endpoint.c_str()) == 0) return {};
+  const int error = zmq_errno();
+  const Code code = error == EINVAL || error == EPROTONOSUPPORT ? Code::usage : Code::unavailable;
+  return {code, "cannot connect to " + endpoint + ": " + zmq_strerror(error)};
+}
+
+std::string bound_endpoint(const zmq::socket_t& socket) {
+  return socket.get(zmq::sockopt::last_endpoint);
+}
+
+std::string unique_inproc(const std::string& name) {
+  static std::atomic<uint64_t> last{0};
+  return "inproc://" + name + "-" + std::to_string(++last);
+}
+
+zmq::socket_t watch_connection(zmq::context_t& context, zmq::socket_t& socket) {
+  const std::string endpoint = unique_inproc("watch");
+  constexpr int kEvents = ZMQ_EVENT_CONNECT_RETRIED | ZMQ_EVENT_CLOSED | ZMQ_EVENT_DISCONNECTED |
+                          ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
+                          ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
+  if (zmq_socket_monitor(socket.handle(), endpoint.c_str(), kEvents) != 0) throw zmq::error_t();
+  zmq::socket_t watcher(context, zmq::socket_type::pair);
+  watcher.set(zmq::sockopt::linger, 0);
+  watcher.connect(endpoint);
+  return watcher;
+}
+
+bool connection_broke(zmq::socket_t& watcher) {
+  bool broke = false;
+  zmq::message_t frame;
+  while (watcher.recv(frame, zmq::recv_flags::dontwait)) {
+    // Every event that was asked for means the same. The second frame is the peer's address.
+    broke = true;
+    while (frame.more()) (void)watcher.recv(frame, zmq::recv_flags::none);
+  }
+  return broke;
+}
+
+}  // namespace dfs

@@ -1,0 +1,30 @@
+// The one place where sockets get their options; README.md gives the reasons.
+#pragma once
+
+#include <string>
+#include <zmq.hpp>
+
+#include "messages/result.h"
+
+namespace dfs {
+
+// A socket for the network or for peers in this process. `queue_max` is the high-water mark, in
+// messages, of either direction. Throws zmq::error_t when the process has no sockets left.
+zmq::socket_t make_socket(zmq::context_t& context, zmq::socket_type type, int queue_max);
+
+// Fail with `usage` (not an endpoint) or `unavailable` (port taken, no such address, …).
+Result<void> bind_socket(zmq::socket_t& socket, const std::string& endpoint);
+Result<void> connect_socket(zmq::socket_t& socket, const std::string& endpoint);
+
+// What bind chose for "tcp://127.0.0.1:*".
+std::string bound_endpoint(const zmq::socket_t& socket);
+
+// "inproc://NAME-<number>", never the same twice in a process.
+std::string unique_inproc(const std::string& name);
+
+// Watches a connecting socket. Own thread only, like the socket.
+zmq::socket_t watch_connection(zmq::context_t& context, zmq::socket_t& socket);
+// Reads what the watcher saw. True when the connection broke or could not be made.
+bool connection_broke(zmq::socket_t& watcher);
+
+}  // namespace dfs

@@ -1,0 +1,279 @@
+#include "broker/zmq_bus.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+
+#include "broker/log.h"
+#include "broker/sockets.h"
+
+namespace dfs {
+namespace {
+
+// Messages taken from one source before the others have their turn.
+constexpr size_t kBatch = 128;
+constexpr size_t kTimerBatch = 1024;
+constexpr int kNewsQueueMax = 10'000;
+
+constexpr Duration kComplaintPeriod = std::chrono::minutes(1);
+constexpr size_t kComplaintsMax = 256;  // peers; beyond that, complaints are counted only
+
+zmq_pollitem_t readable(zmq::socket_t& socket) {
+  return {socket.handle(), 0, ZMQ_POLLIN, 0};
+}
+
+uint64_t random_seed() {
+  std::random_device device;
+  return static_cast<uint64_t>(device()) << 32 | device();
+}
+
+}  // namespace
+
+ZmqBus::ZmqBus(zmq::context_t& context, const ActorSettings& settings, int wake_fd)
+    : context_(context),
+      settings_(settings),
+      wake_fd_(wake_fd),
+      address_(settings.address),
+      random_(random_seed()),
+      pool_(context, settings.pool_threads, settings.pool_jobs_max),
+      published_(random_()) {}
+
+ZmqBus::~ZmqBus() = default;
+
+Result<void> ZmqBus::open() {
+  if (settings_.listen.empty()) return {};
+  router_ = make_socket(context_, zmq::socket_type::router,
+                        static_cast<int>(settings_.link_messages_max));
+  DFS_CHECK(bind_socket(router_, settings_.listen));
+  endpoint_ = bound_endpoint(router_);
+  for (const std::string& endpoint : settings_.listen_also) {
+    DFS_CHECK(bind_socket(router_, endpoint));
+  }
+  if (!settings_.advertise.empty()) {
+    const size_t colon = endpoint_.rfind(':');
+    endpoint_ = "tcp://" + settings_.advertise + endpoint_.substr(colon);
+  }
+  return {};
+}
+
+Instant ZmqBus::now() const {
+  return Instant(std::chrono::steady_clock::now().time_since_epoch());
+}
+
+int64_t ZmqBus::wall_ms() const {
+  const auto since_epoch = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::milliseconds>(since_epoch).count();
+}
+
+Bus::TimerId ZmqBus::after(Duration delay, std::function<void()> fire) {
+  return timers_.add(now() + std::max(delay, Duration::zero()), std::move(fire));
+}
+
+Result<void> ZmqBus::send(const Link& link, Envelope envelope) {
+  if (envelope.header.from.empty()) envelope.header.from = address_;
+  if (is_peer_link(link)) {
+    if (!router_ || !routing_id_of(link, routing_id_)) {
+      return {Code::unavailable, "there is no such peer: " + link};
+    }
+    return send_frames(router_, routing_id_, std::move(envelope));
+  }
+  Result<Connection*> connection = connect(link);
+  if (!connection) return std::move(connection).error();
+  (*connection)->used = now();
+  return send_frames((*connection)->dealer, {}, std::move(envelope));
+}
+
+Result<ZmqBus::Connection*> ZmqBus::connect(const Link& link) {
+  const auto found = connections_.find(link);
+  if (found != connections_.end()) return found->second.get();
+  if (link.empty()) return Result<Connection*>(Code::unavailable, "there is no link to send on");
+  if (connections_.size() >= settings_.links_max) close_idlest();
+  auto connection = std::make_unique<Connection>();
+  connection->link = link;
+  try {
+    connection->dealer = make_socket(context_, zmq::socket_type::dealer,
+                                     static_cast<int>(settings_.link_messages_max));
+    connection->watcher = watch_connection(context_, connection->dealer);
+  } catch (const zmq::error_t& error) {
+    return Result<Connection*>(Code::busy, std::string("no socket is left: ") + error.what());
+  }
+  DFS_CHECK(connect_socket(connection->dealer, link));
+  items_valid_ = false;
+  return connections_.emplace(link, std::move(connection)).first->second.get();
+}
+
+void ZmqBus::close_idlest() {
+  const auto idlest = std::min_element(
+      connections_.begin(), connections_.end(),
+      [](const auto& a, const auto& b) { return a.second->used < b.second->used; });
+  if (idlest == connections_.end()) return;
+  idlest->second->closed = true;
+  broken_.push_back(std::move(idlest->second));
+  connections_.erase(idlest);
+  items_valid_ = false;
+}
+
+zmq::socket_t ZmqBus::connect_all(zmq::socket_type type, std::string BrokerEndpoints::*endpoint) {
+  zmq::socket_t socket = make_socket(context_, type, kNewsQueueMax);
+  for (const std::string& broker : settings_.brokers) {
+    Result<BrokerEndpoints> endpoints = BrokerEndpoints::of(broker);
+    Result<void> connected = endpoints ? connect_socket(socket, (*endpoints).*endpoint)
+                                       : Result<void>(endpoints.error());
+    if (!connected) log(Level::error, "cannot reach broker", {{"why", connected.error().text}});
+  }
+  return socket;
+}
+
+void ZmqBus::publish(std::string topic, Envelope envelope) {
+  DFS_ASSERT(!topic.empty());
+  if (!publisher_) publisher_ = connect_all(zmq::socket_type::pub, &BrokerEndpoints::publish);
+  if (envelope.header.from.empty()) envelope.header.from = address_;
+  envelope.header.request = ++published_;
+  envelope.payload = {};
+  (void)send_frames(publisher_, topic, std::move(envelope));
+}
+
+void ZmqBus::subscribe(std::string prefix) {
+  if (!subscriber_) {
+    subscriber_ = connect_all(zmq::socket_type::sub, &BrokerEndpoints::subscribe);
+    items_valid_ = false;
+  }
+  subscriber_.set(zmq::sockopt::subscribe, prefix);
+}
+
+Result<void> ZmqBus::run(std::function<void()> work, std::function<void()> done) {
+  return pool_.run(std::move(work), std::move(done));
+}
+
+void ZmqBus::log(Level level, std::string_view event, std::initializer_list<LogField> fields) {
+  log_event(level, address_, event, fields);
+}
+
+int ZmqBus::wait_ms(Duration wait_max) {
+  Duration wait = wait_max;
+  if (const auto next = timers_.next()) wait = std::min(wait, *next - now());
+  if (!broken_.empty()) wait = Duration::zero();
+  // Rounded up: a timer must not fire early, nor the loop spin until it is due.
+  return static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(
+                              std::clamp<Duration>(wait, Duration::zero(), std::chrono::hours(1)))
+                              .count());
+}
+
+void ZmqBus::list_poll_items() {
+  items_.clear();
+  polled_.clear();
+  items_.push_back({nullptr, wake_fd_, ZMQ_POLLIN, 0});
+  items_.push_back(readable(pool_.results()));
+  if (router_) items_.push_back(readable(router_));
+  if (subscriber_) items_.push_back(readable(subscriber_));
+  fixed_items_ = items_.size();
+  for (const auto& [link, connection] : connections_) {
+    polled_.push_back(connection.get());
+    items_.push_back(readable(connection->dealer));
+    items_.push_back(readable(connection->watcher));
+  }
+  items_valid_ = true;
+}
+
+void ZmqBus::turn(Actor& actor, Duration wait_max) {
+  if (!items_valid_) list_poll_items();
+  const int ready = zmq_poll(items_.data(), static_cast<int>(items_.size()), wait_ms(wait_max));
+  timers_.fire(now(), kTimerBatch);
+  if (ready > 0) {
+    const auto is_ready = [this](size_t i) { return (items_[i].revents & ZMQ_POLLIN) != 0; };
+    // Handlers may add sockets; items_ stays as it was polled until the next round.
+    size_t item = 1;
+    if (is_ready(item++)) pool_.collect(kBatch);
+    for (; item < fixed_items_; ++item) {
+      if (!is_ready(item)) continue;
+      items_[item].socket == router_.handle() ? serve_router(actor) : serve_news(actor);
+    }
+    for (Connection* connection : polled_) {
+      const bool message = is_ready(item++);
+      const bool broke = is_ready(item++) && connection_broke(connection->watcher);
+      // What came before the break is still delivered, all of it.
+      if (message || broke) serve_connection(*connection, actor, broke ? SIZE_MAX : kBatch);
+      if (!broke || connection->closed) continue;
+      connection->closed = true;
+      connection->dealer.set(zmq::sockopt::linger, 0);  // what was queued is lost, as promised
+      const auto found = connections_.find(connection->link);
+      broken_.push_back(std::move(found->second));
+      connections_.erase(found);
+      items_valid_ = false;
+    }
+  }
+  report_broken(actor);
+}
+
+void ZmqBus::report_broken(Actor& actor) {
+  const std::vector<std::unique_ptr<Connection>> broken = std::exchange(broken_, {});
+  for (const auto& connection : broken) actor.link_down(connection->link);
+}
+
+void ZmqBus::serve_router(Actor& actor) {
+  for (size_t i = 0; i < kBatch && receive_frames(router_, raw_); ++i) {
+    const zmq::message_t& routing_id = raw_.frames[0];
+    take(raw_.from(1), peer_link({routing_id.data<char>(), routing_id.size()}), actor);
+  }
+}
+
+void ZmqBus::serve_connection(Connection& connection, Actor& actor, size_t batch) {
+  for (size_t i = 0; i < batch && !connection.closed; ++i) {
+    if (!receive_frames(connection.dealer, raw_)) return;
+    if (i == 0) connection.used = now();
+    take(raw_.from(0), connection.link, actor);
+  }
+}
+
+void ZmqBus::serve_news(Actor& actor) {
+  for (size_t i = 0; i < kBatch && receive_frames(subscriber_, raw_); ++i) {
+    Envelope envelope;
+    const std::string topic(raw_.frames[0].data<char>(), raw_.frames[0].size());
+    const Result<void> decoded = decode_frames(raw_.from(1), raw_.overlong, envelope);
+    if (!decoded) {
+      envelope.link = "topic " + topic;
+      envelope.header.request = 0;  // nobody waits for an answer to a publication
+      refuse(envelope, decoded.error());
+    } else if (echoes_.fresh(topic, envelope.header.from, envelope.header.request)) {
+      actor.observe(topic, std::move(envelope));
+    }
+  }
+}
+
+void ZmqBus::take(std::span<zmq::message_t> frames, Link link, Actor& actor) {
+  Envelope envelope;
+  const Result<void> decoded = decode_frames(frames, raw_.overlong, envelope);
+  envelope.link = std::move(link);
+  if (decoded) {
+    actor.receive(std::move(envelope));
+  } else {
+    refuse(envelope, decoded.error());
+  }
+}
+
+void ZmqBus::refuse(const Envelope& envelope, const Error& error) {
+  const bool answerable = envelope.header.type != Type::None &&
+                          envelope.header.type != Type::Error && envelope.header.request != 0;
+  if (answerable) (void)reply(reply_to(envelope, error));
+
+  const Instant at = now();
+  auto found = complaints_.find(envelope.link);
+  if (found == complaints_.end() && complaints_.size() >= kComplaintsMax) {
+    std::erase_if(complaints_,
+                  [&](const auto& entry) { return at - entry.second.logged >= kComplaintPeriod; });
+    if (complaints_.size() >= kComplaintsMax) return;
+  }
+  const bool first = found == complaints_.end();
+  if (first) found = complaints_.emplace(envelope.link, Complaint{at}).first;
+  Complaint& complaint = found->second;
+  ++complaint.count;
+  if (!first && at - complaint.logged < kComplaintPeriod) return;
+  log(Level::warn, "message refused",
+      {{"peer", envelope.link},
+       {"code", name_of(error.code)},
+       {"why", error.text},
+       {"count", std::exchange(complaint.count, 0)}});
+  complaint.logged = at;
+}
+
+}  // namespace dfs
