@@ -27,6 +27,8 @@ class Source {
   virtual bool seekable() const = 0;  // parts may be read again and in any order
   // Bytes read; fewer than `size` only at the end. A stream is read at ascending offsets.
   virtual Result<size_t> read(uint64_t offset, void* out, size_t size) = 0;
+  // Asked when all was read: `local_changed` when what was read may be a mix of old and new.
+  virtual Result<void> unchanged() { return {}; }
 };
 
 // Where downloaded bytes go. All calls on the pool. finish() makes the result visible (renames

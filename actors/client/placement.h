@@ -1,0 +1,62 @@
+// Where the blocks of one upload go: home groups by the layout, others after a failure.
+#pragma once
+
+#include <map>
+#include <set>
+
+#include "actors/client/transfer.h"
+
+namespace dfs {
+
+// A group and those of its members that will be written, in chain order.
+struct BlockTarget {
+  GroupId group = 0;
+  Epoch epoch = 0;
+  std::vector<GroupMember> chain;
+};
+
+class Placement {
+ public:
+  Placement(Transfer& transfer, std::string path) : transfer_(transfer), path_(std::move(path)) {}
+
+  // Asks for an object and its groups. `size` may be Source::kUnknownSize.
+  Task<Result<void>> begin(uint64_t size, uint64_t block_bytes);
+
+  // A group for block `index`, not one of `shunned` if there is another: its home group, else
+  // another whole one, else what is left of one as long as that is min_copies. Asks the monitor for
+  // other groups when the known ones failed, and waits for nodes to come back while the transfer's
+  // deadline allows.
+  Task<Result<BlockTarget>> choose(uint32_t index, std::set<GroupId> shunned);
+
+  // Not to be used at its known epoch any more.
+  void mark_stale(GroupId group);
+
+  ObjectId object() const { return plan_.object; }
+  uint64_t block_bytes() const { return plan_.block_bytes; }
+  uint32_t min_copies() const { return plan_.min_copies; }
+  GroupId home(uint32_t index) const { return plan_.groups[index % plan_.groups.size()].group; }
+  std::vector<GroupId> home_groups() const;
+
+ private:
+  const GroupRoute* known(GroupId group) const;  // nullptr when stale
+  std::vector<GroupMember> live_members(const GroupRoute& route) const;
+  bool whole(const GroupRoute& route) const;
+  std::optional<BlockTarget> pick_whole(uint32_t index, const std::set<GroupId>& shunned);
+  std::optional<BlockTarget> pick_what_is_left(uint32_t index);
+  BlockTarget target_of(const GroupRoute& route, uint32_t index);
+  Task<Result<void>> plan_again();
+
+  Transfer& transfer_;
+  std::string path_;
+  uint64_t asked_size_ = 0;
+  PlanFileReply plan_;
+  std::map<GroupId, GroupRoute> routes_;            // the plan's and those learned later
+  std::map<GroupId, Epoch> stale_;                  // refused at this epoch
+  uint64_t changes_ = 0;                            // of stale_
+  std::pair<uint64_t, uint64_t> planned_at_{0, 0};  // failures and changes known at the last plan
+  bool planning_ = false;                           // one flow asks, the others wait
+  Signal planned_;
+  std::set<uint32_t> away_;  // blocks sent to other groups than home; each may need an override
+};
+
+}  // namespace dfs

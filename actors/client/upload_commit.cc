@@ -1,0 +1,135 @@
+// The end of an upload: the commit, and sending blocks again whose groups changed meanwhile.
+#include <algorithm>
+
+#include "actors/client/upload.h"
+#include "messages/crc32c.h"
+
+namespace dfs {
+
+namespace {
+constexpr uint32_t kCommitRoundsMax = 5;
+}
+
+Task<Result<TransferReport>> Upload::finish() {
+  Task<Result<void>> checking = check_source();
+  const Result<void> unchanged = co_await checking;
+  if (!unchanged) co_return unchanged.error();
+  Error last;
+  for (uint32_t round = 0; round < kCommitRoundsMax; ++round) {
+    std::set<GroupId> again = thin_groups();
+    if (again.empty()) {
+      CommitFile request = commit_request();
+      const Layout layout = request.layout;
+      InodeInfo info;
+      info.size = request.size;
+      info.crc32c = request.crc32c;
+      info.object = layout.object;
+      info.block_bytes = layout.block_bytes;
+      Task<Result<Answer<CommitFile>>> asking = transfer_.ask_monitor(std::move(request));
+      const Result<Answer<CommitFile>> answer = co_await asking;
+      if (answer) co_return report_of(answer->message, info);
+      if (answer.code() != Code::stale_map) co_return answer.error();
+      last = answer.error();
+      again = groups_refused(last);
+    } else {
+      last = {Code::stale_map, "too few nodes hold all blocks of a group", {}, 0};
+    }
+    if (!seekable_) break;
+    for (const GroupId group : again) placement_.mark_stale(group);
+    std::vector<uint32_t> blocks = blocks_in(again);
+    blocks_resent_ += static_cast<uint32_t>(blocks.size());
+    Task<Result<void>> sending = send_blocks(std::move(blocks));
+    const Result<void> sent = co_await sending;
+    if (!sent) co_return sent.error();
+  }
+  last.text = path_ + " was not changed: the cluster's groups changed during the upload (" +
+              last.text + "); put it again";
+  co_return last;
+}
+
+CommitFile Upload::commit_request() const {
+  CommitFile request;
+  request.path = path_;
+  request.size = size_;
+  request.mode = transfer_.options.mode;
+  request.expected_version = transfer_.options.expected_version;
+  request.layout.object = placement_.object();
+  request.layout.block_bytes = placement_.block_bytes();
+  request.layout.groups = placement_.home_groups();
+  for (uint32_t i = 0; i < stored_.size(); ++i) {
+    request.crc32c = crc32c_combine(request.crc32c, stored_[i].crc, stored_[i].length);
+    if (stored_[i].group != placement_.home(i)) {
+      request.layout.overrides.push_back({i, stored_[i].group});
+    }
+  }
+  request.writes = writes();
+  return request;
+}
+
+// Per group: the nodes that hold every one of its blocks, and the oldest epoch that was written
+// under, which is the one the monitor must still be content with.
+std::vector<GroupWrites> Upload::writes() const {
+  std::map<GroupId, GroupWrites> by_group;
+  for (const Stored& block : stored_) {
+    auto [found, first] = by_group.try_emplace(block.group);
+    GroupWrites& writes = found->second;
+    if (first) {
+      writes = {block.group, block.epoch, block.nodes};
+      continue;
+    }
+    writes.epoch = std::min(writes.epoch, block.epoch);
+    std::erase_if(writes.nodes, [&](NodeId node) {
+      return std::find(block.nodes.begin(), block.nodes.end(), node) == block.nodes.end();
+    });
+  }
+  std::vector<GroupWrites> all;
+  for (auto& [group, writes] : by_group) all.push_back(std::move(writes));
+  return all;
+}
+
+// Groups whose blocks were written to different members, so that too few hold all of them.
+std::set<GroupId> Upload::thin_groups() const {
+  std::set<GroupId> thin;
+  for (const GroupWrites& writes : writes()) {
+    if (writes.nodes.size() < placement_.min_copies()) thin.insert(writes.group);
+  }
+  return thin;
+}
+
+// The groups a refused commit speaks of: the one in its cause, else all of the file's.
+std::set<GroupId> Upload::groups_refused(const Error& error) const {
+  std::set<GroupId> groups;
+  for (const Stored& block : stored_) groups.insert(block.group);
+  const auto named = error.cause.find("group");
+  if (named == error.cause.end()) return groups;
+  const auto one = static_cast<GroupId>(std::strtoul(named->second.c_str(), nullptr, 10));
+  return groups.contains(one) ? std::set<GroupId>{one} : groups;
+}
+
+std::vector<uint32_t> Upload::blocks_in(const std::set<GroupId>& groups) const {
+  std::vector<uint32_t> blocks;
+  for (uint32_t i = 0; i < stored_.size(); ++i) {
+    if (groups.contains(stored_[i].group)) blocks.push_back(i);
+  }
+  return blocks;
+}
+
+TransferReport Upload::report_of(const CommitFileReply& reply, InodeInfo info) {
+  TransferReport report = transfer_.report();
+  report.info = info;
+  report.info.ino = reply.ino;
+  report.info.version = reply.version;
+  report.info.mode = transfer_.options.mode;
+  report.receipt = reply.receipt;
+  report.bytes = info.size;
+  report.blocks = static_cast<uint32_t>(stored_.size());
+  report.blocks_resent = blocks_resent_;
+  report.copies_min = reply.receipt.replicas;  // of inline content, which is metadata
+  for (size_t i = 0; i < stored_.size(); ++i) {
+    const auto copies = static_cast<uint32_t>(stored_[i].nodes.size());
+    report.copies_min = i == 0 ? copies : std::min(report.copies_min, copies);
+  }
+  return report;
+}
+
+}  // namespace dfs
