@@ -20,11 +20,14 @@ struct ReplicaSettings {
   std::string directory;                   // of the log
   size_t proposals_max = 4096;             // waiting or under way; more are refused as `busy`
   size_t batch_bytes_max = 4 << 20;        // appended with one fsync
+  uint64_t segment_bytes = 16 << 20;       // of one file of the log
   uint64_t log_bytes_kept = 256ull << 20;  // above this the log is cut up to the flushed index
-  uint64_t replies_max = 64 * 1024;        // remembered for exactly-once retries
-  int64_t reply_ms_max = 10 * 60 * 1000;   // by logged time
+  // Remembered for exactly-once retries; the same on every replica of a group.
+  uint64_t replies_max = 64 * 1024;
+  int64_t reply_ms_max = 10 * 60 * 1000;  // by logged time
 };
 
+// Everything it is given must outlive it, and the table and disk also its jobs on the pool.
 class Replica {
  public:
   Replica(Bus& bus, Disk& disk, Table& table, StateMachine& machine, ReplicaSettings settings);
@@ -32,13 +35,17 @@ class Replica {
   Replica(const Replica&) = delete;
   Replica& operator=(const Replica&) = delete;
 
-  // Recovers: cuts a torn tail, replays what the table has not seen. Works on the pool; calls
-  // `ready` on the actor's thread. `corrupt` when a synced part of the log does not check out.
+  // Recovers: cuts a torn tail, replays what the table has not seen. Reads on the pool, applies on
+  // the actor's thread, and calls `ready` there. `corrupt` when a synced part of the log does not
+  // check out, or when log and table do not belong together.
   void open(std::function<void(Result<void>)> ready);
 
   // `done` gets the outcome once the entry is on stable storage and applied. A (client, request)
-  // that was applied before is answered from memory, without a new entry, even when it is under way
-  // right now. Errors: `busy`, `stopping`, `io_error` (the replica then takes nothing more).
+  // that was applied before is answered from memory, without a new entry, perhaps before propose()
+  // returns; one that is under way right now is answered with it. Errors after which nothing was
+  // done: `busy`, `stopping`, `too_large`, `no_space`, `unavailable` (not open). After `io_error`
+  // the outcome is unknown until a restart, and the replica takes nothing more. A replica that is
+  // destroyed calls nobody.
   void propose(Command command, std::function<void(Result<Outcome>)> done);
 
   bool leading() const;

@@ -1,4 +1,5 @@
-// What a Replica replicates: rows in a Table, changed by commands, in the order of the log.
+// What a Replica replicates: rows in a Table, changed by commands, in the order of the log. Keys
+// that begin with a zero byte are the Replica's own; a state machine uses all others.
 #pragma once
 
 #include <cstdint>

@@ -1,0 +1,52 @@
+// The replies a replica remembers, so that a request that comes again is not applied again. They
+// are rows of the table, written with what they answer; memory holds only where each one is.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "actors/replica/state_machine.h"
+#include "actors/table.h"
+
+namespace dfs {
+
+class Replies {
+ public:
+  // What to forget depends on these and on the log alone, so every replica forgets the same.
+  Replies(uint64_t count_max, int64_t age_ms_max) : count_max_(count_max), age_max_(age_ms_max) {}
+
+  // Only these can come again: a client's requests that want an answer.
+  static bool identified(const Command& command) {
+    return !command.client.empty() && command.request != 0;
+  }
+
+  Result<void> load(Table& table);
+
+  // The outcome of the command with the same client and request, if it is remembered.
+  Result<std::optional<Outcome>> find(Table& table, const Command& command) const;
+
+  // Adds the row of a command's outcome to the batch, and takes out rows that are too many or, at
+  // the time of this command, too old.
+  void remember(const Command& command, const Outcome& outcome, Batch& batch);
+
+  size_t size() const { return in_order_.size(); }
+
+ private:
+  using Request = std::pair<std::string, uint64_t>;
+  struct Place {
+    LogIndex index;
+    int64_t time_ms;
+    std::map<Request, LogIndex>::iterator request;
+  };
+  void add(LogIndex index, int64_t time_ms, Request request);
+
+  const uint64_t count_max_;
+  const int64_t age_max_;
+  std::map<Request, LogIndex> by_request_;
+  std::deque<Place> in_order_;
+};
+
+}  // namespace dfs
