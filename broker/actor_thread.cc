@@ -16,7 +16,6 @@
 namespace dfs {
 namespace {
 
-constexpr Duration kStopMax = std::chrono::seconds(2);
 constexpr Duration kWaitMax = std::chrono::seconds(10);
 constexpr int kSocketsMax = 16'384;
 
@@ -119,7 +118,7 @@ void ActorThread::State::serve(ZmqBus& bus) {
   }
   // Shared with the actor, which may answer after we stopped waiting.
   const auto stopped = std::make_shared<bool>(false);
-  const Instant stop_end = bus.now() + kStopMax;
+  const Instant stop_end = bus.now() + settings.stop_deadline;
   actor->stop([stopped] { *stopped = true; });
   while (!*stopped && bus.now() < stop_end) {
     bus.turn(*actor, stop_end - bus.now());

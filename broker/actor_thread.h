@@ -40,6 +40,7 @@ struct ActorSettings {
   size_t link_messages_max = 4096;       // queued on one link; more are refused as `busy`
   size_t links_max = 1024;               // connections this actor opens; the longest idle is closed
   Duration start_deadline = std::chrono::seconds(30);
+  Duration stop_deadline = std::chrono::seconds(2);
 };
 
 class ActorThread {
@@ -59,7 +60,7 @@ class ActorThread {
   // Runs `step` on the actor's thread, soon. Callable from any thread. After stop: dropped.
   void post(std::function<void(Actor&)> step);
 
-  // Orderly stop, at most 2 s, then join. Called by the destructor; twice is harmless.
+  // Orderly stop, at most stop_deadline and the longest work of the pool, then join. Called by the destructor; twice is harmless.
   void stop();
 
  private:

@@ -1,0 +1,80 @@
+// The broker's front door: passes requests on to whoever serves them and replies back to whoever
+// asked. Keeps nothing that matters: kill it, start it, lose nothing. An actor like any other, so
+// it runs over ZeroMQ and in the simulator.
+//
+//   anyone → broker:  Announce (one way)       "requests for this service come to me"
+//   anyone → broker:  Ping → Pong              to = "broker" or empty
+//   anyone → broker:  anything to a service    passed on, untouched, to its provider
+//   anyone → broker:  anything to an address   passed on to where that address was last heard from
+//   broker → sender:  Error                    `unavailable` or `busy`, at once
+#pragma once
+
+#include <list>
+#include <map>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "broker/actor.h"
+#include "messages/cluster.h"
+
+namespace dfs {
+
+struct RouterSettings {
+  size_t addresses_max = 65'536;  // learned; the longest silent is forgotten
+  size_t services_max = 65'536;
+  size_t providers_max = 16;                                  // per service
+  Duration announce_period = std::chrono::milliseconds(500);  // three in silence: forgotten
+  uint32_t retry_after_ms = 50;                               // told with `unavailable` and `busy`
+};
+
+class Router : public Actor {
+ public:
+  Router(Bus& bus, RouterSettings settings);
+  ~Router() override;
+  Router(const Router&) = delete;
+  Router& operator=(const Router&) = delete;
+
+  void start(std::function<void(Result<void>)> ready) override;
+  void receive(Envelope envelope) override;
+  void link_down(const Link& link) override;
+  void stop(std::function<void()> stopped) override;
+
+  // For dispatch().
+  void on(const Envelope& envelope, const Announce& announce);
+  void on(const Envelope& envelope, const Ping& ping);
+
+ private:
+  struct Provider {
+    std::string address;
+    Link link;
+    uint64_t term = 0;
+    Instant heard;
+  };
+  struct Service {
+    std::vector<Provider> providers;
+    std::string leader;  // address that was named as the leader last; asked first
+  };
+  struct Place {
+    Link link;
+    std::list<std::string>::iterator age;  // in ages_
+  };
+
+  void learn(const std::string& address, const Link& link);
+  void forget(const std::string& address);
+  void answer(const Envelope& envelope);
+  void forward(Envelope envelope);
+  Result<void> forward_to_service(Service& service, const Envelope& envelope);
+  void follow_leader(const Envelope& refusal);
+  void refuse(const Envelope& envelope, Error error);
+  void expire();
+
+  Bus& bus_;
+  RouterSettings settings_;
+  Bus::TimerId timer_ = 0;
+  std::unordered_map<std::string, Place> places_;
+  std::list<std::string> ages_;  // addresses, longest silent first
+  std::map<std::string, Service> services_;
+};
+
+}  // namespace dfs
