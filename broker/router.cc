@@ -160,6 +160,7 @@ void Router::expire() {
     std::erase_if(providers, [&](const Provider& p) { return p.heard < oldest; });
     if (providers.empty()) {
       bus_.log(Level::info, "service disappeared", {{"service", it->first}});
+      forget(it->first);  // a frozen node of that address must not swallow requests
       it = services_.erase(it);
     } else {
       ++it;
