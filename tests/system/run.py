@@ -1,0 +1,98 @@
+#!/usr/bin/env python3
+"""System tests: real processes on loopback, driven through local_cluster.sh and dfsctl.
+
+Each test has folders and clusters of its own, all gone when it ends. Names begin with the rows of
+the feature list they show (S1_9, F5) or with the acceptance they belong to (A4).
+"""
+import argparse
+import fnmatch
+import os
+import signal
+import sys
+import time
+import traceback
+
+import support
+import transfers  # noqa: F401  the imports register the tests
+import names  # noqa: F401
+import membership  # noqa: F401
+import faults  # noqa: F401
+import crashes  # noqa: F401
+import commands  # noqa: F401
+
+
+def wanted(name, patterns):
+    return not patterns or any(
+        fnmatch.fnmatchcase(name, pattern if "*" in pattern else f"*{pattern}*")
+        for pattern in patterns)
+
+
+def run_one(function, options):
+    """True when the test passed."""
+    begun = time.monotonic()
+    context = support.Context(options.bin, options.full)
+    problem = None
+    try:
+        function(context)
+    except support.Failed as failure:
+        problem = f"{failure}\n{place_of(failure)}"
+    except Exception:  # pylint: disable=broad-except
+        problem = traceback.format_exc()
+    finally:
+        log_lines = context.logs() if problem else []
+        try:
+            context.close(options.keep)
+        except support.Failed as failure:
+            problem = problem or f"cleaning up: {failure}"
+    outcome = "FAIL" if problem else "PASS"
+    notes = "  " + ", ".join(context.notes) if context.notes else ""
+    print(f"{outcome} {time.monotonic() - begun:6.1f} s  {function.__name__}{notes}", flush=True)
+    if problem:
+        for line in problem.rstrip().splitlines() + log_lines:
+            print("       " + line)
+        if options.keep:
+            print(f"       kept in {context.directory}")
+        sys.stdout.flush()
+    return problem is None
+
+
+def place_of(failure):
+    """Where in a test file it happened."""
+    frames = traceback.extract_tb(failure.__traceback__)
+    ours = [frame for frame in frames if not frame.filename.endswith(("run.py", "support.py"))]
+    frame = (ours or frames)[-1]
+    return f"at {os.path.basename(frame.filename)}:{frame.lineno}: {frame.line}"
+
+
+def interrupt(_signal, _frame):
+    raise KeyboardInterrupt
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--bin", default="build/release/bin", help="folder of dfsd and dfsctl")
+    parser.add_argument("--only", action="append", metavar="PATTERN",
+                        help="tests whose name holds this, or matches it when it has a *")
+    parser.add_argument("--list", action="store_true", help="print the names and end")
+    parser.add_argument("--keep", action="store_true", help="leave the folders for inspection")
+    parser.add_argument("--full", action="store_true",
+                        help="fault tests with 3745 MiB too, where 1 GiB is the default")
+    options = parser.parse_args()
+    tests = [function for function in support.TESTS if wanted(function.__name__, options.only)]
+    if options.list:
+        for function in tests:
+            print(function.__name__)
+        return 0
+    for program in ("dfsd", "dfsctl"):
+        if not os.access(os.path.join(options.bin, program), os.X_OK):
+            parser.error(f"no {program} in {options.bin}; build first or give --bin")
+    signal.signal(signal.SIGTERM, interrupt)
+    passed = 0
+    for function in tests:
+        passed += run_one(function, options)
+    print(f"{passed} passed, {len(tests) - passed} failed")
+    return 0 if passed == len(tests) and tests else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
