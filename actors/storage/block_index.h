@@ -1,0 +1,49 @@
+// The rows of the index table:
+//
+//   "format"                  → version of these rows
+//   "b" object index group    → where the finished block is
+//   "m" segment               → nonce, offset: below it every extent of the segment is settled,
+//   that
+//                               is indexed, or given up with its space freed or about to be
+//   "f" segment offset        → bytes: space that is dead but perhaps not punched yet
+#pragma once
+
+#include <functional>
+#include <optional>
+
+#include "actors/storage/segment_format.h"
+#include "actors/table.h"
+
+namespace dfs::storage {
+
+inline constexpr uint32_t kIndexFormat = 1;
+
+struct Mark {
+  uint64_t nonce = 0;
+  uint64_t offset = 0;
+};
+struct FreeRange {
+  uint32_t segment = 0;
+  uint64_t offset = 0;
+  uint64_t bytes = 0;
+};
+
+void put_block(Batch& batch, const BlockKey& key, const BlockRow& row);
+void erase_block(Batch& batch, const BlockKey& key);
+void put_mark(Batch& batch, uint32_t segment, const Mark& mark);
+void erase_mark(Batch& batch, uint32_t segment);
+void put_free(Batch& batch, const FreeRange& range);
+void erase_free(Batch& batch, const FreeRange& range);
+
+// Nothing when the block is not there; `io_error`, or `corrupt` for a row that makes no sense.
+Result<std::optional<BlockRow>> find_block(Table& table, const BlockKey& key);
+// From the first key ≥ `from`, in order, until `visit` returns false.
+Result<void> scan_blocks(Table& table, const BlockKey& from,
+                         const std::function<bool(const BlockKey&, const BlockRow&)>& visit);
+Result<void> scan_marks(Table& table, const std::function<void(uint32_t, const Mark&)>& visit);
+Result<void> scan_free(Table& table, const std::function<void(const FreeRange&)>& visit);
+
+// Writes the format row of a new table; `unsupported` when the table's is newer than known.
+Result<void> check_index_format(Table& table);
+
+}  // namespace dfs::storage

@@ -1,0 +1,367 @@
+#include "actors/storage/block_store.h"
+
+#include <algorithm>
+
+namespace dfs::storage {
+
+BlockStore::BlockStore(Bus& bus, Disk& disk, Table& index, BlockStoreSettings settings,
+                       Notify notify)
+    : bus_(bus),
+      disk_(disk),
+      index_(index),
+      settings_(std::move(settings)),
+      notify_(std::move(notify)),
+      tables_(settings_.table_cache_bytes) {}
+
+void BlockStore::open(std::string cluster, std::function<void(Result<RecoveryReport>)> done) {
+  cluster_ = std::move(cluster);
+  struct Outcome {
+    Result<Recovered> recovered{Code::io_error, "recovery did not run"};
+    Result<DiskSpace> space{Code::io_error, "recovery did not run"};
+  };
+  auto outcome = std::make_shared<Outcome>();
+  run(
+      [outcome, &disk = disk_, &index = index_, directory = settings_.directory,
+       cluster = cluster_] {
+        outcome->recovered = recover(disk, index, directory, cluster);
+        outcome->space = disk.space(directory);
+      },
+      [this, outcome, done = std::move(done)] {
+        if (!outcome->recovered) return done(outcome->recovered.error());
+        if (!outcome->space) return done(outcome->space.error());
+        space_ = *outcome->space;
+        segments_.adopt(*outcome->recovered);
+        note_space();
+        done(outcome->recovered->report);
+      });
+}
+
+Result<void> BlockStore::try_run(std::function<void()> work, std::function<void()> done) {
+  const Result<void> queued = bus_.run(
+      std::move(work), [this, alive = std::weak_ptr<bool>(alive_), done = std::move(done)] {
+        if (alive.expired()) return;
+        --jobs_;
+        done();
+      });
+  if (queued) ++jobs_;
+  return queued;
+}
+
+// For work that must happen: it waits its turn when the pool's queue is full. What it can amount to
+// is limited by the limits on writes.
+void BlockStore::run(std::function<void()> work, std::function<void()> done) {
+  if (try_run(work, done)) return;
+  bus_.after(std::chrono::milliseconds(1), [this, alive = std::weak_ptr<bool>(alive_),
+                                            work = std::move(work), done = std::move(done)] {
+    if (!alive.expired()) run(work, done);
+  });
+}
+
+BlockStore::WriteId BlockStore::begin(BlockSpec spec) {
+  auto write = std::make_shared<Write>();
+  write->id = ++last_id_;
+  write->spec = std::move(spec);
+  writes_.emplace(write->id, write);
+  const auto existing = find_block(index_, write->spec.key);
+  if (index_failed_) {
+    write->failure = Error{Code::io_error, "the block index of this node has failed", {}, 0};
+  } else if (removing_.contains(write->spec.key)) {
+    write->failure = Error{
+        Code::busy, "block " + to_string(write->spec.key) + " is just being removed", {}, 100};
+  } else if (!existing) {
+    write->failure = existing.error();
+  } else if (existing->has_value()) {
+    write->stage = Stage::comparing;
+    write->existing = **existing;
+  } else if (auto placed = place(write); !placed) {
+    write->failure = placed.error();
+  }
+  return write->id;
+}
+
+Result<void> BlockStore::accept(Write& write, const Part& part) const {
+  if (write.failure) return *write.failure;
+  if (part.offset != write.next_offset || write.last_seen) {
+    return {Code::invalid, "part at " + std::to_string(part.offset) + " of block " +
+                               to_string(write.spec.key) + " came when " +
+                               std::to_string(write.next_offset) +
+                               " was next; start the block again from part 0"};
+  }
+  const uint64_t end = part.offset + part.payload.size();
+  if (part.payload.size() > kPartBytes || (!part.last && part.payload.size() != kPartBytes)) {
+    return {Code::invalid, "every part but the last has 1 MiB"};
+  }
+  if (end > write.spec.capacity) {
+    return {Code::invalid, "the part reaches past the block's capacity"};
+  }
+  return {};
+}
+
+void BlockStore::write(WriteId id, Part part, Done done) {
+  const auto found = writes_.find(id);
+  if (found == writes_.end()) {
+    return done(Error{Code::invalid, "this write is over; start the block again", {}, 0});
+  }
+  const WritePtr write = found->second;
+  if (auto accepted = accept(*write, part); !accepted) {
+    fail(write, accepted.error());
+    return done(accepted.error());
+  }
+  write->next_offset += part.payload.size();
+  if (part.last) {
+    write->last_seen = true;
+    write->last_offset = part.offset;
+    write->length = write->next_offset;
+  }
+  switch (write->stage) {
+    case Stage::waiting:
+      write->queued.emplace_back(std::move(part), std::move(done));
+      return;
+    case Stage::comparing:
+      return submit_compare(write, std::move(part), std::move(done));
+    default:
+      return submit(write, std::move(part), std::move(done));
+  }
+}
+
+void BlockStore::submit(const WritePtr& write, Part part, Done done) {
+  const uint64_t offset = part.offset;
+  const bool whole = part.last && offset == 0;
+  write->pending.emplace(offset, std::move(done));
+  write->sealed = whole;
+  ++write->jobs;
+  bytes_written_ += part.payload.size();
+  auto outcome = std::make_shared<Result<uint32_t>>(0u);
+  run(
+      [outcome, whole, extent = write->extent, buffers = buffers_,
+       part = std::move(part)]() mutable {
+        if (whole) {
+          *outcome = write_whole(*extent, buffers, std::move(part.payload), part.crc32c);
+        } else if (auto done = write_part(*extent, buffers, part.offset, std::move(part.payload),
+                                          part.crc32c);
+                   !done) {
+          *outcome = done.error();
+        }
+      },
+      [this, write, offset, outcome] { part_done(write, offset, *outcome); });
+}
+
+void BlockStore::submit_compare(const WritePtr& write, Part part, Done done) {
+  const uint64_t offset = part.offset;
+  write->pending.emplace(offset, std::move(done));
+  ++write->jobs;
+  auto job = read_job(write->spec.key, write->existing);
+  job->offset = offset;
+  auto outcome = std::make_shared<Result<uint32_t>>(0u);
+  run(
+      [outcome, job, &disk = disk_, part = std::move(part)] {
+        if (auto same = compare_part(disk, *job, part.payload, part.crc32c); !same) {
+          *outcome = same.error();
+        }
+      },
+      [this, write, offset, outcome, job] {
+        read_done(*job);
+        part_done(write, offset, *outcome);
+      });
+}
+
+void BlockStore::part_done(const WritePtr& write, uint64_t offset, Result<uint32_t> outcome) {
+  --write->jobs;
+  if (write->over) return drop_extent_when_idle(*write);
+  if (!outcome) return write_failed(write, outcome.error());
+  const bool is_last = write->last_seen && offset == write->last_offset;
+  Done done;
+  if (!is_last) {
+    done = std::move(write->pending.at(offset));
+    write->pending.erase(offset);
+  }
+  if (write->last_seen && write->jobs == 0) {
+    if (write->stage == Stage::comparing) {
+      compared(write);
+    } else if (write->sealed) {
+      finished(write, outcome);
+    } else {
+      finish(write);
+    }
+  }
+  if (done) done(Written{});
+}
+
+// A disk that fails a write will not do better with the next one nearby.
+void BlockStore::write_failed(const WritePtr& write, const Error& error) {
+  Segment* segment =
+      write->extent != nullptr ? segments_.find(write->extent->place.segment) : nullptr;
+  if (error.code == Code::io_error && segment != nullptr) return fence(*segment, error);
+  if (error.code == Code::no_space) refused(write->extent_bytes);
+  fail(write, error);
+}
+
+void BlockStore::finish(const WritePtr& write) {
+  write->sealed = true;
+  ++write->jobs;
+  auto outcome = std::make_shared<Result<uint32_t>>(0u);
+  run([outcome, extent = write->extent, buffers = buffers_,
+       length = write->length]() mutable { *outcome = finish_extent(*extent, buffers, length); },
+      [this, write, outcome] {
+        --write->jobs;
+        finished(write, *outcome);
+      });
+}
+
+void BlockStore::finished(const WritePtr& write, Result<uint32_t> outcome) {
+  if (write->over) return drop_extent_when_idle(*write);
+  if (!outcome) return write_failed(write, outcome.error());
+  write->crc32c = *outcome;
+  write->stage = Stage::finishing;
+  written_.push_back(write);
+  commit();
+}
+
+void BlockStore::compared(const WritePtr& write) {
+  const BlockKey& key = write->spec.key;
+  if (removing_.contains(key)) {
+    return fail(write, {Code::busy, "block " + to_string(key) + " is being removed", {}, 100});
+  }
+  if (write->length != write->existing.length) {
+    return fail(write,
+                {Code::invalid, "block " + to_string(key) + " is here already, longer", {}, 0});
+  }
+  write->crc32c = write->existing.crc32c;
+  end(write);
+}
+
+void BlockStore::commit() {
+  if (committing_ || written_.empty()) return;
+  committing_ = true;
+  auto writes = std::exchange(written_, {});
+  std::map<uint32_t, std::shared_ptr<File>> files;
+  for (const WritePtr& write : writes) {
+    ++write->jobs;
+    files[write->extent->place.segment] = write->extent->file;
+  }
+  auto synced = std::make_shared<std::map<uint32_t, Result<void>>>();
+  syncs_ += files.size();
+  run(
+      [synced, files = std::move(files)] {
+        for (const auto& [number, file] : files) synced->emplace(number, file->sync());
+      },
+      [this, writes = std::move(writes), synced] { commit_done(writes, *synced); });
+}
+
+void BlockStore::commit_done(std::vector<WritePtr> writes,
+                             const std::map<uint32_t, Result<void>>& synced) {
+  committing_ = false;
+  for (const WritePtr& write : writes) --write->jobs;
+  for (const auto& [number, outcome] : synced) {
+    Segment* segment = segments_.find(number);
+    if (!outcome && segment != nullptr) fence(*segment, outcome.error());
+  }
+  Batch batch;
+  std::map<BlockKey, BlockRow> fresh;
+  std::vector<WritePtr> indexed;
+  for (const WritePtr& write : writes) {
+    if (write->over) {
+      drop_extent_when_idle(*write);
+      continue;
+    }
+    const uint32_t number = write->extent->place.segment;
+    if (auto row = index_block(*write, batch, fresh); !row) {
+      fail(write, row.error());
+    } else {
+      indexed.push_back(write);
+    }
+    const Segment& segment = *segments_.find(number);
+    put_mark(batch, number, {segment.nonce, segment.mark()});
+  }
+  // The extents are on stable storage and describe themselves: a recovery finds what this batch
+  // says even if it is lost.
+  const Result<void> kept = batch.empty() ? Result<void>() : index_.write(batch);
+  if (!kept) {
+    index_failed_ = true;
+    bus_.log(Level::error, "block index failed", {{"error", kept.error().describe()}});
+  }
+  for (const WritePtr& write : indexed) {
+    if (kept) {
+      end(write);
+    } else {
+      fail(write, kept.error());
+    }
+  }
+  for (const auto& [number, outcome] : synced) {
+    if (Segment* segment = segments_.find(number)) close_if_done(*segment);
+  }
+  commit();
+}
+
+// Puts the row of a block that is on stable storage into the batch. Its extent is settled then.
+Result<void> BlockStore::index_block(Write& write, Batch& batch,
+                                     std::map<BlockKey, BlockRow>& fresh) {
+  const BlockKey& key = write.spec.key;
+  const Place place = write.extent->place;
+  if (removing_.contains(key)) {
+    return {Code::busy, "block " + to_string(key) + " is being removed"};
+  }
+  auto known = find_block(index_, key);
+  if (!known) return std::move(known).error();
+  if (const auto found = fresh.find(key); found != fresh.end()) *known = found->second;
+  if (known->has_value()) {
+    const BlockRow& first = **known;
+    if (first.length != write.length || first.crc32c != write.crc32c) {
+      return {Code::invalid, "block " + to_string(key) + " is here already with other content"};
+    }
+    free_later(segments_.give_up(*segments_.find(place.segment), place.offset, true));
+    write.extent.reset();
+    return {};
+  }
+  BlockRow row{place.segment, place.offset, write.extent->header,
+               write.length,  write.crc32c, write.spec.epoch};
+  put_block(batch, key, row);
+  fresh[key] = row;
+  tables_.insert(place.segment, place.offset,
+                 std::make_shared<const ChunkTable>(std::move(write.extent->table)));
+  free_later(segments_.settle(*segments_.find(place.segment), place.offset, row.bytes()));
+  write.extent.reset();
+  return {};
+}
+
+// The last part's answer: the block is here for good.
+void BlockStore::end(const WritePtr& write) {
+  write->over = true;
+  writes_.erase(write->id);
+  auto pending = std::exchange(write->pending, {});
+  for (auto& [offset, done] : pending) done(Written{true, write->length, write->crc32c});
+}
+
+void BlockStore::fail(const WritePtr& write, const Error& error) {
+  if (write->over) return;
+  write->over = true;
+  writes_.erase(write->id);
+  drop_extent_when_idle(*write);
+  auto pending = std::exchange(write->pending, {});
+  auto queued = std::exchange(write->queued, {});
+  for (auto& [offset, done] : pending) done(error);
+  for (auto& [part, done] : queued) done(error);
+}
+
+void BlockStore::abandon(WriteId id) {
+  const auto found = writes_.find(id);
+  if (found == writes_.end()) return;
+  const WritePtr write = found->second;
+  write->over = true;
+  write->pending.clear();
+  write->queued.clear();
+  writes_.erase(found);
+  drop_extent_when_idle(*write);
+}
+
+// While a job is under way it writes into the extent, which nobody else may have yet.
+void BlockStore::drop_extent_when_idle(Write& write) {
+  if (write.jobs != 0 || write.extent == nullptr) return;
+  Segment* segment = segments_.find(write.extent->place.segment);
+  if (segment == nullptr) return;
+  free_later(segments_.give_up(*segment, write.extent->place.offset, write.sealed));
+  write.extent.reset();
+  close_if_done(*segment);
+}
+
+}  // namespace dfs::storage

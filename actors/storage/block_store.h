@@ -1,0 +1,209 @@
+// The storage engine: blocks on one disk. Decisions (where an extent goes, what is finished, what
+// the index says) are made here, on the actor's thread; segment_io does the work on the pool.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "actors/storage/block_index.h"
+#include "actors/storage/recovery.h"
+#include "actors/storage/segments.h"
+#include "actors/storage/table_cache.h"
+#include "broker/bus.h"
+#include "messages/blocks.h"
+
+namespace dfs::storage {
+
+struct BlockStoreSettings {
+  std::string directory;
+  uint64_t segment_bytes = 1ull << 30;
+  uint64_t capacity_bytes = 0;  // 0: what the file system has
+  size_t table_cache_bytes = 8 << 20;
+  size_t open_readers_max = 256;
+};
+
+struct BlockSpec {
+  BlockKey key;
+  Epoch epoch = 0;
+  uint64_t capacity = 0;
+  std::string path_hint;
+};
+
+struct Part {
+  uint64_t offset = 0;
+  Payload payload;
+  uint32_t crc32c = 0;
+  bool last = false;
+};
+
+struct Written {
+  bool durable = false;  // of the last part: the whole block is on stable storage and in the index
+  uint64_t length = 0;   // of the whole block, when durable
+  uint32_t crc32c = 0;
+};
+
+struct ReadOutcome {
+  Payload payload;
+  uint32_t crc32c = 0;
+  uint64_t block_length = 0;
+};
+
+struct BlockStoreStats {
+  uint64_t total_bytes = 0;
+  uint64_t used_bytes = 0;
+  uint64_t blocks = 0;
+  uint32_t jobs = 0;  // on the pool
+  uint64_t bytes_written = 0;
+  uint64_t bytes_read = 0;
+  uint64_t syncs = 0;
+  bool accepts_writes = false;
+};
+
+// What the node should tell the world: `topic` of an Event and its fields.
+using Notify = std::function<void(std::string topic, std::map<std::string, std::string> fields)>;
+
+// All calls on the actor's thread. A `done` is called exactly once, on the same thread, perhaps
+// before the call returns; never after the store is destroyed or, for a write, abandoned.
+class BlockStore {
+ public:
+  BlockStore(Bus& bus, Disk& disk, Table& index, BlockStoreSettings settings, Notify notify);
+  BlockStore(const BlockStore&) = delete;
+  BlockStore& operator=(const BlockStore&) = delete;
+
+  // Recovers what is there; comes first. `cluster` is empty when the node belongs to none yet.
+  void open(std::string cluster, std::function<void(Result<RecoveryReport>)> done);
+  // Needed before the first write.
+  void set_cluster(std::string cluster) { cluster_ = std::move(cluster); }
+
+  // An unfinished block. Several of the same key may be under way; the first that finishes is kept,
+  // the others succeed if they are equal to it and fail with `invalid` if not.
+  using WriteId = uint64_t;
+  WriteId begin(BlockSpec spec);
+  // Parts come in order. After an error the write is over, every part of it has failed and its
+  // space is freed. `corrupt`: the payload does not match; `invalid`: out of order, or the block is
+  // here with other content; `no_space`; `io_error`; `busy`: the block is being removed.
+  void write(WriteId id, Part part, std::function<void(Result<Written>)> done);
+  // Forgets a write and frees its space. When all parts were given, a crash may keep the block.
+  void abandon(WriteId id);
+
+  // `no_such_block`, `corrupt`, `io_error`, `busy`.
+  void read(BlockKey key, uint64_t offset, uint64_t length,
+            std::function<void(Result<ReadOutcome>)> done);
+  // Returns once none of the blocks is in the index any more, durably. Absent ones are no error.
+  // Their space is punched soon after, or by the next start.
+  void remove(std::vector<BlockKey> keys, std::function<void(Result<void>)> done);
+  Result<std::optional<BlockRow>> find(const BlockKey& key) { return find_block(index_, key); }
+  Result<ListBlocksReply> list(const ListBlocks& request);
+
+  // Makes the index durable, so that the next start has nothing to scan.
+  void flush(std::function<void()> done);
+  // Asks the file system for its free space, in the background.
+  void refresh_space();
+  BlockStoreStats stats() const;
+  // Writes begun and neither finished, failed nor abandoned.
+  size_t writes() const { return writes_.size(); }
+
+ private:
+  using Done = std::function<void(Result<Written>)>;
+  enum class Stage { waiting, open, comparing, finishing };
+  struct Write {
+    WriteId id = 0;
+    BlockSpec spec;
+    Stage stage = Stage::waiting;
+    std::shared_ptr<Extent> extent;             // from `open` on
+    uint64_t extent_bytes = 0;                  // allocated
+    BlockRow existing;                          // when comparing
+    std::vector<std::pair<Part, Done>> queued;  // while waiting for an extent
+    std::map<uint64_t, Done> pending;           // parts on the pool, by offset
+    uint64_t next_offset = 0;                   // of the part that must come next
+    uint32_t jobs = 0;                          // on the pool; they write into the extent
+    bool last_seen = false;
+    uint64_t last_offset = 0;  // known with the last part
+    uint64_t length = 0;
+    uint32_t crc32c = 0;           // known when finished
+    bool sealed = false;           // the header may be on the disk
+    std::optional<Error> failure;  // found by begin(), told to the first part
+    bool over = false;             // failed, abandoned or finished
+  };
+  using WritePtr = std::shared_ptr<Write>;
+
+  // Pool
+  void run(std::function<void()> work, std::function<void()> done);
+  Result<void> try_run(std::function<void()> work, std::function<void()> done);
+
+  // Writing (block_store.cc)
+  Result<void> accept(Write& write, const Part& part) const;
+  void submit(const WritePtr& write, Part part, Done done);
+  void submit_compare(const WritePtr& write, Part part, Done done);
+  void part_done(const WritePtr& write, uint64_t offset, Result<uint32_t> outcome);
+  void finish(const WritePtr& write);
+  void finished(const WritePtr& write, Result<uint32_t> outcome);
+  void compared(const WritePtr& write);
+  void fail(const WritePtr& write, const Error& error);
+  void write_failed(const WritePtr& write, const Error& error);
+  void drop_extent_when_idle(Write& write);
+  void end(const WritePtr& write);
+  void commit();
+  void commit_done(std::vector<WritePtr> writes, const std::map<uint32_t, Result<void>>& synced);
+  Result<void> index_block(Write& write, Batch& batch, std::map<BlockKey, BlockRow>& fresh);
+
+  // Space (block_store_space.cc)
+  Result<void> place(const WritePtr& write);  // gives it an extent, or has a segment made
+  void want_segment(uint64_t bytes_min);
+  void segment_made(Result<NewSegment> made);
+  void fail_waiting(const Error& error);
+  void place_waiting();
+  void fence(Segment& segment, const Error& error);
+  void free_later(std::optional<FreeRange> range);
+  void reclaim();
+  void reclaimed(const std::vector<FreeRange>& ranges, const std::vector<Result<void>>& outcomes);
+  void removed(const std::vector<std::pair<BlockKey, BlockRow>>& blocks);
+  void close_if_done(Segment& segment);
+  void remove_segment(uint32_t number);
+  uint64_t reserve_bytes() const;
+  uint64_t available_bytes() const;
+  void refused(uint64_t bytes);  // for want of space
+  void note_space();
+
+  // Reading (block_store_read.cc)
+  std::shared_ptr<ReadJob> read_job(const BlockKey& key, const BlockRow& row);
+  void read_done(ReadJob& job);
+  void report_corrupt(const BlockKey& key, const Error& error);
+
+  Bus& bus_;
+  Disk& disk_;
+  Table& index_;
+  const BlockStoreSettings settings_;
+  const Notify notify_;
+  std::string cluster_;
+  BufferPool buffers_;
+  Segments segments_;
+  TableCache tables_;
+
+  std::map<WriteId, WritePtr> writes_;
+  WriteId last_id_ = 0;
+  std::vector<WritePtr> waiting_;  // for a segment
+  std::vector<WritePtr> written_;  // waiting for a sync
+  bool committing_ = false;
+  bool creating_ = false;
+  bool index_failed_ = false;    // rows were lost; nothing can be promised any more
+  std::set<BlockKey> removing_;  // rows about to go
+  std::vector<FreeRange> dead_;  // to be punched
+  bool reclaiming_ = false;
+  bool full_ = false;
+  uint64_t full_until_bytes_ = 0;  // no longer full when so much is available
+  bool refreshing_ = false;
+  DiskSpace space_;
+  uint32_t jobs_ = 0;
+  uint64_t bytes_written_ = 0;
+  uint64_t bytes_read_ = 0;
+  uint64_t syncs_ = 0;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // outcomes that come too late
+};
+
+}  // namespace dfs::storage

@@ -1,0 +1,253 @@
+#include "actors/storage/membership.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <sstream>
+
+#include "messages/events.h"
+
+namespace dfs::storage {
+
+namespace {
+
+constexpr Duration kJoinPause = std::chrono::milliseconds(300);
+constexpr Duration kRefusedPause = std::chrono::seconds(5);  // after a no that will not change soon
+constexpr Duration kAskDeadline = std::chrono::seconds(10);
+constexpr int kIdentityFormat = 1;
+
+std::string identity_path(const std::string& directory) {
+  return directory + "/identity";
+}
+
+bool is_uuid(const std::string& text) {
+  return text.size() == 32 && text.find_first_not_of("0123456789abcdef") == std::string::npos;
+}
+
+}  // namespace
+
+std::string to_text(const Identity& identity) {
+  return "format=" + std::to_string(kIdentityFormat) + "\nuuid=" + identity.uuid +
+         "\ncluster=" + identity.cluster + "\nnode=" + std::to_string(identity.node) + "\n";
+}
+
+Result<Identity> parse_identity(const std::string& text) {
+  using R = Result<Identity>;
+  std::map<std::string, std::string> fields;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    const size_t equals = line.find('=');
+    if (equals != std::string::npos) fields[line.substr(0, equals)] = line.substr(equals + 1);
+  }
+  if (std::atoi(fields["format"].c_str()) > kIdentityFormat) {
+    return R(Code::unsupported, "the node's identity file has format " + fields["format"] +
+                                    "; start the newer program on this directory");
+  }
+  Identity identity{fields["uuid"], fields["cluster"],
+                    static_cast<NodeId>(std::strtoul(fields["node"].c_str(), nullptr, 10))};
+  if (!is_uuid(identity.uuid)) {
+    return R(Code::corrupt, "the node's identity file has no uuid of 32 hex digits");
+  }
+  return identity;
+}
+
+Membership::Membership(Bus& bus, Calls& calls, Disk& disk, MembershipSettings settings,
+                       Vitals vitals, std::function<void()> joined)
+    : bus_(bus),
+      calls_(calls),
+      disk_(disk),
+      settings_(std::move(settings)),
+      vitals_(std::move(vitals)),
+      joined_callback_(std::move(joined)),
+      heartbeat_period_(settings_.heartbeat_period),
+      announcer_(bus, settings_.heartbeat_period) {}
+
+Membership::~Membership() {
+  bus_.cancel(heartbeat_timer_);
+}
+
+void Membership::open(std::function<void(Result<void>)> done) {
+  scope_.spawn(open_directory(std::move(done)));
+}
+
+Task<void> Membership::open_directory(std::function<void(Result<void>)> done) {
+  struct Outcome {
+    Identity identity;
+    std::shared_ptr<DiskLock> lock;
+    Result<void> result;
+  };
+  auto outcome = std::make_shared<Outcome>();
+  char uuid[40];
+  std::snprintf(uuid, sizeof uuid, "%016llx%016llx", static_cast<unsigned long long>(bus_.random()),
+                static_cast<unsigned long long>(bus_.random()));
+  outcome->identity.uuid = uuid;
+  boot_ = bus_.random();
+  const auto work = [outcome, &disk = disk_, directory = settings_.directory]() -> Result<void> {
+    DFS_CHECK(disk.make_directories(directory));
+    auto lock = disk.lock(directory + "/lock");
+    if (!lock) return std::move(lock).error();
+    outcome->lock = std::move(*lock);
+    auto exists = disk.exists(identity_path(directory));
+    if (!exists) return std::move(exists).error();
+    if (!*exists) {
+      return write_file_atomically(disk, identity_path(directory), to_text(outcome->identity));
+    }
+    auto text = read_file(disk, identity_path(directory));
+    if (!text) return std::move(text).error();
+    auto identity = parse_identity(*text);
+    if (!identity) return std::move(identity).error();
+    outcome->identity = std::move(*identity);
+    return {};
+  };
+  Task<Result<void>> working = run(bus_, [outcome, work] { outcome->result = work(); });
+  const Result<void> ran = co_await working;
+  identity_ = outcome->identity;
+  lock_ = outcome->lock;
+  done(ran ? outcome->result : ran);
+}
+
+void Membership::join() {
+  bus_.subscribe(kMapTopic);
+  if (!std::exchange(joining_, true)) scope_.spawn(keep_joining());
+}
+
+Task<void> Membership::keep_joining() {
+  std::string last_text;
+  while (true) {
+    Heartbeat vitals;
+    vitals_(vitals);
+    Join join{.uuid = identity_.uuid,
+              .cluster = identity_.cluster,
+              .endpoint = bus_.endpoint(),
+              .host = settings_.host,
+              .rack = settings_.rack,
+              .total_bytes = vitals.total_bytes,
+              .used_bytes = vitals.used_bytes};
+    CallOptions options;
+    options.deadline = kAskDeadline;
+    auto asking = calls_.ask<Join>("monitor", std::move(join), std::move(options));
+    Result<Answer<Join>> answer = co_await asking;
+    Result<void> accepted;
+    if (answer) {
+      Task<Result<void>> accepting = accept(std::move(answer->message));
+      accepted = co_await accepting;
+    } else {
+      accepted = answer.error();
+    }
+    if (accepted) break;
+    // Said once per reason: a node may wait for its monitor for days.
+    const Error& error = accepted.error();
+    if (std::exchange(last_text, error.text) != error.text) {
+      bus_.log(Level::warn, "not joined yet", {{"error", error.describe()}});
+    }
+    const bool soon = is_retryable(error.code);
+    Task<void> pausing = sleep(bus_, soon ? kJoinPause : kRefusedPause);
+    co_await pausing;
+  }
+  joining_ = false;
+}
+
+Task<Result<void>> Membership::accept(JoinReply reply) {
+  if (!identity_.cluster.empty() && reply.cluster != identity_.cluster) {
+    co_return Error{Code::denied,
+                    "this directory belongs to cluster " + identity_.cluster +
+                        ", but the monitor serves " + reply.cluster +
+                        "; check the broker addresses, or start on an empty directory",
+                    {{"cluster", identity_.cluster}, {"monitor_cluster", reply.cluster}},
+                    0};
+  }
+  if (reply.cluster != identity_.cluster || reply.node != identity_.node) {
+    Identity identity{identity_.uuid, reply.cluster, reply.node};
+    auto outcome = std::make_shared<Result<void>>();
+    Task<Result<void>> writing =
+        run(bus_, [outcome, identity, &disk = disk_, path = identity_path(settings_.directory)] {
+          *outcome = write_file_atomically(disk, path, to_text(identity));
+        });
+    const Result<void> ran = co_await writing;
+    if (!ran) co_return ran;
+    if (!*outcome) co_return *outcome;
+    identity_ = identity;
+  }
+  const std::string address = "storage/" + std::to_string(identity_.node);
+  bus_.set_address(address);
+  joined_ = true;
+  heartbeat_period_ = std::chrono::milliseconds(std::max(reply.heartbeat_ms, 10u));
+  announcer_.begin(address);
+  bus_.log(Level::info, "joined",
+           {{"node", uint64_t{identity_.node}}, {"cluster", identity_.cluster}});
+  joined_callback_();
+  bus_.cancel(heartbeat_timer_);
+  beat();
+  if (epoch_ < reply.epoch || reply.epoch == 0) want_map();
+  co_return Result<void>();
+}
+
+void Membership::beat() {
+  Heartbeat heartbeat;
+  vitals_(heartbeat);
+  heartbeat.node = identity_.node;
+  heartbeat.boot = boot_;
+  heartbeat.sequence = ++sequence_;
+  heartbeat.epoch = epoch_;
+  bus_.publish(kHeartbeatTopic + bus_.address(), envelope_of(heartbeat));
+  heartbeat_timer_ = bus_.after(heartbeat_period_, [this] { beat(); });
+}
+
+void Membership::observe(const std::string& topic, const Envelope& envelope) {
+  if (topic != kMapTopic) return;
+  const auto map = reply_as<ClusterMap>(envelope);
+  if (map) adopt(*map);
+}
+
+void Membership::adopt(const ClusterMap& map) {
+  if (identity_.cluster.empty() || map.cluster != identity_.cluster) return;
+  if (map.epoch <= epoch_) return;
+  epoch_ = map.epoch;
+  for (const GroupView& group : map.groups) {
+    Epoch& known = groups_[group.group];
+    known = std::max(known, group.epoch);
+  }
+  if (!joined_ || joining_) return;
+  const auto self = std::find_if(map.nodes.begin(), map.nodes.end(), [&](const NodeView& node) {
+    return node.node == identity_.node && node.uuid == identity_.uuid &&
+           node.endpoint == bus_.endpoint();
+  });
+  if (self != map.nodes.end()) return;
+  bus_.log(Level::warn, "the map does not show this node; joining again",
+           {{"epoch", uint64_t{map.epoch}}});
+  joining_ = true;
+  scope_.spawn(keep_joining());
+}
+
+Result<void> Membership::admit(GroupId group, Epoch epoch) {
+  if (identity_.cluster.empty()) {
+    return {Code::unavailable, "this node has not joined a cluster yet; try another"};
+  }
+  const auto known = groups_.find(group);
+  const Epoch newest = known == groups_.end() ? 0 : known->second;
+  if (epoch > newest) want_map();
+  if (epoch >= newest) return {};
+  return Error{Code::stale_map,
+               "group " + std::to_string(group) + " is at epoch " + std::to_string(newest) +
+                   ", the write came under " + std::to_string(epoch) + "; ask for a new plan",
+               {{"epoch", std::to_string(newest)}, {"group", std::to_string(group)}},
+               0};
+}
+
+void Membership::want_map() {
+  if (!joined_ || std::exchange(fetching_, true)) return;
+  scope_.spawn(fetch_map());
+}
+
+Task<void> Membership::fetch_map() {
+  CallOptions options;
+  options.deadline = kAskDeadline;
+  auto asking = calls_.ask<GetMap>("monitor", GetMap{}, std::move(options));
+  Result<Answer<GetMap>> answer = co_await asking;
+  if (answer) adopt(answer->message);
+  // A writer with an epoch from the future must not make us ask all the time.
+  Task<void> pausing = sleep(bus_, kJoinPause);
+  co_await pausing;
+  fetching_ = false;
+}
+
+}  // namespace dfs::storage

@@ -1,0 +1,90 @@
+// Who this node is, which cluster it belongs to, and what it knows of the cluster map.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "actors/disk.h"
+#include "broker/announcer.h"
+#include "broker/calls.h"
+#include "broker/task.h"
+#include "messages/cluster.h"
+
+namespace dfs::storage {
+
+// Kept in the file DIRECTORY/identity as lines of `key=value`.
+struct Identity {
+  std::string uuid;     // 32 hex digits, made once
+  std::string cluster;  // empty until the node has joined one
+  NodeId node = 0;
+};
+std::string to_text(const Identity& identity);
+Result<Identity> parse_identity(const std::string& text);
+
+struct MembershipSettings {
+  std::string directory;
+  std::string host;
+  std::string rack;
+  Duration heartbeat_period = std::chrono::milliseconds(500);
+};
+
+class Membership {
+ public:
+  // `vitals` fills in the node's numbers: space, blocks, load. `joined` is called after each
+  // successful join.
+  using Vitals = std::function<void(Heartbeat&)>;
+  Membership(Bus& bus, Calls& calls, Disk& disk, MembershipSettings settings, Vitals vitals,
+             std::function<void()> joined);
+  ~Membership();
+  Membership(const Membership&) = delete;
+  Membership& operator=(const Membership&) = delete;
+
+  // Takes the directory for this process and reads or makes its identity. `busy` when another
+  // process has the directory.
+  void open(std::function<void(Result<void>)> done);
+  // Joins through the brokers, for as long as it takes, and again whenever the map does not show
+  // this node as it is.
+  void join();
+  void observe(const std::string& topic, const Envelope& envelope);
+
+  const Identity& identity() const { return identity_; }
+  bool joined() const { return joined_; }
+  Epoch epoch() const { return epoch_; }
+
+  // `stale_map` when a newer epoch of the group is known. An epoch from the future makes the node
+  // fetch the map.
+  Result<void> admit(GroupId group, Epoch epoch);
+
+ private:
+  Task<void> open_directory(std::function<void(Result<void>)> done);
+  Task<void> keep_joining();
+  Task<Result<void>> accept(JoinReply reply);
+  Task<void> fetch_map();
+  void adopt(const ClusterMap& map);
+  void want_map();
+  void beat();
+
+  Bus& bus_;
+  Calls& calls_;
+  Disk& disk_;
+  const MembershipSettings settings_;
+  const Vitals vitals_;
+  const std::function<void()> joined_callback_;
+  std::shared_ptr<DiskLock> lock_;
+  Identity identity_;
+  uint64_t boot_ = 0;
+  uint64_t sequence_ = 0;
+  bool joined_ = false;
+  bool joining_ = false;
+  bool fetching_ = false;
+  Epoch epoch_ = 0;
+  std::map<GroupId, Epoch> groups_;
+  Duration heartbeat_period_;
+  Bus::TimerId heartbeat_timer_ = 0;
+  Announcer announcer_;
+  TaskScope scope_;  // last: its flows use all of the above
+};
+
+}  // namespace dfs::storage

@@ -1,0 +1,197 @@
+#include "actors/storage/storage.h"
+
+#include "actors/storage/block_store.h"
+#include "actors/storage/membership.h"
+#include "actors/storage/uploads.h"
+#include "messages/cluster.h"
+#include "messages/events.h"
+
+namespace dfs {
+
+using storage::BlockKey;
+using storage::BlockStoreStats;
+using storage::ReadOutcome;
+using storage::RecoveryReport;
+
+namespace {
+
+// Leaves the owner time to join the threads within its two seconds.
+constexpr Duration kStopMax = std::chrono::milliseconds(1500);
+
+}  // namespace
+
+struct Storage::State {
+  State(Bus& b, Disk& disk, Table& index, const StorageSettings& s)
+      : bus(b),
+        settings(s),
+        calls(b),
+        store(b, disk, index,
+              {.directory = s.directory,
+               .segment_bytes = s.segment_bytes,
+               .capacity_bytes = s.capacity_bytes},
+              [this](std::string topic, std::map<std::string, std::string> fields) {
+                publish(std::move(topic), std::move(fields));
+              }),
+        membership(
+            b, calls, disk,
+            {.directory = s.directory,
+             .host = s.host,
+             .rack = s.rack,
+             .heartbeat_period = s.heartbeat_period},
+            [this](Heartbeat& heartbeat) { vitals(heartbeat); }, [this] { joined(); }),
+        uploads(b, calls, store,
+                {.writes_max = s.writes_max,
+                 .memory_bytes_max = s.memory_bytes_max,
+                 .upload_idle_max = s.upload_idle_max,
+                 .forward_deadline = s.forward_deadline},
+                [this](GroupId group, Epoch epoch) { return membership.admit(group, epoch); }) {}
+
+  ~State() { bus.cancel(stop_timer); }
+
+  void open(std::function<void(Result<void>)> ready) {
+    membership.open([this, ready = std::move(ready)](Result<void> opened) {
+      if (!opened) return ready(opened);
+      store.open(membership.identity().cluster, [this, ready](Result<RecoveryReport> report) {
+        if (!report) return ready(report.error());
+        log(*report);
+        is_open = true;
+        ready({});
+        membership.join();
+      });
+    });
+  }
+
+  void log(const RecoveryReport& report) {
+    const bool loss = report.segments_missing != 0;
+    bus.log(loss ? Level::error : Level::info, "storage recovered",
+            {{"segments", report.segments},
+             {"blocks", report.blocks},
+             {"bytes", report.bytes},
+             {"scanned_bytes", report.scanned_bytes},
+             {"found", report.found},
+             {"dropped", report.dropped},
+             {"frees_finished", report.frees_finished},
+             {"segments_removed", report.segments_removed},
+             {"segments_missing", report.segments_missing}});
+  }
+
+  void joined() {
+    store.set_cluster(membership.identity().cluster);
+    uploads.set_node(membership.identity().node);
+  }
+
+  void vitals(Heartbeat& heartbeat) {
+    if (is_open) store.refresh_space();
+    const BlockStoreStats stats = store.stats();
+    heartbeat.total_bytes = stats.total_bytes;
+    heartbeat.used_bytes = stats.used_bytes;
+    heartbeat.blocks = stats.blocks;
+    heartbeat.jobs_queued = stats.jobs;
+    heartbeat.bytes_written = stats.bytes_written;
+    heartbeat.bytes_read = stats.bytes_read;
+    heartbeat.accepts_writes = stats.accepts_writes && !is_stopping;
+  }
+
+  void publish(std::string topic, std::map<std::string, std::string> fields) {
+    Event event;
+    event.topic = topic;
+    event.time_ms = bus.wall_ms();
+    event.actor = bus.address();
+    event.fields = std::move(fields);
+    bus.publish(kEventTopic + topic, envelope_of(event));
+  }
+
+  void on(const Envelope& request, const WriteBlock& part) { uploads.on(request, part); }
+  void on(const Envelope& request, const AbortBlock& abort) { uploads.on(request, abort); }
+
+  void on(const Envelope& request, const ReadBlock& read) {
+    Envelope asker;  // the request without what is not needed for the answer
+    asker.header = request.header;
+    asker.link = request.link;
+    store.read({read.object, read.index, read.group}, read.offset, read.length,
+               [this, asker](Result<ReadOutcome> outcome) {
+                 if (!outcome) {
+                   (void)bus.reply(reply_to(asker, outcome.error()));
+                   return;
+                 }
+                 const ReadBlockReply reply{outcome->crc32c, outcome->block_length};
+                 (void)bus.reply(reply_to(asker, reply, std::move(outcome->payload)));
+               });
+  }
+
+  void on(const Envelope& request, const ListBlocks& list) {
+    const auto reply = store.list(list);
+    (void)bus.reply(reply ? reply_to(request, *reply) : reply_to(request, reply.error()));
+  }
+
+  void on(const Envelope& request, const Ping& ping) {
+    (void)bus.reply(reply_to(request, Pong{ping.nonce, bus.address()}));
+  }
+
+  void receive(Envelope& envelope) {
+    if (calls.receive(envelope)) return;
+    if (!is_open) return refuse(envelope, {Code::unavailable, "this node is starting", {}, 100});
+    const auto handled =
+        dispatch<WriteBlock, ReadBlock, AbortBlock, ListBlocks, Ping>(*this, envelope);
+    if (!handled) refuse(envelope, handled.error());
+  }
+
+  // Late replies and one-way news carry no wish for an answer; an answer to an error would be
+  // answered by an error, for ever.
+  void refuse(const Envelope& envelope, const Error& error) {
+    const bool is_reply =
+        envelope.header.type == Type::Error || envelope.header.type == WriteBlockReply::kType ||
+        envelope.header.type == JoinReply::kType || envelope.header.type == ClusterMap::kType;
+    if (is_reply || envelope.header.request == 0) return;
+    (void)bus.reply(reply_to(envelope, error));
+  }
+
+  void stop(std::function<void()> stopped) {
+    is_stopping = true;
+    if (!is_open) return stopped();
+    const auto flush = [this, stopped = std::move(stopped), begun = std::make_shared<bool>()] {
+      if (std::exchange(*begun, true)) return;
+      store.flush(stopped);
+    };
+    stop_timer = bus.after(kStopMax, flush);
+    uploads.stop(flush);
+  }
+
+  Bus& bus;
+  const StorageSettings settings;
+  Calls calls;
+  storage::BlockStore store;
+  storage::Membership membership;
+  storage::Uploads uploads;
+  bool is_open = false;
+  bool is_stopping = false;
+  Bus::TimerId stop_timer = 0;
+};
+
+Storage::Storage(Bus& bus, Disk& disk, Table& index, StorageSettings settings)
+    : state_(std::make_unique<State>(bus, disk, index, settings)) {}
+
+Storage::~Storage() = default;
+
+void Storage::start(std::function<void(Result<void>)> ready) {
+  state_->open(std::move(ready));
+}
+
+void Storage::receive(Envelope envelope) {
+  state_->receive(envelope);
+}
+
+void Storage::observe(const std::string& topic, Envelope envelope) {
+  state_->membership.observe(topic, envelope);
+}
+
+void Storage::link_down(const Link& link) {
+  state_->calls.link_down(link);
+  state_->uploads.link_down(link);
+}
+
+void Storage::stop(std::function<void()> stopped) {
+  state_->stop(std::move(stopped));
+}
+
+}  // namespace dfs
