@@ -13,8 +13,7 @@ Result<Done> create_cluster(VersionedRows& rows, const CreateCluster& request) {
   cluster.map_epoch = 1;
   cluster.next_object = kShard << kShardShift | 1;
   rows.put(keys::cluster(), std::move(cluster));
-  rows.put(keys::pool(kDefaultPool),
-           PoolRow{request.replicas, request.min_copies, request.groups});
+  rows.put(keys::pool(kDefaultPool), PoolRow{request.replicas, request.min_copies, request.groups});
   for (GroupId group = 0; group < request.groups; ++group) {
     rows.put(keys::group(group), GroupRow{});
   }

@@ -22,8 +22,8 @@ class MonitorMachine : public StateMachine {
   const ClusterView& cluster() const { return cluster_; }
 
   // Called for each command that was applied with success, with the map as it was before it.
-  using Listener =
-      std::function<void(const Command& command, const Outcome& outcome, const ClusterView& before)>;
+  using Listener = std::function<void(const Command& command, const Outcome& outcome,
+                                      const ClusterView& before)>;
   void listen(Listener listener) { listener_ = std::move(listener); }
 
  private:

@@ -24,21 +24,41 @@ std::string with_text(char kind, std::string_view text) {
 
 }  // namespace
 
-std::string inode(Ino ino) { return with_u64(kInode, ino); }
-std::string entries(Ino parent) { return with_u64(kEntry, parent); }
+std::string inode(Ino ino) {
+  return with_u64(kInode, ino);
+}
+std::string entries(Ino parent) {
+  return with_u64(kEntry, parent);
+}
 std::string entry(Ino parent, std::string_view name) {
   std::string key = with_u64(kEntry, parent);
   key.append(name);
   return key;
 }
-std::string object(ObjectId object) { return with_u64(kObject, object); }
-std::string node(NodeId node) { return with_u32(kNode, node); }
-std::string node_uuid(std::string_view uuid) { return with_text(kNodeUuid, uuid); }
-std::string pool(std::string_view name) { return with_text(kPool, name); }
-std::string group(GroupId group) { return with_u32(kGroup, group); }
-std::string cluster() { return "cluster"; }
-std::string tree() { return "tree"; }
-std::string orphan(Ino ino) { return with_u64(kOrphan, ino); }
+std::string object(ObjectId object) {
+  return with_u64(kObject, object);
+}
+std::string node(NodeId node) {
+  return with_u32(kNode, node);
+}
+std::string node_uuid(std::string_view uuid) {
+  return with_text(kNodeUuid, uuid);
+}
+std::string pool(std::string_view name) {
+  return with_text(kPool, name);
+}
+std::string group(GroupId group) {
+  return with_u32(kGroup, group);
+}
+std::string cluster() {
+  return "cluster";
+}
+std::string tree() {
+  return "tree";
+}
+std::string orphan(Ino ino) {
+  return with_u64(kOrphan, ino);
+}
 
 // A NUL parts the key from the index: names have none, so no row's history runs into another's.
 std::string history_of(std::string_view key) {

@@ -29,7 +29,8 @@ struct Slice {
   DFS_FIELDS(file_offset, length, object, object_offset)
 };
 
-// `since` and `since_ms` of a versioned row say which log entry gave it its current value, and when.
+// `since` and `since_ms` of a versioned row say which log entry gave it its current value, and
+// when.
 struct InodeRow {
   static constexpr bool kVersioned = true;
   FileType type = FileType::file;

@@ -22,8 +22,7 @@ struct Place {
 // Walks to the directory that holds `path`. Fails with `not_found` or `not_directory` when one of
 // the directories on the way is not there or not a directory (cause `at` names it). When `through`
 // is given, it receives the inodes passed, the root first.
-Result<Place> find_place(Rows& rows, const std::string& path,
-                         std::vector<Ino>* through = nullptr);
+Result<Place> find_place(Rows& rows, const std::string& path, std::vector<Ino>* through = nullptr);
 
 struct Found {
   Ino ino = 0;

@@ -1,0 +1,99 @@
+#include <algorithm>
+
+#include "actors/monitor/monitor_state.h"
+
+namespace dfs {
+
+namespace {
+
+void count_groups(const ClusterView& cluster, ClusterStatus& status) {
+  const PoolView& pool = cluster.map().pool;
+  for (const GroupView& group : cluster.map().groups) {
+    const auto up =
+        static_cast<size_t>(std::count_if(group.members.begin(), group.members.end(),
+                                          [&](NodeId node) { return cluster.is_up(node); }));
+    if (up == group.members.size() && up >= pool.replicas) {
+      ++status.groups_healthy;
+    } else if (up >= pool.min_copies) {
+      ++status.groups_degraded;
+    } else {
+      ++status.groups_down;
+    }
+  }
+}
+
+std::string of_all(uint32_t some, size_t all) {
+  return std::to_string(some) + " of " + std::to_string(all) + " groups";
+}
+
+void append(std::string& reasons, const std::string& reason) {
+  if (!reasons.empty()) reasons += "; ";
+  reasons += reason;
+}
+
+}  // namespace
+
+// One of the words of ClusterStatus::health; the reason in status.reason.
+std::string Monitor::State::health(ClusterStatus& status) const {
+  const ClusterMap& map = cluster().map();
+  if (map.nodes.empty()) {
+    status.reason = "no storage node has joined yet";
+    return "unavailable";
+  }
+  for (const NodeStatus& node : status.nodes) {
+    const std::string name = "storage/" + std::to_string(node.view.node);
+    if (node.view.state == NodeState::down) {
+      append(status.reason, name + " at " + node.view.endpoint + " is down, silent for " +
+                                std::to_string(node.silent_ms / 1000) + " s");
+    } else if (!node.heartbeat.accepts_writes) {
+      append(status.reason, name + " at " + node.view.endpoint + " is full");
+    }
+  }
+  if (map.nodes.size() < map.pool.replicas) {
+    append(status.reason, "there are fewer storage nodes (" + std::to_string(map.nodes.size()) +
+                              ") than copies asked for (" + std::to_string(map.pool.replicas) +
+                              ")");
+  }
+  if (status.groups_degraded > 0) {
+    append(status.reason, of_all(status.groups_degraded, map.groups.size()) +
+                              " have fewer live copies than asked for");
+  }
+  if (status.groups_down > 0) {
+    append(status.reason, of_all(status.groups_down, map.groups.size()) +
+                              " have too few live copies to be written");
+  }
+  if (status.groups_down == map.groups.size()) return "unavailable";
+  return status.reason.empty() ? "ok" : "degraded";
+}
+
+void Monitor::State::on(const Envelope& envelope, const GetStatus&) {
+  const ClusterMap& map = cluster().map();
+  Rows rows(table);
+  auto tree = rows.require<TreeRow>(keys::tree());
+  if (!tree) return refuse(envelope, tree.error());
+  ClusterStatus status;
+  status.cluster = map.cluster;
+  status.epoch = map.epoch;
+  status.monitor = bus.address();
+  status.applied = replica.applied();
+  status.uptime_ms = static_cast<uint64_t>((bus.now() - started) / std::chrono::milliseconds(1));
+  status.files = tree->files;
+  status.directories = tree->directories;
+  status.pool = map.pool;
+  std::unordered_map<NodeId, uint32_t> groups;
+  for (const GroupView& group : map.groups) {
+    for (const NodeId node : group.members) ++groups[node];
+  }
+  for (const NodeView& node : map.nodes) {
+    const Heartbeat* heartbeat = members.last(node.node);
+    const Duration silent = members.silence(node.node, bus.now());
+    status.nodes.push_back({node, heartbeat != nullptr ? *heartbeat : Heartbeat(),
+                            static_cast<uint32_t>(silent / std::chrono::milliseconds(1)),
+                            groups[node.node]});
+  }
+  count_groups(cluster(), status);
+  status.health = health(status);
+  answer_with(envelope, Result<ClusterStatus>(std::move(status)));
+}
+
+}  // namespace dfs

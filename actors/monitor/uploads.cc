@@ -1,0 +1,167 @@
+#include <algorithm>
+
+#include "actors/monitor/monitor_state.h"
+#include "actors/monitor/placement.h"
+#include "actors/monitor/tree.h"
+
+namespace dfs {
+
+namespace {
+
+constexpr uint64_t kObjectsReserved = 4096;
+constexpr size_t kWaitingPlansMax = 4096;
+
+}  // namespace
+
+// A range is asked for while the previous one still lasts, so that uploads wait for none but the
+// first. What a leader did not hand out before it ends is never used: ids are plentiful.
+void Monitor::State::reserve_objects() {
+  if (reserving || next_ids.count > 0) return;
+  reserving = true;
+  propose(ReserveObjects{kObjectsReserved}, [this](Result<Outcome> outcome) {
+    reserving = false;
+    if (!outcome) {
+      command_failed("ReserveObjects", outcome.error());
+      return refuse_waiting_plans(outcome.error());
+    }
+    auto range = decode<ObjectRange>(outcome->body);
+    DFS_ASSERT(range.ok() && range->count > 0);
+    (ids.count == 0 ? ids : next_ids) = *range;
+    if (next_ids.count == 0) reserve_objects();
+    retry_waiting_plans();
+  });
+}
+
+bool Monitor::State::must_wait(const PlanFile& request) const {
+  return regrouping || (request.object == 0 && ids.count == 0);
+}
+
+void Monitor::State::on(const Envelope& envelope, const PlanFile& request) {
+  if (regroup_timer != 0) regroup_now();
+  if (!must_wait(request)) return plan(envelope, request);
+  if (waiting_plans.size() >= kWaitingPlansMax) {
+    return refuse(envelope,
+                  Error{Code::busy, "too many uploads begin at once; try again", {}, 100});
+  }
+  waiting_plans.push_back({Envelope{envelope.header, {}, {}, envelope.link}, request});
+  reserve_objects();
+}
+
+void Monitor::State::retry_waiting_plans() {
+  while (!waiting_plans.empty() && !must_wait(waiting_plans.front().request)) {
+    const WaitingPlan waiting = std::move(waiting_plans.front());
+    waiting_plans.pop_front();
+    plan(waiting.envelope, waiting.request);
+  }
+}
+
+void Monitor::State::refuse_waiting_plans(const Error& error) {
+  for (const WaitingPlan& waiting : std::exchange(waiting_plans, {})) {
+    refuse(waiting.envelope, error);
+  }
+}
+
+void Monitor::State::plan(const Envelope& envelope, const PlanFile& request) {
+  if (const Result<void> good = check_target(request); !good) {
+    return refuse(envelope, good.error());
+  }
+  const uint64_t block_bytes =
+      request.block_bytes != 0 ? request.block_bytes : settings.block_bytes;
+  auto groups = choose_groups(request, block_bytes);
+  if (!groups) return refuse(envelope, groups.error());
+  PlanFileReply reply;
+  reply.object = request.object;
+  if (reply.object == 0) {
+    reply.object = ids.first++;
+    if (--ids.count == 0) ids = std::exchange(next_ids, {});
+    reserve_objects();
+  }
+  reply.block_bytes = block_bytes;
+  reply.replicas = cluster().map().pool.replicas;
+  reply.min_copies = cluster().map().pool.min_copies;
+  reply.groups = std::move(*groups);
+  answer_with(envelope, Result<PlanFileReply>(std::move(reply)));
+}
+
+// What CommitFile would refuse anyway is refused before gigabytes are sent.
+Result<void> Monitor::State::check_target(const PlanFile& request) {
+  Rows rows(table);
+  auto place = find_place(rows, request.path);
+  if (!place) return place.error();
+  if (place->is_directory()) {
+    return error_at(Code::is_directory, "a directory has that name", request.path);
+  }
+  return {};
+}
+
+Result<std::vector<GroupRoute>> Monitor::State::choose_groups(const PlanFile& request,
+                                                              uint64_t block_bytes) {
+  const ClusterMap& map = cluster().map();
+  std::vector<TargetNode> targets;
+  for (const NodeView& node : map.nodes) {
+    const bool live = node.state == NodeState::up && members.accepts_writes(node.node);
+    targets.push_back({node.node, live, members.free_bytes(node.node, node.total_bytes)});
+  }
+  LayoutRequest layout;
+  layout.blocks = request.size / block_bytes + (request.size % block_bytes != 0 ? 1 : 0);
+  layout.replicas = map.pool.replicas;
+  layout.min_copies = map.pool.min_copies;
+  layout.avoid = request.avoid;
+  std::vector<GroupRoute> routes;
+  const auto chosen = choose_layout(targets, map.groups, layout, [this] { return bus.random(); });
+  for (const GroupId group : chosen) {
+    routes.push_back(route_for(group, request));
+    planned[group] = bus.now();
+  }
+  if (routes.empty()) return nowhere_to_write();
+  return routes;
+}
+
+// The nodes the client should not write to are not flagged up, unless nothing would be left.
+GroupRoute Monitor::State::route_for(GroupId group, const PlanFile& request) const {
+  std::vector<NodeId> shun;
+  for (const NodeView& node : cluster().map().nodes) {
+    if (!members.accepts_writes(node.node)) shun.push_back(node.node);
+  }
+  std::vector<NodeId> shun_all = shun;
+  shun_all.insert(shun_all.end(), request.avoid.begin(), request.avoid.end());
+  GroupRoute route = cluster().route(group, shun_all);
+  const auto live = std::count_if(route.members.begin(), route.members.end(),
+                                  [](const GroupMember& member) { return member.up; });
+  if (static_cast<uint64_t>(live) >= cluster().map().pool.min_copies) return route;
+  return cluster().route(group, shun);
+}
+
+Error Monitor::State::nowhere_to_write() const {
+  const ClusterMap& map = cluster().map();
+  const std::string needed = std::to_string(map.pool.min_copies);
+  Error error{Code::too_few_nodes, "", {{"min_copies", needed}}, 0};
+  if (map.nodes.empty()) {
+    error.text = "no storage node has joined this cluster yet; start one with: dfsd storage";
+    return error;
+  }
+  std::string states;
+  size_t up = 0;
+  size_t full = 0;
+  for (const NodeView& node : map.nodes) {
+    const bool is_up = node.state == NodeState::up;
+    const bool takes = members.accepts_writes(node.node);
+    const std::string state = !is_up ? "down" : takes ? "up" : "full";
+    up += is_up ? 1 : 0;
+    full += is_up && !takes ? 1 : 0;
+    if (!states.empty()) states += ", ";
+    states += "storage/" + std::to_string(node.node) + " at " + node.endpoint + " is " + state;
+    error.cause["storage/" + std::to_string(node.node)] = state;
+  }
+  error.text = "no group of storage nodes has " + needed +
+               (map.pool.min_copies == 1 ? " node" : " nodes") + " that take data: " + states;
+  if (full > 0 && up >= map.pool.min_copies) {
+    error.code = Code::no_space;
+    error.text += "; remove files or add a storage node";
+  } else {
+    error.text += "; start the nodes that are down, or add new ones";
+  }
+  return error;
+}
+
+}  // namespace dfs
