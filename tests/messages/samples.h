@@ -2,6 +2,7 @@
 // values encoded; the hostile inputs are these values damaged.
 #pragma once
 
+#include "actors/monitor/commands.h"
 #include "messages/blocks.h"
 #include "messages/cluster.h"
 #include "messages/envelope.h"
@@ -24,6 +25,14 @@ void for_each_message(Visitor&& visit) {
   all.template operator()<WriteBlock, WriteBlockReply, ReadBlock, ReadBlockReply, AbortBlock,
                           AbortBlockReply, ListBlocks, ListBlocksReply>();
   all.template operator()<Event>();
+}
+
+// The same for the commands of the monitor's log, which must stay readable as long as logs do.
+template <class Visitor>
+void for_each_command(Visitor&& visit) {
+  const auto all = [&]<class... T>() { (visit.template operator()<T>(), ...); };
+  all.template
+  operator()<CreateCluster, RegisterNode, SetNodeState, SetGroups, ReserveObjects, PruneOrphans>();
 }
 
 inline Header header() {
@@ -328,6 +337,40 @@ inline Event sample() {
           .actor = "monitor/1",
           .trace = 0x99aabbccddeeff00,
           .fields = {{"path", "/photos/film.mkv"}, {"size", "3926917120"}}};
+}
+
+// commands of the monitor's log
+
+template <>
+inline CreateCluster sample() {
+  return {
+      .cluster = "fedcba9876543210fedcba9876543210", .replicas = 3, .min_copies = 2, .groups = 128};
+}
+template <>
+inline RegisterNode sample() {
+  return {.uuid = "0123456789abcdef0123456789abcdef",
+          .endpoint = "tcp://127.0.0.1:7107",
+          .host = "h1",
+          .rack = "r1",
+          .total_bytes = 1ull << 40,
+          .feature_level = 2,
+          .heartbeat_ms = 2500};
+}
+template <>
+inline SetNodeState sample() {
+  return {.node = 7, .state = NodeState::down, .reason = "silent for 3000 ms"};
+}
+template <>
+inline SetGroups sample() {
+  return {.groups = {{.group = 5, .members = {7, 8}}}};
+}
+template <>
+inline ReserveObjects sample() {
+  return {.count = 8192};
+}
+template <>
+inline PruneOrphans sample() {
+  return {.limit = 100};
 }
 
 }  // namespace dfs::samples
