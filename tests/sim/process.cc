@@ -11,8 +11,8 @@ Process::Process(World& world, ProcessSettings settings, size_t index)
 
 Process::~Process() = default;
 
-std::string Process::failure() const {
-  return ready_ && !ready_->ok() ? ready_->error().describe() : "";
+const Error* Process::failure() const {
+  return ready_ && !ready_->ok() ? &ready_->error() : nullptr;
 }
 
 void Process::start() {

@@ -49,15 +49,16 @@ class Process {
   // Kills the process in the middle of its next disk job: only the first `operations` changes that
   // the job makes to the disk reach it.
   void kill_in_job(Crash crash, size_t operations);
-  void freeze();  // as SIGSTOP: alive for its peers, but it does nothing
+  void spare() { doom_.reset(); }  // takes kill_in_job() back
+  void freeze();                   // as SIGSTOP: alive for its peers, but it does nothing
   void thaw();
 
   bool running() const { return bus_ != nullptr; }
   bool frozen() const { return frozen_; }
   // True when the actor has reported that it is ready.
   bool ready() const { return running() && ready_ && ready_->ok(); }
-  // Why start() of the actor failed, in this incarnation; empty when it did not.
-  std::string failure() const;
+  // Why start() of the actor failed, in this incarnation; nullptr when it did not.
+  const Error* failure() const;
 
   const ProcessSettings& settings() const { return settings_; }
   const std::string& name() const { return settings_.name; }

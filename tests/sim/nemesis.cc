@@ -1,0 +1,138 @@
+#include "tests/sim/nemesis.h"
+
+#include "tests/sim/network.h"
+
+namespace dfs::sim {
+
+using std::chrono::milliseconds;
+
+Nemesis::Nemesis(World& world, Cluster& cluster, const Options& options, Random random)
+    : world_(world), cluster_(cluster), options_(options), random_(random) {
+  const auto add = [this](bool on, Harm harm) {
+    if (on) kinds_.push_back(std::move(harm));
+  };
+  add(options.kill_storages, [this] { kill(*random_.pick(cluster_.storages())); });
+  add(options.kill_monitor, [this] { kill(cluster_.monitor()); });
+  add(options.kill_brokers, [this] { kill(*random_.pick(cluster_.brokers())); });
+  add(options.kill_clients, [this] { kill(*random_.pick(cluster_.clients())); });
+  add(options.freeze, [this] { freeze(); });
+  add(options.partition, [this] { partition(); });
+  add(options.break_connections, [this] { world_.network().break_connections(victim()); });
+  add(options.jump_clocks, [this] { jump_clock(); });
+  add(options.stop_orderly, [this] { stop(); });
+}
+
+void Nemesis::begin() {
+  active_ = true;
+  if (!kinds_.empty()) schedule();
+}
+
+void Nemesis::schedule() {
+  const Duration pause = random_.between(Duration(0), options_.fault_every * 2);
+  world_.after(pause, [this] {
+    if (!active_) return;
+    ++harms_;
+    random_.pick(kinds_)();
+    schedule();
+  });
+}
+
+// Anybody but those that check.
+Process& Nemesis::victim() {
+  while (true) {
+    Process& process = *world_.processes()[random_.below(world_.processes().size())];
+    if (&process != &cluster_.checker() && &process != &cluster_.prober()) return process;
+  }
+}
+
+void Nemesis::start_again(Process& process) {
+  // Most come back soon, within the time in which nobody counts them as dead; some do not.
+  const Duration pause =
+      random_.between(milliseconds(1), milliseconds(random_.chance(0.5) ? 500 : 8000));
+  world_.after(pause, [this, &process] {
+    if (active_ && !process.running()) process.start();
+  });
+}
+
+void Nemesis::kill(Process& process) {
+  if (!process.running()) return;
+  const Crash crash =
+      options_.crash_machines && random_.chance(0.5) ? Crash::machine : Crash::process;
+  if (random_.chance(0.3)) {
+    process.kill_in_job(crash, random_.below(4));
+    // A process without jobs survives that.
+    world_.after(milliseconds(500), [this, &process] {
+      process.spare();
+      start_again(process);
+    });
+    return;
+  }
+  for (const auto& other : world_.processes()) {
+    const bool shares_fate = crash == Crash::machine && other->machine() == process.machine();
+    if (other.get() != &process && !shares_fate) continue;
+    if (!other->running()) continue;
+    other->kill(crash);
+    start_again(*other);
+  }
+}
+
+void Nemesis::stop() {
+  Process& process = victim();
+  process.stop();
+  world_.after(milliseconds(2500), [this, &process] { start_again(process); });
+}
+
+void Nemesis::freeze() {
+  Process& process = victim();
+  process.freeze();
+  const bool long_one = random_.chance(0.4);
+  world_.after(random_.between(milliseconds(1), milliseconds(long_one ? 9000 : 900)),
+               [&process] { process.thaw(); });
+  // Peers that watch the connection may give it up meanwhile.
+  if (long_one && random_.chance(0.5)) {
+    world_.after(world_.network().options().silence_max, [this, &process] {
+      if (process.frozen()) world_.network().break_connections(process);
+    });
+  }
+}
+
+void Nemesis::partition() {
+  Network& network = world_.network();
+  const std::string one = victim().machine();
+  const std::string other = victim().machine();
+  world_.trace("partition", one, 0, other);
+  switch (random_.below(3)) {
+    case 0:
+      network.block(one, other);
+      break;
+    case 1:
+      network.partition(one, other);
+      break;
+    default:
+      network.isolate(one);
+      break;
+  }
+  const Duration lasts =
+      random_.between(milliseconds(10), milliseconds(random_.chance(0.5) ? 1000 : 9000));
+  world_.after(lasts, [&network] { network.heal(); });
+}
+
+void Nemesis::jump_clock() {
+  const auto jump = static_cast<int64_t>(random_.below(200'000)) - 100'000;
+  victim().wall_skew_ms += jump;
+}
+
+void Nemesis::end() {
+  active_ = false;
+  const NetworkOptions fair;
+  world_.network().options() = fair;
+  world_.pool_timing() = PoolTiming();
+  world_.network().heal();
+  for (const auto& process : world_.processes()) {
+    process->thaw();
+    process->spare();
+  }
+  cluster_.start_all();
+}
+
+}  // namespace dfs::sim

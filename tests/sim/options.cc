@@ -1,0 +1,81 @@
+#include "tests/sim/options.h"
+
+namespace dfs::sim {
+
+using std::chrono::milliseconds;
+
+Options draw_options(uint64_t seed) {
+  Random random(seed ^ 0x0f710b5ull);
+  Options options;
+  options.seed = seed;
+  options.brokers = random.chance(0.3) ? 2 : 1;
+  options.storages = static_cast<uint32_t>(random.between(1, 6));
+  options.replicas = static_cast<uint32_t>(random.between(1, std::min(3u, options.storages)));
+  options.groups = 1u << random.between(0, 6);
+  options.clients = static_cast<uint32_t>(random.between(1, 4));
+  options.monitor_apart = random.chance(0.5);
+  options.segment_bytes = (4ull << random.between(0, 5)) << 20;
+  options.operations = static_cast<uint32_t>(random.between(20, 60));
+  options.file_bytes_max = (1ull << random.between(0, 2)) << 20;
+  options.request_deadline = milliseconds(random.between(3000, 15000));
+  options.pause_max = milliseconds(random.between(1, 300));
+
+  // One seed in eight is a fair-weather one: there, nothing at all may go wrong.
+  const bool fair = random.chance(0.125);
+  const auto sometimes = [&](double probability) { return !fair && random.chance(probability); };
+  if (sometimes(0.5)) options.network.slow_probability = random.unit() * 0.02;
+  if (sometimes(0.4)) options.network.break_probability = random.unit() * 0.003;
+  if (sometimes(0.3)) options.network.drop_probability = random.unit() * 0.003;
+  if (sometimes(0.3)) options.network.duplicate_probability = random.unit() * 0.02;
+  if (sometimes(0.4)) options.network.news_loss = random.unit() * 0.2;
+  if (sometimes(0.3)) options.pool.slow_probability = random.unit() * 0.1;
+  options.faults_from_start = sometimes(0.4);
+  options.fault_every = milliseconds(random.between(300, 4000));
+  options.kill_storages = sometimes(0.5);
+  options.kill_monitor = sometimes(0.5);
+  options.kill_brokers = sometimes(0.4);
+  options.kill_clients = sometimes(0.3);
+  options.crash_machines = sometimes(0.5);
+  options.freeze = sometimes(0.4);
+  options.partition = sometimes(0.4);
+  options.break_connections = sometimes(0.4);
+  options.jump_clocks = sometimes(0.3);
+  options.stop_orderly = sometimes(0.3);
+  return options;
+}
+
+bool Options::faulty() const {
+  return kill_storages || kill_monitor || kill_brokers || kill_clients || freeze || partition ||
+         break_connections || stop_orderly || network.slow_probability > 0 ||
+         network.break_probability > 0 || network.drop_probability > 0 ||
+         network.duplicate_probability > 0 || network.news_loss > 0;
+}
+
+std::string Options::describe() const {
+  std::string text = std::to_string(brokers) + " brokers, " + std::to_string(storages) +
+                     " storages, " + std::to_string(replicas) + " replicas, " +
+                     std::to_string(groups) + " groups, " + std::to_string(clients) +
+                     " clients; faults:";
+  const auto add = [&text](bool on, const char* name) {
+    if (on) text.append(" ").append(name);
+  };
+  add(network.slow_probability > 0, "slow");
+  add(network.break_probability > 0, "break");
+  add(network.drop_probability > 0, "drop");
+  add(network.duplicate_probability > 0, "duplicate");
+  add(network.news_loss > 0, "news-loss");
+  add(kill_storages, "kill-storages");
+  add(kill_monitor, "kill-monitor");
+  add(kill_brokers, "kill-brokers");
+  add(kill_clients, "kill-clients");
+  add(crash_machines, "crash-machines");
+  add(freeze, "freeze");
+  add(partition, "partition");
+  add(break_connections, "break-connections");
+  add(jump_clocks, "jump-clocks");
+  add(stop_orderly, "stop-orderly");
+  add(!faulty(), "none");
+  return text;
+}
+
+}  // namespace dfs::sim

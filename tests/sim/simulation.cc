@@ -1,0 +1,123 @@
+#include "tests/sim/simulation.h"
+
+#include <memory>
+#include <vector>
+
+#include "tests/sim/checkers.h"
+#include "tests/sim/cluster.h"
+#include "tests/sim/nemesis.h"
+#include "tests/sim/network.h"
+#include "tests/sim/world.h"
+
+namespace dfs::sim {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+namespace {
+
+class Simulation {
+ public:
+  Simulation(Options options, bool verbose)
+      : options_(std::move(options)),
+        world_(options_.seed),
+        cluster_(world_, options_),
+        nemesis_(world_, cluster_, options_, world_.random().fork()),
+        checkers_(world_, cluster_, findings_) {
+    world_.verbose = verbose;
+    world_.network().options() = options_.network;
+    world_.pool_timing() = options_.pool;
+    for (Process* client : cluster_.clients()) {
+      const std::string home = "/home of " + client->name();
+      workers_.push_back(
+          std::make_unique<Worker>(*client, home, options_, world_.random().fork(), findings_));
+    }
+  }
+
+  Report run() {
+    if (live()) check();
+    Report report;
+    report.options = options_;
+    report.findings = findings_;
+    report.trace_hash = world_.trace_hash();
+    report.events = world_.events();
+    report.messages = world_.network().messages();
+    report.harms = nemesis_.harms();
+    report.simulated = world_.now();
+    return report;
+  }
+
+ private:
+  bool live() {
+    cluster_.start_all();
+    if (options_.faults_from_start) {
+      nemesis_.begin();
+    } else if (!checkers_.wait_until_healthy(seconds(60))) {
+      return false;
+    }
+
+    // Safety: whatever happens, nothing that was acknowledged is wrong.
+    for (const auto& worker : workers_) {
+      worker->strict = !options_.faulty();
+      worker->assign(options_.operations);
+    }
+    if (!options_.faults_from_start) nemesis_.begin();
+    work(seconds(600));
+    if (!findings_.good()) return false;
+
+    // Liveness: when nothing fails any more, everything must soon be well.
+    nemesis_.end();
+    if (!checkers_.wait_until_healthy(seconds(60))) return false;
+    if (!work(seconds(300))) return false;
+    for (const auto& worker : workers_) {
+      worker->strict = true;
+      worker->assign(options_.operations_healed);
+    }
+    if (!work(seconds(300))) return false;
+    world_.run_for(seconds(5));
+    return findings_.good();
+  }
+
+  // Lets the workers work until they are done. False when they are not in time, or found a fault.
+  bool work(Duration limit) {
+    const Duration end = world_.now() + limit;
+    while (world_.now() < end && findings_.good()) {
+      bool done = true;
+      for (const auto& worker : workers_) {
+        worker->poll();
+        done = done && worker->done();
+      }
+      if (done) return true;
+      const std::string failure = cluster_.revive();
+      if (!failure.empty()) findings_.fault(failure);
+      world_.run_for(milliseconds(50));
+    }
+    if (findings_.good() && !nemesis_.active()) findings_.fault("an operation does not end");
+    return false;
+  }
+
+  void check() {
+    for (const auto& worker : workers_) {
+      checkers_.check_files(*worker);
+      if (!findings_.good()) return;
+    }
+    checkers_.check_copies();
+    checkers_.check_limits();
+  }
+
+  const Options options_;
+  Findings findings_;
+  World world_;
+  Cluster cluster_;
+  Nemesis nemesis_;
+  Checkers checkers_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+};
+
+}  // namespace
+
+Report simulate(const Options& options, bool verbose) {
+  return Simulation(options, verbose).run();
+}
+
+}  // namespace dfs::sim

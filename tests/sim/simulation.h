@@ -1,0 +1,28 @@
+// One run: a cluster drawn from a seed lives through a time in which anything may fail, then
+// through one in which nothing does, and then everything is checked.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "tests/sim/options.h"
+#include "tests/sim/workload.h"
+
+namespace dfs::sim {
+
+struct Report {
+  Options options;
+  Findings findings;
+  uint64_t trace_hash = 0;
+  uint64_t events = 0;
+  uint64_t messages = 0;
+  uint64_t harms = 0;
+  Duration simulated{0};
+};
+
+Report simulate(const Options& options, bool verbose = false);
+inline Report simulate(uint64_t seed, bool verbose = false) {
+  return simulate(draw_options(seed), verbose);
+}
+
+}  // namespace dfs::sim

@@ -1,0 +1,39 @@
+// Whole histories of a cluster. Each seed that ever found a fault stays here, with what it found.
+#include "tests/sim/simulation.h"
+
+#include <doctest/doctest.h>
+
+using namespace dfs;
+using namespace dfs::sim;
+
+namespace {
+
+void check_seed(uint64_t seed) {
+  const Options options = draw_options(seed);
+  CAPTURE(seed);
+  CAPTURE(options.describe());
+  const Report report = simulate(options);
+  for (const std::string& fault : report.findings.faults) FAIL_CHECK(fault);
+  CHECK(report.findings.operations > 0);
+  CHECK(report.findings.files_checked > 0);
+}
+
+}  // namespace
+
+TEST_SUITE("sim") {
+  TEST_CASE("a cluster in fair weather does all that its clients ask for") {
+    Options options;
+    options.seed = 11;
+    options.file_bytes_max = 1 << 20;
+    REQUIRE_FALSE(options.faulty());
+    const Report report = simulate(options);
+    for (const std::string& fault : report.findings.faults) FAIL_CHECK(fault);
+    CHECK(report.findings.unknown == 0);
+    CHECK(report.findings.files_checked > 0);
+    CHECK(report.findings.blocks_checked > 0);
+  }
+
+  TEST_CASE("a cluster keeps its promises through everything that goes wrong") {
+    for (const uint64_t seed : {1, 2, 3}) check_seed(seed);
+  }
+}
