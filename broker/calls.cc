@@ -99,9 +99,10 @@ Task<Result<Envelope>> Calls::ask_envelope(Envelope envelope, Duration deadline)
   Duration pause = milliseconds(10);
   std::string last = "no attempt was made";
   Code code = Code::unavailable;
-  while (true) {
+  for (size_t attempts = 0;; ++attempts) {
     const Duration left = deadline - (bus_.now() - start);
-    const bool nobody = !reached_broker_ && bus_.now() - start >= kNobodyThere;
+    const bool nobody =
+        !reached_broker_ && attempts >= brokers.size() && bus_.now() - start >= kNobodyThere;
     if (left <= Duration::zero() || nobody) break;
     const Link broker = brokers[broker_ % brokers.size()];
     Task<Result<Envelope>> attempting =
@@ -126,7 +127,8 @@ Task<Result<Envelope>> Calls::ask_envelope(Envelope envelope, Duration deadline)
     // Jitter keeps a crowd of clients from coming back in step.
     const auto jitter = Duration(bus_.random() % static_cast<uint64_t>(pause.count() + 1));
     const Duration wait = std::max<Duration>(pause / 2 + jitter, milliseconds(retry_after_ms));
-    Task<void> pausing = sleep(bus_, std::min(wait, std::max(left, Duration::zero())));
+    const Duration rest = std::max(deadline - (bus_.now() - start), Duration::zero());
+    Task<void> pausing = sleep(bus_, std::min(wait, rest));
     co_await pausing;
     pause = std::min<Duration>(pause * 2, milliseconds(400));
   }

@@ -13,7 +13,7 @@ namespace dfs {
 
 struct CallOptions {
   Duration deadline = std::chrono::seconds(10);
-  Payload payload;
+  Payload payload = {};
   uint64_t trace = 0;
   uint64_t request = 0;  // 0: a fresh id. The same id marks a retry of the same request.
 };
@@ -48,8 +48,8 @@ class Calls {
 
   // Asks a service through the brokers and keeps asking (another broker, the new leader, a little
   // later with jitter) while the error is retryable and the deadline allows, always with the same
-  // request id. When no broker was ever reached, gives up after kNobodyThere already. The error's
-  // text names the brokers that were tried.
+  // request id. When no broker was ever reached, gives up after kNobodyThere already, once
+  // each was tried. The error's text names the brokers.
   template <Request R>
   Task<Result<Answer<R>>> ask(std::string service, R request, CallOptions options = {}) {
     Envelope envelope = envelope_of(request, std::move(service), std::move(options.payload));

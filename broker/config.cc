@@ -348,6 +348,10 @@ void Settings::add(const std::string& name, bool& value, const std::string& help
     State::given(setting, {count > 0 ? "true" : "false"});
   };
   setting.option = state_->app.add_flag_function("--" + name, flagged, help);
+  setting.option->check([](const std::string& text) {
+    const Result<bool> parsed = parse_bool(text);
+    return parsed ? std::string() : parsed.error().text;
+  });
 }
 
 void Settings::add(const std::string& name, uint32_t& value, const std::string& help) {

@@ -222,17 +222,20 @@ class Signal {
   // Wakes everyone who waits now, in order. A woken flow must not destroy the signal.
   void notify() {
     const size_t count = waiters_.size();
+    ++notifying_;
     for (size_t i = 0; i < count; ++i) {
       Waiter* waiter = std::exchange(waiters_[i], nullptr);
       if (waiter == nullptr) continue;
       waiter->waiting_ = false;
       waiter->handle_.resume();
     }
-    std::erase(waiters_, nullptr);
+    // A woken flow may notify in its turn; the places stay where they are until all are done.
+    if (--notifying_ == 0) std::erase(waiters_, nullptr);
   }
 
  private:
   std::vector<Waiter*> waiters_;
+  size_t notifying_ = 0;
 };
 
 // co_await sleep(bus, 10ms);

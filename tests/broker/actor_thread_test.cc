@@ -132,8 +132,9 @@ TEST_CASE("a peer's death is told, and the next send reaches its successor") {
   CHECK(exchange(*client, endpoint, 1).header.type == Type::Pong);
 
   auto down = std::make_shared<Promised<Link>>();
-  client->post([=](Actor& actor) {
-    static_cast<Puppet&>(actor).on_link_down = [=](const Link& link) { down->set(link); };
+  on_thread<bool>(*client, [=](Puppet& self) {
+    self.on_link_down = [=](const Link& link) { down->set(link); };
+    return true;
   });
   server.reset();
   CHECK(down->get() == endpoint);
