@@ -231,6 +231,7 @@ void BlockStore::compared(const WritePtr& write) {
 }
 
 void BlockStore::commit() {
+  std::erase_if(written_, [](const WritePtr& write) { return write->over; });
   if (committing_ || written_.empty()) return;
   committing_ = true;
   auto writes = std::exchange(written_, {});

@@ -13,6 +13,7 @@ namespace {
 constexpr Duration kJoinPause = std::chrono::milliseconds(300);
 constexpr Duration kRefusedPause = std::chrono::seconds(5);  // after a no that will not change soon
 constexpr Duration kAskDeadline = std::chrono::seconds(10);
+constexpr Duration kSayAgain = std::chrono::minutes(1);
 constexpr int kIdentityFormat = 1;
 
 std::string identity_path(const std::string& directory) {
@@ -111,7 +112,8 @@ void Membership::join() {
 }
 
 Task<void> Membership::keep_joining() {
-  std::string last_text;
+  Code last_code = Code::ok;
+  Instant last_said;
   while (true) {
     Heartbeat vitals;
     vitals_(vitals);
@@ -134,10 +136,12 @@ Task<void> Membership::keep_joining() {
       accepted = answer.error();
     }
     if (accepted) break;
-    // Said once per reason: a node may wait for its monitor for days.
+    // Said once per reason and minute: a node may wait for its monitor for days.
     const Error& error = accepted.error();
-    if (std::exchange(last_text, error.text) != error.text) {
+    if (error.code != last_code || bus_.now() - last_said >= kSayAgain) {
       bus_.log(Level::warn, "not joined yet", {{"error", error.describe()}});
+      last_code = error.code;
+      last_said = bus_.now();
     }
     const bool soon = is_retryable(error.code);
     Task<void> pausing = sleep(bus_, soon ? kJoinPause : kRefusedPause);
