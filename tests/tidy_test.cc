@@ -131,7 +131,7 @@ const std::vector<IncludeRule> kIncludeRules = {
     {"actors/client/session.",
      Words{"messages/", "actors/client/", "broker/actor_thread.h"} + kSeams + kShared,
      {"zmq"}},
-    {"cli/", {"messages/", "broker/", "actors/", "cli/"}, {"zmq", "spdlog", "CLI"}},
+    {"cli/", {"messages/", "broker/", "actors/", "cli/"}, {"zmq", "spdlog", "CLI", "openssl"}},
     {"tests/", {""}, {""}},
 };
 const Words kLibraries = {"msgpack", "isa-l",   "zmq",     "spdlog",

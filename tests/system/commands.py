@@ -117,7 +117,8 @@ def streams_in_a_pipe(t):
     cluster = t.cluster(storages=2)
     source = t.source(20 * MIB + 11)
     tool = os.path.join(t.bin, "dfsctl")
-    script = f"'{tool}' put --block-size 1M - /a < '{source}' && '{tool}' cat /a | '{tool}' put - /b"
+    script = (f"'{tool}' put --block-size 1M - /a < '{source}' && "
+              f"'{tool}' cat /a | '{tool}' put - /b")
     subprocess.run(["bash", "-o", "pipefail", "-c", script], env=cluster.environment, check=True,
                    timeout=60, stdout=subprocess.DEVNULL)
     cluster.ctl("get", "/b", t.path("out"))

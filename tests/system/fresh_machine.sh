@@ -67,6 +67,8 @@ for step in quickstart test; do
     echo "== ./deploy/$step.sh: exit code $?"
     outcome=1
   fi
-  if [ "$step" = quickstart ]; then inside bash -c "cd /zdfs && ./deploy/quickstart.sh --stop" || true; fi
+  if [ "$step" = quickstart ]; then
+    inside bash -c "cd /zdfs && ./deploy/quickstart.sh --stop" || true
+  fi
 done
 exit "$outcome"

@@ -1,0 +1,312 @@
+#!/usr/bin/env python3
+"""Measures a local cluster of real processes, and beside it what the machine can do at best.
+
+Limits and candidates alternate within one run, after a warm-up; the table shows median (lowest to
+highest). Sources and targets of transfers are in /dev/shm, the cluster's data on the disk of
+--dir. CPU and memory come from /proc. `--quick` is smaller and only shows that everything works.
+"""
+import argparse
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "system"))
+import support  # noqa: E402  pylint: disable=wrong-import-position
+from support import MIB, status_field  # noqa: E402  pylint: disable=wrong-import-position
+
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class Results:
+    """Samples by name, in the order of their first appearance."""
+
+    def __init__(self):
+        self.samples = {}
+        self.units = {}
+
+    def add(self, name, value, unit):
+        self.samples.setdefault(name, []).append(value)
+        self.units[name] = unit
+
+    def median(self, name):
+        return statistics.median(self.samples[name])
+
+    def show(self):
+        width = max(len(name) for name in self.samples)
+        for name, values in self.samples.items():
+            low, high = min(values), max(values)
+            spread = f"  ({low:,.5g} … {high:,.5g})" if len(values) > 1 else ""
+            print(f"{name:<{width}}  {self.median(name):>10,.5g} {self.units[name]}{spread}")
+
+    def as_json(self):
+        return {name: {"unit": self.units[name], "median": self.median(name), "samples": values}
+                for name, values in self.samples.items()}
+
+
+class Bench:
+    def __init__(self, options):
+        self.options = options
+        self.bin = os.path.abspath(options.bin)
+        self.results = Results()
+        self.context = support.Context(self.bin, full=False)
+        if options.dir:
+            os.rmdir(self.context.directory)
+            self.context.directory = tempfile.mkdtemp(prefix="zdfs-bench-", dir=options.dir)
+        self.cluster = None
+
+    def program(self, name, *arguments):
+        command = [os.path.join(self.bin, name), *map(str, arguments)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+        if done.returncode != 0:
+            raise support.Failed(f"{' '.join(command)}: {done.stderr}")
+        return json.loads(done.stdout)
+
+    # --- limits ---
+
+    def limit_direct(self, label, user_bytes, copies):
+        """MiB/s of user data, when `copies` times as much is written by two writers at once."""
+        done = self.program("dfs_limits", "direct", self.context.directory, user_bytes * copies, 2)
+        self.results.add(f"limit: {label}, O_DIRECT write of the same bytes",
+                         user_bytes / MIB / done["seconds"], "MiB/s")
+
+    def limit_streams(self, size):
+        for kind, name in (("zmq", "ZeroMQ stream"), ("tcp", "raw TCP stream")):
+            done = self.program("dfs_limits", kind, size)
+            self.results.add(f"limit: loopback {name}", done["per_second"] / MIB, "MiB/s")
+
+    def limit_append(self):
+        done = self.program("dfs_limits", "append", self.context.directory,
+                            300 if self.options.quick else 3000)
+        self.results.add("limit: 4 KiB append + fdatasync", done["per_second"], "/s")
+
+    # --- processes ---
+
+    def cpu_seconds(self):
+        return {name: cpu_of(self.cluster.pid(name)) for name in self.cluster.names}
+
+    def add_cpu(self, label, before, user_bytes, client_seconds):
+        """CPU seconds per GiB of user data: the client, each role, and all together."""
+        gib = user_bytes / (1 << 30)
+        used = {name: cpu - before[name] for name, cpu in self.cpu_seconds().items()}
+        head = sum(s for name, s in used.items() if name.startswith("head"))
+        storage = [s for name, s in used.items() if name.startswith("storage")]
+        unit = "CPU s/GiB"
+        self.results.add(f"{label}: client", client_seconds / gib, unit)
+        self.results.add(f"{label}: head", head / gib, unit)
+        self.results.add(f"{label}: each storage, mean", sum(storage) / len(storage) / gib, unit)
+        self.results.add(f"{label}: all together", (sum(used.values()) + client_seconds) / gib,
+                         unit)
+
+    def add_peaks(self, label):
+        for role in ("head", "storage"):
+            peak = max(status_field(self.cluster.pid(name), "VmHWM")
+                       for name in self.cluster.names if name.startswith(role))
+            self.results.add(f"{label}: peak memory of a {role}", peak / 1024, "MiB")
+
+    def transfer(self, *arguments):
+        run = TimedRun(self.cluster, "--json", "--jobs", str(self.options.jobs), *arguments)
+        run.run.finish(seconds=600)
+        return run
+
+    # --- large files ---
+
+    def large_file(self, replicas):
+        options = self.options
+        size = options.large
+        source = self.context.source(size, name="large")
+        target = os.path.join(self.context.memory, "back")
+        self.cluster = self.context.cluster(storages=4, replicas=replicas)
+        label = f"R={replicas}"
+        for round_number in range(options.runs + 1):
+            warm_up = round_number == 0
+            if not warm_up:
+                self.limit_direct(f"R={replicas}", size, replicas)
+                if replicas == 2:
+                    self.limit_streams(size)
+            cpu = self.cpu_seconds()
+            put = self.transfer("put", source, "/large")
+            if not warm_up:
+                self.add_transfer(f"put {label}", put, size, cpu)
+            if not warm_up and drop_caches():
+                cold = self.transfer("get", "/large", target)
+                self.results.add(f"get {label}, cold", rate(cold), "MiB/s")
+                os.unlink(target)
+            self.transfer("get", "/large", target)
+            os.unlink(target)
+            cpu = self.cpu_seconds()
+            get = self.transfer("get", "/large", target)
+            if not warm_up:
+                self.add_transfer(f"get {label}, warm", get, size, cpu)
+            os.unlink(target)
+            self.cluster.ctl("rm", "/large")
+        self.add_peaks(f"large files {label}")
+        self.finish_cluster()
+        os.unlink(source)
+
+    def add_transfer(self, label, run, size, cpu):
+        self.results.add(label, rate(run), "MiB/s")
+        self.add_cpu(label, cpu, size, run.cpu)
+        self.results.add(f"{label}: peak memory of the client", run.run.peak_kib / 1024, "MiB")
+
+    def parallel_files(self):
+        options = self.options
+        size = options.large // 4
+        source = self.context.source(size, name="quarter")
+        self.cluster = self.context.cluster(storages=4, replicas=2)
+        for round_number in range(options.runs + 1):
+            put = self.parallel(lambda i: ("put", source, f"/p{i}"))
+            get = self.parallel(lambda i: ("get", f"/p{i}", f"{self.context.memory}/p{i}"))
+            for i in range(4):
+                self.cluster.ctl("rm", f"/p{i}")
+            if round_number > 0:
+                name = f"4 × {size // MIB} MiB at once, R=2"
+                self.results.add(f"put {name}", 4 * size / MIB / put, "MiB/s")
+                self.results.add(f"get {name}", 4 * size / MIB / get, "MiB/s")
+        self.finish_cluster()
+
+    def parallel(self, arguments_of):
+        started = time.monotonic()
+        runs = [self.cluster.begin("--json", "--jobs", str(self.options.jobs), *arguments_of(i))
+                for i in range(4)]
+        for run in runs:
+            run.finish(seconds=600)
+        return time.monotonic() - started
+
+    # --- small files and names ---
+
+    def small_files(self):
+        options = self.options
+        self.cluster = self.context.cluster(storages=4, replicas=2)
+        with open(os.path.join(self.cluster.directory, "client.conf"), encoding="ascii") as file:
+            broker = re.search(r'"([^"]+)"', file.read()).group(1)
+        plan = [("create", "4 KiB files created", options.small),
+                ("read", "4 KiB files read", options.small),
+                ("stat", "stat", options.small * 5),
+                ("list", "directory of 2,000 listed", options.small // 20),
+                ("rename", "rename", options.small), ("remove", "files removed", options.small),
+                ("mkdir", "mkdir", options.small)]
+        for round_number in range(options.runs + 1):
+            if round_number > 0:
+                self.limit_append()
+            for clients in (1, 8):
+                folder = f"/small-{round_number}-{clients}"
+                self.cluster.ctl("mkdir", folder)
+                for operation, name, count in plan:
+                    self.small_step(broker, folder, operation, name, count, clients,
+                                    round_number > 0)
+                self.cluster.ctl("rm", "-r", folder)
+        self.add_peaks("small files")
+        self.finish_cluster()
+
+    def small_step(self, broker, folder, operation, name, count, clients, counts):
+        # stat goes over the same names several times, one pass after the other.
+        passes = max(1, count // self.options.small) if operation == "stat" else 1
+        for _ in range(passes):
+            # rename left every file as NAME.new, so those to remove are made anew.
+            if operation == "remove":
+                self.program("dfs_bench", broker, "create", folder, "--count", count,
+                             "--clients", 8)
+            done = self.program("dfs_bench", broker, operation, folder, "--count", count // passes,
+                                "--clients", clients)
+            if counts:
+                label = f"{name}, {clients} client{'s' if clients > 1 else ''}"
+                self.results.add(label, done["per_second"], "/s")
+                self.results.add(f"{label}: p50", done["p50_us"], "µs")
+                self.results.add(f"{label}: p99", done["p99_us"], "µs")
+
+    def finish_cluster(self):
+        self.cluster.script("down", "--purge")
+        self.context.clusters.remove(self.cluster)
+        self.cluster = None
+
+    def verdicts(self):
+        """The floors this project holds itself to, with what was measured."""
+        results = self.results
+        if "put R=2" in results.samples:
+            limit = results.median("limit: R=2, O_DIRECT write of the same bytes")
+            yield "put R=2, share of the O_DIRECT limit", results.median("put R=2") / limit, 0.45
+            stream = results.median("limit: loopback ZeroMQ stream")
+            yield ("get R=2 warm, of 900 MiB/s or 45 % of the ZeroMQ stream",
+                   results.median("get R=2, warm") / min(900, 0.45 * stream), 1)
+        for name, floor in (("4 KiB files created, 1 client", 1500),
+                            ("4 KiB files created, 8 clients", 4000), ("stat, 8 clients", 20000)):
+            if name in results.samples:
+                yield f"{name}, of {floor}/s", results.median(name) / floor, 1
+
+
+class TimedRun:
+    """A dfsctl that ran to its end, with the CPU seconds it took."""
+
+    def __init__(self, cluster, *arguments):
+        before = os.times()
+        self.run = cluster.begin(*arguments)
+        self.run.wait(600)
+        after = os.times()
+        self.cpu = (after.children_user + after.children_system
+                    - before.children_user - before.children_system)
+
+
+def rate(timed):
+    return timed.run.report["bytes"] / MIB / timed.run.report["seconds"]
+
+
+def cpu_of(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
+        fields = file.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def drop_caches():
+    try:
+        os.sync()
+        with open("/proc/sys/vm/drop_caches", "w", encoding="ascii") as file:
+            file.write("3\n")
+        return True
+    except OSError:
+        return False
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--bin", default="build/release/bin", help="folder of the programs")
+    parser.add_argument("--dir", help="folder on the disk to measure; default: the temporary one")
+    parser.add_argument("--runs", type=int, default=5, help="counted runs, after a warm-up")
+    parser.add_argument("--jobs", type=int, default=4, help="blocks under way per transfer")
+    parser.add_argument("--only", action="append", choices=("large", "parallel", "small"))
+    parser.add_argument("--replicas", type=int, action="append", help="of large; default 1, 2, 3")
+    parser.add_argument("--out", metavar="FILE", help="write the samples as JSON")
+    parser.add_argument("--quick", action="store_true")
+    options = parser.parse_args()
+    options.large = (64 if options.quick else 1024) * MIB
+    options.small = 200 if options.quick else 2000
+    if options.quick:
+        options.runs = 1
+    bench = Bench(options)
+    parts = options.only or ("large", "parallel", "small")
+    try:
+        if "large" in parts:
+            for replicas in options.replicas or (1, 2, 3):
+                bench.large_file(replicas)
+        if "parallel" in parts:
+            bench.parallel_files()
+        if "small" in parts:
+            bench.small_files()
+    finally:
+        bench.context.close(keep=False)
+    bench.results.show()
+    print()
+    for name, value, floor in bench.verdicts():
+        print(f"{name}: {value:.2f} (floor {floor}) {'ok' if value >= floor else 'MISSED'}")
+    if options.out:
+        with open(options.out, "w", encoding="utf-8") as file:
+            json.dump(bench.results.as_json(), file, indent=1)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
