@@ -181,7 +181,7 @@ class PosixFile : public File {
     return flags >= 0 && ::fcntl(number(), F_SETFL, flags & ~O_DIRECT) == 0;
   }
 
-  // Writes [from, until): what the file holds below `keep_until`, zeros from there on.
+  // Writes [from, until): what the file holds, if it ends at `keep_until`, and zeros behind that.
   Result<void> rewrite(uint64_t from, uint64_t until, uint64_t keep_until) {
     constexpr size_t kChunk = 1 << 20;
     AlignedBuffer buffer(kChunk);
@@ -190,7 +190,7 @@ class PosixFile : public File {
       const uint64_t chunk = std::min<uint64_t>(kChunk - at % kChunk, until - at);
       std::memset(buffer.data(), 0, chunk);
       if (at < keep_until) {
-        const auto got = read_at(at, buffer.data(), std::min(chunk, keep_until - at));
+        const auto got = read_at(at, buffer.data(), chunk);
         if (!got) return got.error();
       }
       DFS_CHECK(write_at(at, buffer.data(), chunk));
