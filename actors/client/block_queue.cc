@@ -18,7 +18,12 @@ std::vector<uint32_t> even_plan(uint32_t blocks, uint32_t streams) {
 BlockQueue::BlockQueue(std::vector<uint32_t> blocks, uint32_t streams)
     : blocks_(std::move(blocks)) {
   const std::vector<uint32_t> plan = even_plan(static_cast<uint32_t>(blocks_.size()), streams);
-  for (uint32_t i = 0; i < streams; ++i) shares_.push_back({plan[i], plan[i + 1]});
+  for (uint32_t i = 0; i < streams; ++i) {
+    shares_.push_back({plan[i], plan[i + 1]});
+    const uint32_t size = plan[i + 1] - plan[i];
+    const auto first = blocks_.begin() + plan[i];
+    if (size > 0) std::rotate(first, first + i % size, first + size);
+  }
 }
 
 std::optional<uint32_t> BlockQueue::take(uint32_t stream) {

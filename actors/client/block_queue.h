@@ -7,8 +7,10 @@
 
 namespace dfs {
 
-// Blocks shared out evenly among streams; a stream that has done its share helps the one with most
-// left, from that one's end, so that each goes on through neighbouring blocks.
+// Blocks shared out evenly among streams, each share contiguous; a stream that has done its own
+// helps the one with most left, from that one's end, so that each goes on through neighbours.
+// Stream s begins with block s of its share: layouts repeat, and streams in step with one another
+// would all be at the same nodes.
 class BlockQueue {
  public:
   BlockQueue() = default;

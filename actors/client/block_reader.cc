@@ -122,13 +122,15 @@ Task<Result<Part>> BlockReader::round(BlockRange range, RacePointer race,
 }
 
 // Live ones first, then the one asked for, then the least busy. Replicas of equal merit take turns
-// by block: a block's parts come from one disk in order as long as that keeps up.
+// each time the layout repeats: a block's parts come from one disk in order as long as that keeps
+// up, and the layout has spread the first members already.
 std::vector<GroupMember> BlockReader::order_of(const BlockRange& range) const {
   const auto route = routes_.find(layout_.group_of(range.block));
   if (route == routes_.end()) return {};
   std::vector<GroupMember> members = route->second.members;
   if (members.empty()) return {};
-  std::rotate(members.begin(), members.begin() + range.block % members.size(), members.end());
+  const size_t turn = range.block / layout_.groups.size() % members.size();
+  std::rotate(members.begin(), members.begin() + static_cast<std::ptrdiff_t>(turn), members.end());
   const auto merit = [&](const GroupMember& member) {
     const auto asked = asked_.find(member.node);
     const uint32_t busy = asked == asked_.end() ? 0 : asked->second;

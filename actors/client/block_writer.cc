@@ -13,6 +13,7 @@ struct BlockWriter::Attempt {
   BlockTarget target;
   WriteBlock head;              // what all parts have in common
   uint32_t slots = 0;           // of the transfer's, for parts read or unacknowledged
+  uint32_t in_window = 0;       // the same, of the stream's window
   uint32_t unacknowledged = 0;  // parts on their way
   uint64_t acknowledged_bytes = 0;
   Instant last_activity{};  // acknowledgement, or sending after a time of nothing on its way
@@ -70,13 +71,15 @@ Task<Result<WriteBlockReply>> BlockWriter::write(std::shared_ptr<Block> block, B
     AttemptPointer attempt;
     ~Leave() {
       writer.running_.erase(attempt);
+      writer.leave_window(*attempt, attempt->in_window);
       writer.transfer_.give_slots(std::exchange(attempt->slots, 0));
     }
   } leave{*this, attempt};
 
   uint32_t crc = 0;
   for (uint64_t offset = 0; offset < block->length; offset += kPartBytes) {
-    Task<bool> entering = enter_window(attempt);
+    const bool last = offset + kPartBytes >= block->length;
+    Task<bool> entering = enter_window(attempt, last);
     const bool open = co_await entering;
     if (!open) break;
     Task<Result<Part>> reading = read_part_(block, offset);
@@ -86,7 +89,7 @@ Task<Result<WriteBlockReply>> BlockWriter::write(std::shared_ptr<Block> block, B
     crc = crc32c_combine(crc, part->crc, part->payload.size());
     WriteBlock message = attempt->head;
     message.offset = offset;
-    message.last = offset + kPartBytes >= block->length;
+    message.last = last;
     message.crc32c = part->crc;
     transfer_.scope.spawn(send_part(attempt, std::move(message), std::move(part->payload)));
   }
@@ -103,12 +106,15 @@ Task<Result<WriteBlockReply>> BlockWriter::write(std::shared_ptr<Block> block, B
 }
 
 // Waits for room for one more part; false when the attempt failed meanwhile.
-Task<bool> BlockWriter::enter_window(AttemptPointer attempt) {
-  while (!attempt->error && attempt->unacknowledged >= transfer_.options.window_parts) {
-    Signal::Waiter step = attempt->changed.wait();
+Task<bool> BlockWriter::enter_window(AttemptPointer attempt, bool last) {
+  const std::shared_ptr<SendWindow> window = attempt->block->window;
+  while (!last && !attempt->error && window->used >= transfer_.options.window_parts) {
+    Signal::Waiter step = window->changed.wait();
     co_await step;
   }
   if (attempt->error) co_return false;
+  attempt->in_window += last ? 0 : 1;
+  window->used += last ? 0 : 1;
   Task<void> taking = transfer_.take_slot();
   co_await taking;
   if (attempt->error) {
@@ -117,6 +123,13 @@ Task<bool> BlockWriter::enter_window(AttemptPointer attempt) {
   }
   ++attempt->slots;
   co_return true;
+}
+
+void BlockWriter::leave_window(Attempt& attempt, uint32_t parts) {
+  if (parts == 0) return;
+  attempt.in_window -= parts;
+  attempt.block->window->used -= parts;
+  attempt.block->window->changed.notify();
 }
 
 Task<void> BlockWriter::send_part(AttemptPointer attempt, WriteBlock part, Payload payload) {
@@ -162,6 +175,7 @@ void BlockWriter::acknowledged(Attempt& attempt, const WriteBlock& part, uint64_
   if (part.last) attempt.receipt = reply;
   --attempt.slots;
   transfer_.give_slots(1);
+  leave_window(attempt, part.last ? 0 : 1);
   attempt.changed.notify();
 }
 
@@ -169,6 +183,8 @@ void BlockWriter::fail(Attempt& attempt, Error error) {
   if (attempt.closed()) return;
   attempt.error = std::move(error);
   transfer_.give_slots(std::exchange(attempt.slots, 0));
+  leave_window(attempt, attempt.in_window);
+  attempt.block->window->changed.notify();
   attempt.changed.notify();
 }
 

@@ -16,14 +16,22 @@ struct Part {
   uint32_t crc = 0;
 };
 
+// Parts that were sent and not acknowledged yet, but for the last one of a block, which waits for
+// the disks. Shared by the blocks of one stream.
+struct SendWindow {
+  uint32_t used = 0;
+  Signal changed;
+};
+
 // A block on its way.
 struct Block {
   uint32_t index = 0;
   uint64_t offset = 0;  // in the file
   uint64_t length = 0;
-  std::vector<Part> kept;             // a stream's bytes, for sending again; empty when seekable
-  std::set<GroupId> shunned;          // did not work out for this block
-  uint64_t counted = 0;               // of its bytes in the transfer's progress
+  std::vector<Part> kept;     // a stream's bytes, for sending again; empty when seekable
+  std::set<GroupId> shunned;  // did not work out for this block
+  uint64_t counted = 0;       // of its bytes in the transfer's progress
+  std::shared_ptr<SendWindow> window = std::make_shared<SendWindow>();
   std::function<void()> on_all_sent;  // called once: the stream may begin its next block
 };
 
@@ -51,7 +59,8 @@ class BlockWriter {
   struct Attempt;
   using AttemptPointer = std::shared_ptr<Attempt>;
 
-  Task<bool> enter_window(AttemptPointer attempt);
+  Task<bool> enter_window(AttemptPointer attempt, bool last);
+  void leave_window(Attempt& attempt, uint32_t parts);
   Task<void> send_part(AttemptPointer attempt, WriteBlock part, Payload payload);
   void acknowledged(Attempt& attempt, const WriteBlock& part, uint64_t length,
                     const WriteBlockReply& reply);

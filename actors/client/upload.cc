@@ -20,7 +20,6 @@ bool is_final(Code code) {
     case Code::malformed:
     case Code::too_large:
     case Code::unsupported:
-    case Code::cancelled:
     case Code::expired:
     case Code::denied:
       return true;
@@ -151,6 +150,7 @@ Task<void> Upload::stream(uint32_t number) {
     block->index = *index;
     block->offset = *index * placement_.block_bytes();
     block->length = std::min(placement_.block_bytes(), size_ - block->offset);
+    block->window = lane->window;
     block->counted = stored_[*index].length;  // sent again after a refused commit
     transfer_.scope.spawn(store_for(lane, std::move(block)));
   }

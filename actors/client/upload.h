@@ -36,6 +36,7 @@ class Upload {
   struct Lane {
     uint32_t under_way = 0;  // blocks sent in part, or waiting for their receipt
     bool sending = false;
+    std::shared_ptr<SendWindow> window = std::make_shared<SendWindow>();
   };
 
   Task<Result<TransferReport>> put_seekable(uint64_t size);

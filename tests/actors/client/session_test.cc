@@ -61,7 +61,7 @@ TEST_SUITE("client") {
     });
     const Result<int> result =
         session.run<int>([&](Client& client) { return forever(&client, &began, &ended); });
-      canceller.join();
+    canceller.join();
     CHECK(result.code() == Code::cancelled);
     CHECK(ended);
     CHECK(
