@@ -16,21 +16,24 @@ constexpr std::string_view kPeerPrefix = "peer/";
 constexpr size_t kCopyBytesMax = 4 * 1024;
 
 // ThreadSanitizer does not see libzmq's own synchronisation between sender and receiver.
-void mark_sent([[maybe_unused]] const zmq::message_t& frame) {
+void mark_sent([[maybe_unused]] const void* data) {
 #if defined(__SANITIZE_THREAD__)
-  __tsan_release(const_cast<void*>(frame.data()));
+  __tsan_release(const_cast<void*>(data));
 #endif
 }
-void mark_received([[maybe_unused]] zmq::message_t& frame) {
+void mark_received([[maybe_unused]] const void* data) {
 #if defined(__SANITIZE_THREAD__)
-  __tsan_acquire(frame.data());
+  __tsan_acquire(const_cast<void*>(data));
 #endif
 }
 
 // A frame over `owner`'s bytes; libzmq drops the owner, on a thread of its own, once they are sent.
 template <class Owner>
 zmq::message_t frame_over(const void* data, size_t size, Owner* owner) {
-  const auto drop = [](void*, void* hint) { delete static_cast<Owner*>(hint); };
+  const auto drop = [](void* sent, void* hint) {
+    mark_received(sent);
+    delete static_cast<Owner*>(hint);
+  };
   return zmq::message_t(const_cast<void*>(data), size, drop, owner);
 }
 
@@ -51,7 +54,7 @@ std::string_view view_of(const zmq::message_t& frame) {
 // Returns 0 or errno. Only the first frame of a message can be refused: libzmq counts whole
 // messages against the high-water mark.
 int send_one(zmq::socket_t& socket, zmq::message_t& frame, bool more) {
-  mark_sent(frame);
+  mark_sent(frame.data());
   const int flags = ZMQ_DONTWAIT | (more ? ZMQ_SNDMORE : 0);
   while (zmq_msg_send(frame.handle(), socket.handle(), flags) < 0) {
     if (errno != EINTR) return errno;
@@ -85,7 +88,7 @@ bool receive_frames(zmq::socket_t& socket, RawMessage& message) {
     while (zmq_msg_recv(frame.handle(), socket.handle(), ZMQ_DONTWAIT) < 0) {
       if (errno != EINTR) return false;
     }
-    mark_received(frame);
+    mark_received(frame.data());
     more = frame.more();
     if (!message.overlong) ++message.count;
   }

@@ -151,6 +151,8 @@ int Process::run() {
     (void)!read(signal_fd, &info, sizeof info);
   }
   close(signal_fd);
+  std::signal(SIGTERM, SIG_DFL);
+  std::signal(SIGINT, SIG_DFL);
   pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
 
   log_event(Level::info, settings.name, "stopping", {});

@@ -3,9 +3,12 @@
 #include <doctest/doctest.h>
 
 #include <atomic>
+#include <filesystem>
+#include <fstream>
 #include <thread>
 #include <zmq.hpp>
 
+#include "broker/log.h"
 #include "broker/sockets.h"
 #include "tests/broker/harness.h"
 
@@ -291,6 +294,36 @@ TEST_CASE("hostile frames are refused, answered where possible, and harm nobody"
     send({good, body});
   }
   CHECK(reply_as<Pong>(answer()).value().nonce == 5);
+}
+
+TEST_CASE("a peer's bad messages are logged once, not each time") {
+  char directory[] = "/tmp/dfs-refused-XXXXXX";
+  REQUIRE(mkdtemp(directory) != nullptr);
+  const std::string file = std::string(directory) + "/dfs.log";
+  REQUIRE(open_log({file, "warn", 1 << 20, 1}));
+  {
+    const auto context = make_context();
+    const auto server = puppet(*context, server_settings(), echo());
+    zmq::socket_t raw = make_socket(*context, zmq::socket_type::dealer, 1000);
+    raw.connect(server->endpoint());
+    raw.set(zmq::sockopt::rcvtimeo, 20'000);
+    for (int i = 0; i < 500; ++i) REQUIRE(raw.send(zmq::str_buffer("garbage")));
+    const std::string good = encode_header(ping(1).header);
+    REQUIRE(raw.send(zmq::buffer(good), zmq::send_flags::sndmore));
+    REQUIRE(raw.send(zmq::buffer(encode(Ping{1}))));
+    zmq::message_t answer;
+    REQUIRE(raw.recv(answer));  // so all before it were taken too
+  }
+  REQUIRE(open_log({"", "off", 0, 0}));
+  std::ifstream in(file);
+  std::string line;
+  size_t lines = 0;
+  while (std::getline(in, line)) {
+    ++lines;
+    CHECK(line.find("code=malformed") != std::string::npos);
+  }
+  CHECK(lines == 1);
+  std::filesystem::remove_all(directory);
 }
 
 TEST_CASE("work runs off the actor's thread and its outcome comes back on it") {
