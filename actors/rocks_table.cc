@@ -98,6 +98,9 @@ class RocksTable : public Table {
   const std::unique_ptr<rocksdb::DB> db_;
 };
 
+// A table is used by one thread, and RocksDB's own choice makes shards of 512 KiB.
+constexpr int kCacheShardBits = 2;
+
 rocksdb::Options options_of(const RocksTableSettings& settings) {
   rocksdb::Options options;
   options.create_if_missing = true;
@@ -111,10 +114,17 @@ rocksdb::Options options_of(const RocksTableSettings& settings) {
   options.max_total_wal_size = 4 * settings.write_buffer_bytes;
   options.max_open_files = 256;
   rocksdb::BlockBasedTableOptions blocks;
-  blocks.block_cache = rocksdb::NewLRUCache(settings.cache_bytes);
+  blocks.block_cache = rocksdb::NewLRUCache(settings.cache_bytes, kCacheShardBits);
   blocks.cache_index_and_filter_blocks = true;
+  blocks.cache_index_and_filter_blocks_with_high_priority = true;
   blocks.pin_l0_filter_and_index_blocks_in_cache = true;
   blocks.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10, false));
+  // The whole index or filter of a file may be larger than a shard of the cache, and would then be
+  // read and unpacked again for every get. In partitions it is cached piece by piece.
+  blocks.index_type = rocksdb::BlockBasedTableOptions::kTwoLevelIndexSearch;
+  blocks.partition_filters = true;
+  blocks.pin_top_level_index_and_filter = true;
+  blocks.enable_index_compression = false;
   blocks.format_version = 5;
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(blocks));
 
