@@ -1,0 +1,166 @@
+#include "cli/daemon.h"
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <optional>
+
+#include "actors/monitor/monitor.h"
+#include "actors/storage/storage.h"
+#include "broker/broker.h"
+#include "broker/process.h"
+#include "cli/data_directory.h"
+
+namespace dfs::cli {
+
+namespace {
+
+// A file that exists while this object does.
+class Marker {
+ public:
+  Marker() = default;
+  Marker(const Marker&) = delete;
+  Marker& operator=(const Marker&) = delete;
+  ~Marker() {
+    if (!path_.empty()) (void)::unlink(path_.c_str());
+  }
+  // Whoever waits for the file never sees half of it.
+  Result<void> write(const std::string& path, const std::string& text) {
+    const std::string fresh = path + ".new";
+    std::ofstream(fresh) << text << '\n' << std::flush;
+    std::error_code error;
+    std::filesystem::rename(fresh, path, error);
+    if (error) return Result<void>(Code::local_io, "cannot write " + path + ": " + error.message());
+    path_ = path;
+    return {};
+  }
+
+ private:
+  std::string path_;
+};
+
+ProcessSettings process_settings(Role role, const DaemonOptions& options) {
+  ProcessSettings settings;
+  settings.name = name_of(role);
+  settings.log.file = options.log_file;
+  settings.log.levels = options.log_level;
+  settings.log.file_bytes = options.log_size;
+  settings.log.files = options.log_count;
+  return settings;
+}
+
+constexpr const char* kInproc = "inproc://broker";
+
+Result<void> start_broker(Process& process, const DaemonOptions& options, bool inproc) {
+  BrokerSettings settings;
+  settings.listen = options.listen;
+  if (inproc) settings.inproc = kInproc;
+  auto broker = std::make_unique<Broker>(process.context(), std::move(settings));
+  if (!broker->ready()) return broker->ready().error();
+  process.keep(std::move(broker));
+  return {};
+}
+
+Result<void> start_monitor(Process& process, const DaemonOptions& options,
+                           std::vector<std::string> brokers) {
+  auto opened = open_data_directory(options.data, "monitor");
+  if (!opened) return std::move(opened).error();
+  auto& data = process.keep(std::make_unique<DataDirectory>(std::move(*opened)));
+  MonitorSettings settings;
+  settings.directory = options.data;
+  settings.replicas = options.replicas;
+  settings.min_copies = options.min_copies;
+  settings.groups = options.groups;
+  settings.block_bytes = options.block_size;
+  settings.heartbeat_period = options.heartbeat;
+  settings.check_interval = options.check_interval;
+  settings.down_after = options.down_after;
+  settings.replica.directory = options.data + "/log";
+  ActorSettings actor;
+  actor.address = "monitor";
+  actor.brokers = std::move(brokers);
+  auto started = process.start(std::move(actor), [&data, settings](Bus& bus) {
+    return std::make_unique<Monitor>(bus, *data.disk, *data.table, settings);
+  });
+  if (!started) return std::move(started).error();
+  return {};
+}
+
+// Returns the endpoint that others reach the node at.
+Result<std::string> start_storage(Process& process, const DaemonOptions& options) {
+  auto opened = open_data_directory(options.data, "storage");
+  if (!opened) return std::move(opened).error();
+  auto& data = process.keep(std::make_unique<DataDirectory>(std::move(*opened)));
+  StorageSettings settings;
+  settings.directory = options.data;
+  settings.host = options.host;
+  settings.rack = options.rack;
+  settings.segment_bytes = options.segment_size;
+  settings.capacity_bytes = options.capacity;
+  ActorSettings actor;
+  actor.address = "storage";
+  actor.listen = options.listen;
+  if (actor.listen.ends_with(":0")) actor.listen.replace(actor.listen.size() - 1, 1, "*");
+  actor.brokers = options.brokers;
+  actor.pool_threads = options.workers;
+  auto started = process.start(std::move(actor), [&data, settings](Bus& bus) {
+    return std::make_unique<Storage>(bus, *data.disk, *data.table, settings);
+  });
+  if (!started) return std::move(started).error();
+  return (*started)->endpoint();
+}
+
+// Starts the parts of `role`; returns where it listens, or empty.
+Result<std::string> start_role(Process& process, Role role, const DaemonOptions& options) {
+  switch (role) {
+    case Role::head: {
+      DFS_CHECK(start_broker(process, options, true));
+      std::vector<std::string> brokers = {kInproc};
+      for (const auto& broker : options.brokers) {
+        if (broker != options.listen) brokers.push_back(broker);
+      }
+      DFS_CHECK(start_monitor(process, options, std::move(brokers)));
+      return options.listen;
+    }
+    case Role::broker:
+      DFS_CHECK(start_broker(process, options, false));
+      return options.listen;
+    case Role::monitor:
+      DFS_CHECK(start_monitor(process, options, options.brokers));
+      return std::string();
+    case Role::storage:
+      return start_storage(process, options);
+  }
+  return Result<std::string>(Code::usage, "no such role");
+}
+
+}  // namespace
+
+int run_daemon(Role role, const DaemonOptions& options) {
+  const auto refuse = [role](const Error& error) {
+    std::cerr << "dfsd " << name_of(role) << ": " << error.text << std::endl;
+    return error.code == Code::usage ? 2 : 1;
+  };
+  Marker pid;
+  Marker ready;
+  Process process(process_settings(role, options));
+  if (!options.pid_file.empty()) {
+    auto written = pid.write(options.pid_file, std::to_string(getpid()));
+    if (!written) return refuse(written.error());
+  }
+  auto listen = start_role(process, role, options);
+  if (!listen) return refuse(listen.error());
+  const std::string line =
+      std::string("ready role=") + name_of(role) + (listen->empty() ? "" : " listen=" + *listen);
+  std::cout << line << std::endl;
+  if (!options.ready_file.empty()) {
+    auto written = ready.write(options.ready_file, line);
+    if (!written) return refuse(written.error());
+  }
+  return process.run();
+}
+
+}  // namespace dfs::cli

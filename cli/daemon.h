@@ -1,0 +1,56 @@
+// What dfsd can be told, and how each role starts.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "broker/config.h"
+#include "messages/types.h"
+
+namespace dfs::cli {
+
+enum class Role { head, broker, monitor, storage };
+const char* name_of(Role role);
+
+struct DaemonOptions {
+  // every role
+  std::string log_level = "info";
+  std::string log_file;
+  uint64_t log_size = 16ull << 20;
+  uint32_t log_count = 4;
+  std::string pid_file;
+  std::string ready_file;
+  std::string listen;  // see default_listen()
+  std::vector<std::string> brokers;
+  std::string data;
+
+  // head and monitor
+  uint32_t replicas = 2;
+  uint32_t min_copies = 0;
+  uint32_t groups = 64;
+  uint64_t block_size = kBlockBytesDefault;
+  Duration heartbeat = std::chrono::milliseconds(500);
+  Duration check_interval = std::chrono::milliseconds(500);
+  Duration down_after = std::chrono::seconds(3);
+
+  // storage
+  std::string host;
+  std::string rack;
+  uint64_t segment_size = 1ull << 30;
+  uint64_t capacity = 0;
+  uint32_t workers = 4;
+};
+
+DaemonOptions default_options(Role role);
+
+// Declares the settings that `role` knows.
+void add_settings(Settings& settings, Role role, DaemonOptions& options);
+
+// `usage` with what is wrong and what would be right; whatever needs no look at the machine.
+Result<void> check_options(Role role, const DaemonOptions& options);
+
+// Runs the role until SIGTERM and returns the exit status: 0, or 1 with the reason on stderr.
+int run_daemon(Role role, const DaemonOptions& options);
+
+}  // namespace dfs::cli

@@ -1,0 +1,51 @@
+#include "cli/data_directory.h"
+
+#include "actors/posix_disk.h"
+#include "actors/rocks_table.h"
+
+namespace dfs::cli {
+
+namespace {
+
+Error about(const std::string& path, Error error, const std::string& advice) {
+  error.text = "data directory " + path + ": " + error.text + advice;
+  return error;
+}
+
+// A directory belongs to one role for ever; mixing them up would show only much later.
+Result<void> check_role(Disk& disk, const std::string& path, const std::string& role) {
+  const std::string file = path + "/role";
+  auto found = read_file(disk, file);
+  if (found.code() == Code::not_found) return write_file_atomically(disk, file, role + "\n");
+  if (!found) return std::move(found).error();
+  const std::string owner = found->substr(0, found->find('\n'));
+  if (owner == role) return {};
+  return Result<void>(Code::invalid, "it holds the data of a " + owner + "; give this " + role +
+                                         " a directory of its own");
+}
+
+}  // namespace
+
+Result<DataDirectory> open_data_directory(const std::string& path, const std::string& role) {
+  DataDirectory data;
+  data.disk = make_posix_disk();
+  if (auto made = data.disk->make_directories(path); !made) return about(path, made.error(), "");
+  auto lock = data.disk->lock(path + "/process.lock");
+  if (lock.code() == Code::busy) {
+    return about(path, Error{Code::busy, "another process uses it", {}, 0},
+                 "; stop that one, or give --data another directory");
+  }
+  if (!lock) return about(path, lock.error(), "");
+  data.lock = std::move(*lock);
+  if (auto good = check_role(*data.disk, path, role); !good) return about(path, good.error(), "");
+  RocksTableSettings settings;
+  settings.directory = path + "/table";
+  // Both roles recover what the table lost from their own logs and segments.
+  settings.write_ahead_log = false;
+  auto table = open_rocks_table(settings);
+  if (!table) return about(path, table.error(), "");
+  data.table = std::move(*table);
+  return data;
+}
+
+}  // namespace dfs::cli

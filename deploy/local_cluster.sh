@@ -1,0 +1,420 @@
+#!/usr/bin/env bash
+# A whole cluster on this machine, every node a process of its own. See README.md or --help.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=$(dirname "$here")
+
+usage() {
+  cat <<'TEXT'
+usage: local_cluster.sh COMMAND [NAME] --dir D [options]
+
+  up                 start a cluster, or what is missing of the one in D
+  down               stop it (data stays; --purge removes D's data too)
+  status             which processes run; exit 1 unless all do
+  start NAME         start one process again, with its old port and data
+  stop NAME          end one in an orderly way
+  kill NAME          end one with SIGKILL
+  freeze NAME        SIGSTOP;  thaw NAME: SIGCONT
+
+Names are head-1 … and storage-1 …
+
+  --dir D            where everything is kept (needed)
+  --heads 1|3        default 1; with 3, head-1 hosts the monitor, the others are brokers
+  --storages N       default 4
+  --replicas R       copies of each block, default 2 (1 with a single storage)
+  --port P|auto      first port; default auto. Counting from P, each head takes three, each storage one
+  --preset NAME      which build to run: build/NAME/bin, default release
+  --bin DIR          or the directory of dfsd and dfsctl itself
+  --config FILE      further settings for every process, or below [head], [broker], [storage] lines
+                     for these alone
+
+D/client.conf is for dfsctl --config, D/log/NAME.log are the logs, D/run/NAME.pid the process ids,
+D/data/NAME/ the data, D/conf/NAME.conf the settings.
+TEXT
+}
+
+fail() {
+  echo "local_cluster.sh: $*" >&2
+  exit 1
+}
+misuse() {
+  echo "local_cluster.sh: $*; see --help" >&2
+  exit 2
+}
+
+command=${1:-}
+case $command in
+  up | down | status | start | stop | kill | freeze | thaw) shift ;;
+  -h | --help | help)
+    usage
+    exit 0
+    ;;
+  '') misuse "a command is missing" ;;
+  *) misuse "unknown command $command" ;;
+esac
+name=
+case $command in
+  start | stop | kill | freeze | thaw)
+    [[ ${1:-} == head-* || ${1:-} == storage-* ]] || misuse "$command needs a name such as storage-1"
+    name=$1
+    shift
+    ;;
+esac
+
+dir= heads= storages= replicas= port= bin= extras= purge=no
+while (($# > 0)); do
+  option=$1
+  case $option in
+    --purge)
+      purge=yes
+      shift
+      continue
+      ;;
+    --*=*)
+      value=${option#*=}
+      option=${option%%=*}
+      shift
+      ;;
+    --*)
+      (($# > 1)) || misuse "$option needs a value"
+      value=$2
+      shift 2
+      ;;
+    *) misuse "unexpected $option" ;;
+  esac
+  case $option in
+    --dir) dir=$value ;;
+    --heads) heads=$value ;;
+    --storages) storages=$value ;;
+    --replicas) replicas=$value ;;
+    --port) port=$value ;;
+    --preset) bin=$root/build/$value/bin ;;
+    --bin) bin=$value ;;
+    --config) extras=$value ;;
+    *) misuse "unknown option $option" ;;
+  esac
+done
+[[ -n $dir ]] || misuse "--dir D is missing"
+[[ -z $heads || $heads == 1 || $heads == 3 ]] || misuse "--heads is 1 or 3"
+[[ -z $storages || $storages =~ ^[0-9]+$ ]] || misuse "--storages is a number"
+[[ -z $replicas || $replicas =~ ^[1-3]$ ]] || misuse "--replicas is 1, 2 or 3"
+[[ -z $port || $port == auto || $port =~ ^[0-9]+$ ]] || misuse "--port is a number or auto"
+[[ -z $extras || -r $extras ]] || misuse "--config $extras cannot be read"
+if [[ $command == up ]]; then
+  mkdir -p "$dir"
+elif [[ ! -f $dir/cluster.env ]]; then
+  [[ $command == down ]] || fail "no cluster in $dir; start one with: $0 up --dir $dir"
+  echo "nothing to stop in $dir"
+  exit 0
+fi
+dir=$(cd "$dir" && pwd)
+
+# What `up` decided is remembered, so that later calls need no options.
+saved_names=(heads storages replicas base_port bin auto_port)
+base_port= auto_port=no
+load() {
+  local key value
+  while IFS='=' read -r key value; do
+    case $key in
+      heads | storages | replicas | base_port | auto_port) printf -v "$key" '%s' "$value" ;;
+      bin) [[ -n $bin ]] || bin=$value ;;
+    esac
+  done <"$dir/cluster.env"
+}
+save() {
+  local key
+  for key in "${saved_names[@]}"; do echo "$key=${!key}"; done >"$dir/cluster.env.new"
+  mv "$dir/cluster.env.new" "$dir/cluster.env"
+}
+
+all_names() {
+  local i
+  for ((i = 1; i <= heads; ++i)); do echo "head-$i"; done
+  for ((i = 1; i <= storages; ++i)); do echo "storage-$i"; done
+}
+role_of() {
+  case $1 in
+    head-1) echo head ;;
+    head-*) echo broker ;;
+    *) echo storage ;;
+  esac
+}
+port_of() {
+  local number=${1#*-}
+  case $1 in
+    head-*) echo $((base_port + 3 * (number - 1))) ;;
+    *) echo $((base_port + 3 * heads + number - 1)) ;;
+  esac
+}
+known() { all_names | grep -qx -- "$1"; }
+
+# The recorded pid of $1, if that process still is what we started: pids are reused.
+pid_of() {
+  local pid
+  pid=$(cat "$dir/run/$1.pid" 2>/dev/null) || return 1
+  [[ $pid =~ ^[0-9]+$ ]] || return 1
+  tr '\0' '\n' <"/proc/$pid/cmdline" 2>/dev/null | grep -qxF -- "$dir/conf/$1.conf" || return 1
+  # A zombie has ended.
+  [[ $(state_of_pid "$pid") != Z ]] || return 1
+  echo "$pid"
+}
+state_of_pid() { sed -n 's/^State:[[:space:]]*\(.\).*/\1/p' "/proc/$1/status" 2>/dev/null || true; }
+
+wait_gone() {
+  local pid=$1 tries=$2
+  while ((tries-- > 0)); do
+    [[ -d /proc/$pid && $(state_of_pid "$pid") != Z ]] || return 0
+    sleep 0.05
+  done
+  return 1
+}
+
+# Ends $1 in an orderly way, by force after 5 s.
+end_process() {
+  local pid
+  pid=$(pid_of "$1") || {
+    rm -f "$dir/run/$1.pid" "$dir/run/$1.ready"
+    return 0
+  }
+  kill -TERM "$pid" 2>/dev/null || true
+  kill -CONT "$pid" 2>/dev/null || true
+  if ! wait_gone "$pid" 100; then
+    echo "$1 did not stop within 5 s and is killed" >&2
+    kill -KILL "$pid" 2>/dev/null || true
+    wait_gone "$pid" 100 || fail "$1 (pid $pid) cannot be killed"
+  fi
+  rm -f "$dir/run/$1.pid" "$dir/run/$1.ready"
+}
+
+brokers() {
+  local i list=()
+  for ((i = 1; i <= heads; ++i)); do list+=("\"tcp://127.0.0.1:$(port_of "head-$i")\""); done
+  local IFS=,
+  echo "${list[*]}" | sed 's/,/, /g'
+}
+other_brokers() {
+  local i list=()
+  for ((i = 2; i <= heads; ++i)); do list+=("\"tcp://127.0.0.1:$(port_of "head-$i")\""); done
+  local IFS=,
+  echo "${list[*]}" | sed 's/,/, /g'
+}
+
+# Lines of the --config file for a role: those before any [section] and those in its own.
+extra_settings() {
+  [[ -f $dir/extra.conf ]] || return 0
+  awk -v role="$1" '/^[ \t]*\[/ { gsub(/[][ \t]/, ""); section = $0; next }
+                    section == "" || section == role' "$dir/extra.conf"
+}
+
+write_settings() {
+  local each role
+  mkdir -p "$dir/conf" "$dir/run" "$dir/log" "$dir/data"
+  for each in $(all_names); do
+    role=$(role_of "$each")
+    {
+      echo "listen = \"tcp://127.0.0.1:$(port_of "$each")\""
+      echo "log-file = \"$dir/log/$each.log\""
+      [[ $role == broker ]] || echo "data = \"$dir/data/$each\""
+      case $role in
+        head)
+          echo "replicas = $replicas"
+          ((heads == 1)) || echo "broker = [$(other_brokers)]"
+          ;;
+        storage)
+          echo "broker = [$(brokers)]"
+          # Each process stands for a machine.
+          echo "host = \"$each\""
+          ;;
+      esac
+      extra_settings "$role"
+    } >"$dir/conf/$each.conf"
+  done
+  echo "broker = [$(brokers)]" >"$dir/client.conf"
+}
+
+launch() {
+  local each=$1
+  rm -f "$dir/run/$each.ready"
+  # Descriptor 9 is our lock; a daemon must not hold it.
+  setsid "$bin/dfsd" "$(role_of "$each")" --config "$dir/conf/$each.conf" \
+    --ready-file "$dir/run/$each.ready" >"$dir/log/$each.out" 2>&1 </dev/null 9>&- &
+  echo $! >"$dir/run/$each.pid"
+  disown
+}
+# Success once $1 is ready; fails when it ends before, or after 30 s.
+await_ready() {
+  local each=$1 tries=600
+  while ((tries-- > 0)); do
+    [[ ! -f $dir/run/$each.ready ]] || return 0
+    # The command line reads as ours only once setsid has become dfsd; give it a moment.
+    if ((tries < 580)) && ! pid_of "$each" >/dev/null; then
+      rm -f "$dir/run/$each.pid"
+      return 1
+    fi
+    sleep 0.05
+  done
+  return 1
+}
+explain_failure() {
+  echo "local_cluster.sh: $1 did not become ready; its last words:" >&2
+  tail -n 5 "$dir/log/$1.out" >&2 || true
+  [[ ! -f $dir/log/$1.log ]] || tail -n 5 "$dir/log/$1.log" >&2
+}
+
+# Starts the named processes that do not run. Heads come first, since all others look for them.
+start_processes() {
+  local each started=()
+  for each in "$@"; do
+    pid_of "$each" >/dev/null && continue
+    launch "$each"
+    started+=("$each")
+    if [[ $each == head-* ]]; then
+      await_ready "$each" || { explain_failure "$each"; return 1; }
+    fi
+  done
+  for each in "${started[@]}"; do
+    await_ready "$each" || { explain_failure "$each"; return 1; }
+  done
+}
+stop_processes() {
+  local each
+  for each in $(all_names | tac); do end_process "$each"; done
+}
+
+# A run of free ports, by binding each of them. Below the range the kernel takes for connections.
+free_ports() {
+  python3 - "$1" <<'PYTHON'
+import random, socket, sys
+count = int(sys.argv[1])
+for _ in range(200):
+    base = random.randrange(10000, 32000 - count)
+    taken = []
+    try:
+        for port in range(base, base + count):
+            probe = socket.socket()
+            taken.append(probe)
+            probe.bind(("127.0.0.1", port))
+    except OSError:
+        continue
+    finally:
+        for probe in taken:
+            probe.close()
+    print(base)
+    sys.exit(0)
+sys.exit("no free ports found")
+PYTHON
+}
+
+up() {
+  [[ -n $bin ]] || bin=$root/build/release/bin
+  bin=$(cd "$bin" 2>/dev/null && pwd) || fail "no programs in $bin; build first: cmake --preset release && cmake --build --preset release"
+  [[ -x $bin/dfsd ]] || fail "no dfsd in $bin; build first: cmake --preset release && cmake --build --preset release"
+  [[ -z $extras ]] || cp "$extras" "$dir/extra.conf"
+
+  local attempt
+  for attempt in 1 2 3 4 5; do
+    if [[ -z $base_port ]]; then
+      if [[ -z $port || $port == auto ]]; then
+        auto_port=yes
+        base_port=$(free_ports $((3 * heads + storages)))
+      else
+        base_port=$port
+      fi
+    fi
+    save
+    write_settings
+    if start_processes $(all_names); then
+      report
+      return 0
+    fi
+    # Somebody may have taken a port between our probe and the bind.
+    grep -qiE 'address (already )?in use' "$dir"/log/*.out "$dir"/log/*.log 2>/dev/null || break
+    [[ $auto_port == yes && ! -e $dir/established ]] || break
+    stop_processes
+    rm -f "$dir"/log/*.log "$dir"/log/*.out
+    base_port=
+  done
+  fail "the cluster in $dir is not complete; stop it with: $0 down --dir $dir"
+}
+
+report() {
+  touch "$dir/established"
+  cat <<TEXT
+cluster in $dir: $heads head(s), $storages storage node(s), $replicas copies
+  export DFS_CONFIG=$dir/client.conf PATH=$bin:\$PATH
+  dfsctl cluster status
+TEXT
+}
+
+status() {
+  local each pid state failed=0
+  printf '%-12s %-8s %-8s %s\n' NAME STATE PID PORT
+  for each in $(all_names); do
+    state=stopped pid=-
+    if pid=$(pid_of "$each"); then
+      state=running
+      [[ $(state_of_pid "$pid") != T ]] || state=frozen
+    else
+      pid=-
+    fi
+    [[ $state == running ]] || failed=1
+    printf '%-12s %-8s %-8s %s\n' "$each" "$state" "$pid" "$(port_of "$each")"
+  done
+  return $failed
+}
+
+# One command at a time per cluster.
+exec 9>"$dir/.lock"
+flock -w 60 9 || fail "another local_cluster.sh works on $dir"
+
+asked_heads=$heads asked_storages=$storages asked_replicas=$replicas
+if [[ -f $dir/cluster.env ]]; then
+  load
+  # More storages may join a cluster later; its heads and copies are settled.
+  if [[ $command == up ]]; then
+    [[ -z $asked_heads || $asked_heads == "$heads" ]] || fail "the cluster in $dir has $heads heads"
+    [[ -z $asked_storages || $asked_storages == "$storages" ]] ||
+      fail "the cluster in $dir has $storages storages; take another --dir, or remove it: $0 down --purge --dir $dir"
+    [[ -z $asked_replicas || $asked_replicas == "$replicas" ]] ||
+      fail "the cluster in $dir keeps $replicas copies"
+  fi
+else
+  heads=${heads:-1} storages=${storages:-4}
+  ((storages >= 1)) || misuse "--storages is at least 1"
+  [[ -n $replicas ]] || replicas=$((storages > 1 ? 2 : 1))
+fi
+[[ -z $name ]] || known "$name" || fail "no $name in $dir; there are: $(all_names | xargs)"
+
+case $command in
+  up) up ;;
+  down)
+    stop_processes
+    rm -rf "$dir/run"
+    if [[ $purge == yes ]]; then
+      rm -rf "$dir/data" "$dir/log" "$dir/conf" "$dir/client.conf" "$dir/cluster.env" \
+        "$dir/extra.conf" "$dir/established" "$dir/.lock"
+      rmdir "$dir" 2>/dev/null || true
+    fi
+    echo "stopped"
+    ;;
+  status) status ;;
+  start)
+    mkdir -p "$dir/run"
+    start_processes "$name" || exit 1
+    echo "$name runs, pid $(pid_of "$name")"
+    ;;
+  stop) end_process "$name" ;;
+  kill | freeze | thaw)
+    pid=$(pid_of "$name") || fail "$name does not run"
+    case $command in
+      freeze) kill -STOP "$pid" ;;
+      thaw) kill -CONT "$pid" ;;
+      kill)
+        kill -KILL "$pid"
+        wait_gone "$pid" 100 || fail "$name (pid $pid) does not end"
+        rm -f "$dir/run/$name.pid" "$dir/run/$name.ready"
+        ;;
+    esac
+    ;;
+esac

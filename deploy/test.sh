@@ -1,0 +1,140 @@
+#!/usr/bin/env bash
+# Installs packages, builds, and runs every test. Ends with "N passed, N failed".
+#
+#   test.sh            all of it
+#   test.sh --quick    without sanitizers and fuzzing
+#   test.sh --soak     with more simulator seeds and longer system tests besides
+#
+# The output of each step is kept in build/test-logs/.
+set -uo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=$(dirname "$here")
+cd "$root" || exit 1
+logs=$root/build/test-logs
+mode=default
+for argument in "$@"; do
+  case $argument in
+    --quick) mode=quick ;;
+    --soak) mode=soak ;;
+    -h | --help)
+      sed -n '2,8s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+      exit 0
+      ;;
+    *)
+      echo "test.sh: unknown argument $argument; there are --quick and --soak" >&2
+      exit 2
+      ;;
+  esac
+done
+mkdir -p "$logs"
+
+passed=0 failed=0
+count() { # STEP PASSED FAILED STATUS SECONDS
+  local note=ok
+  local good=$2 bad=$3
+  # A step that dies has failed, whatever it had counted until then; so has one that counted nothing.
+  if (($4 != 0 && bad == 0)); then bad=1; fi
+  if ((good == 0 && bad == 0)); then bad=1; fi
+  ((bad == 0)) || note="FAILED, see $logs/$1.log"
+  passed=$((passed + good))
+  failed=$((failed + bad))
+  printf '%-24s %6d passed %4d failed  %4d s  %s\n' "$1" "$good" "$bad" "$5" "$note"
+  ((bad == 0)) || tail -n 25 "$logs/$1.log" | sed 's/^/    | /'
+}
+
+# A step that passes or fails as a whole: STEP COMMAND…
+whole() {
+  local step=$1 begun=$SECONDS status=0
+  shift
+  "$@" >"$logs/$step.log" 2>&1 </dev/null || status=$?
+  count "$step" $((status == 0 ? 1 : 0)) $((status == 0 ? 0 : 1)) "$status" $((SECONDS - begun))
+  return "$status"
+}
+
+# A doctest program: the counts are in "[doctest] test cases: N | N passed | N failed".
+units() {
+  local step=$1 begun=$SECONDS status=0 line good bad
+  shift
+  "$@" >"$logs/$step.log" 2>&1 </dev/null || status=$?
+  line=$(grep -a '^\[doctest\] test cases:' "$logs/$step.log" | tail -n 1 | sed 's/\x1b\[[0-9;]*m//g')
+  good=$(grep -oE '[0-9]+ passed' <<<"$line" | grep -oE '[0-9]+' || echo 0)
+  bad=$(grep -oE '[0-9]+ failed' <<<"$line" | grep -oE '[0-9]+' || echo 0)
+  count "$step" "$good" "$bad" "$status" $((SECONDS - begun))
+}
+
+# A program that ends with "N passed, N failed".
+lines() {
+  local step=$1 begun=$SECONDS status=0 line good bad
+  shift
+  "$@" >"$logs/$step.log" 2>&1 </dev/null || status=$?
+  line=$(grep -aE '^[0-9]+ passed, [0-9]+ failed' "$logs/$step.log" | tail -n 1)
+  good=$(grep -oE '^[0-9]+' <<<"$line" || echo 0)
+  bad=$(grep -oE '[0-9]+ failed' <<<"$line" | grep -oE '[0-9]+' || echo 0)
+  count "$step" "$good" "$bad" "$status" $((SECONDS - begun))
+}
+
+# Seeds of the simulator; each says how it ended by its exit status.
+seeds() { # STEP PROGRAM FIRST LAST
+  local step=$1 program=$2 first=$3 last=$4 begun=$SECONDS seed good=0 bad=0
+  : >"$logs/$step.log"
+  for ((seed = first; seed <= last; ++seed)); do
+    if timeout 300 "$program" --seed "$seed" >>"$logs/$step.log" 2>&1 </dev/null; then
+      good=$((good + 1))
+    else
+      bad=$((bad + 1))
+      echo "FAILED: $program --seed $seed" | tee -a "$logs/$step.log"
+    fi
+  done
+  count "$step" "$good" "$bad" 0 $((SECONDS - begun))
+}
+
+build() { # PRESET TARGET…
+  local preset=$1
+  shift
+  whole "build-$preset" bash -c 'cmake --preset "$0" && cmake --build --preset "$0" --target "$@"' \
+    "$preset" "$@"
+}
+
+finish() {
+  echo
+  echo "$passed passed, $failed failed"
+  exit $((failed == 0 ? 0 : 1))
+}
+
+"$here/packages.sh" --tests || { echo "test.sh: packages are missing" >&2; exit 1; }
+
+build release dfsd dfsctl dfs_tests dfs_sim || finish
+bin=$root/build/release/bin
+units unit "$bin/dfs_tests"
+seeds simulator "$bin/dfs_sim" 1 50
+[[ $mode != soak ]] || seeds simulator-soak "$bin/dfs_sim" 1000 1500
+system=(python3 tests/system/run.py --bin "$bin")
+[[ $mode != soak ]] || system+=(--soak)
+lines system "${system[@]}"
+
+if [[ $mode != quick ]]; then
+  if build asan dfs_tests dfs_sim; then
+    export ASAN_OPTIONS=detect_stack_use_after_return=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+    units unit-asan "$root/build/asan/bin/dfs_tests"
+    seeds simulator-asan "$root/build/asan/bin/dfs_sim" 1 5
+  fi
+  if build tsan test_broker; then
+    suppressions=$root/tests/tsan.supp
+    [[ ! -f $suppressions ]] || export TSAN_OPTIONS=suppressions=$suppressions
+    units broker-tsan "$root/build/tsan/bin/test_broker"
+  fi
+  if command -v clang++ >/dev/null; then
+    if build fuzz all; then
+      seconds=30
+      [[ $mode != soak ]] || seconds=600
+      for target in "$root"/build/fuzz/bin/fuzz_*; do
+        whole "$(basename "$target")" "$target" -max_total_time=$seconds -max_len=4096 \
+          -print_final_stats=1 -artifact_prefix="$logs/"
+      done
+    fi
+  else
+    echo "fuzzing is left out: there is no clang"
+  fi
+fi
+finish

@@ -1,0 +1,125 @@
+#include <doctest/doctest.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <array>
+#include <fstream>
+
+#include "cli/daemon.h"
+
+using namespace dfs;
+using namespace dfs::cli;
+using namespace std::chrono_literals;
+
+namespace {
+
+// What `dfsd ROLE arguments…` would work with, or why it would not.
+Result<DaemonOptions> options_of(Role role, std::vector<std::string> arguments) {
+  CLI::App app;
+  DaemonOptions options = default_options(role);
+  Settings settings(app);
+  add_settings(settings, role, options);
+  try {
+    app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
+  } catch (const CLI::ParseError& error) {
+    return Result<DaemonOptions>(Code::usage, error.what());
+  }
+  DFS_CHECK(settings.complete());
+  DFS_CHECK(check_options(role, options));
+  return options;
+}
+
+std::string refusal(Role role, std::vector<std::string> arguments) {
+  auto options = options_of(role, std::move(arguments));
+  if (options) return "accepted";
+  CHECK(options.code() == Code::usage);
+  return options.error().text;
+}
+
+bool has(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+// A file with `text`, gone at the end of the scope.
+struct TemporaryFile {
+  std::string path = "/tmp/dfs_cli_test_XXXXXX";
+  explicit TemporaryFile(const std::string& text) {
+    const int descriptor = mkstemp(path.data());
+    REQUIRE(descriptor >= 0);
+    close(descriptor);
+    std::ofstream(path) << text;
+  }
+  ~TemporaryFile() { unlink(path.c_str()); }
+};
+
+}  // namespace
+
+TEST_SUITE("cli") {
+  TEST_CASE("each role starts with settings that work on one machine") {
+    CHECK(options_of(Role::broker, {}).ok());
+    for (const Role role : {Role::head, Role::monitor, Role::storage}) {
+      CHECK(options_of(role, {"--data", "/d"}).ok());
+      CHECK(has(refusal(role, {}), "--data"));
+    }
+    CHECK(options_of(Role::storage, {"--data", "/d"})->brokers ==
+          std::vector<std::string>{"tcp://127.0.0.1:7000"});
+  }
+
+  TEST_CASE("settings come from the file, and flags go before it") {
+    const TemporaryFile file(
+        "data = \"/from/file\"\nreplicas = 3\ndown-after = \"5s\"\n"
+        "broker = [\"tcp://127.0.0.1:7010\", \"tcp://127.0.0.1:7020\"]\n");
+    auto options =
+        options_of(Role::head, {"--config", file.path, "--replicas", "1", "--heartbeat=100ms"});
+    REQUIRE(options.ok());
+    CHECK(options->data == "/from/file");
+    CHECK(options->replicas == 1);
+    CHECK(options->down_after == 5s);
+    CHECK(options->heartbeat == 100ms);
+    CHECK(options->brokers.size() == 2);
+  }
+
+  TEST_CASE("a key that the role does not know is an error that names the nearest") {
+    const TemporaryFile file("segment-sise = \"1G\"\n");
+    const std::string text = refusal(Role::storage, {"--data", "/d", "--config", file.path});
+    CHECK(has(text, "segment-sise"));
+    CHECK(has(text, "segment-size"));
+    const TemporaryFile other("replicas = 2\n");
+    CHECK(has(refusal(Role::storage, {"--data", "/d", "--config", other.path}), "replicas"));
+  }
+
+  TEST_CASE("values that make no sense are refused by name") {
+    const auto head = [](std::vector<std::string> more) {
+      more.insert(more.end(), {"--data", "/d"});
+      return refusal(Role::head, std::move(more));
+    };
+    CHECK(has(head({"--replicas", "0"}), "--replicas"));
+    CHECK(has(head({"--replicas", "4"}), "--replicas"));
+    CHECK(has(head({"--min-copies", "3"}), "--min-copies"));
+    CHECK(has(head({"--groups", "48"}), "--groups"));
+    CHECK(has(head({"--groups", "0"}), "--groups"));
+    CHECK(has(head({"--block-size", "512K"}), "--block-size"));
+    CHECK(has(head({"--block-size", "256M"}), "--block-size"));
+    CHECK(has(head({"--heartbeat", "1ms"}), "--heartbeat"));
+    CHECK(has(head({"--down-after", "600ms"}), "--down-after"));
+    CHECK(has(head({"--listen", "127.0.0.1:7000"}), "--listen"));
+    CHECK(has(head({"--listen", "tcp://127.0.0.1:65534"}), "--listen"));
+    CHECK(has(head({"--listen", "tcp://127.0.0.1:0"}), "--listen"));
+    CHECK(has(head({"--listen", "tcp://127.0.0.1:70x"}), "--listen"));
+    CHECK(has(head({"--broker", "tcp://:7000"}), "--broker"));
+  }
+
+  TEST_CASE("a storage node must be reachable at the address it gives") {
+    const auto storage = [](std::vector<std::string> more) {
+      more.insert(more.end(), {"--data", "/d"});
+      return refusal(Role::storage, std::move(more));
+    };
+    CHECK(storage({"--listen", "tcp://127.0.0.1:0"}) == "accepted");
+    CHECK(storage({"--listen", "tcp://10.0.0.7:7100"}) == "accepted");
+    CHECK(has(storage({"--listen", "tcp://0.0.0.0:7100"}), "0.0.0.0"));
+    CHECK(has(storage({"--listen", "tcp://*:7100"}), "reach"));
+    CHECK(has(storage({"--workers", "0"}), "--workers"));
+    CHECK(has(storage({"--segment-size", "128M"}), "--segment-size"));
+  }
+}
