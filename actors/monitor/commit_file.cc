@@ -202,7 +202,11 @@ Result<CommitFileReply> commit_file(VersionedRows& rows, const CommitFile& reque
   set_content(rows, request, inode);
   if (request.layout.object != 0) put_object(rows, request, ino);
   const uint64_t version = inode.version;
-  rows.put(keys::inode(ino), std::move(inode));
+  if (created) {
+    rows.insert(keys::inode(ino), std::move(inode));
+  } else {
+    rows.put(keys::inode(ino), std::move(inode));
+  }
   return CommitFileReply{ino, version, created, rows.receipt()};
 }
 

@@ -12,7 +12,7 @@ Result<Ino> add_directory(VersionedRows& rows, Ino parent, const std::string& na
   inode.parent = parent;
   inode.created_ms = rows.time_ms();
   inode.modified_ms = rows.time_ms();
-  rows.put(keys::inode(*ino), std::move(inode));
+  rows.insert(keys::inode(*ino), std::move(inode));
   rows.put(keys::entry(parent, name), EntryRow{*ino, FileType::directory, 0, 0});
   DFS_CHECK(touch_directory(rows, parent, 1, 1));
   DFS_CHECK(count(rows, 0, 1));

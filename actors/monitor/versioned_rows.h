@@ -62,6 +62,12 @@ class VersionedRows : public Rows {
     }
     change(key, encode_row(row), R::kVersioned, command_.index, command_.time_ms);
   }
+  // A row that is new, by the rules of its key: nothing needs to be read first.
+  template <Fielded R>
+  void insert(const std::string& key, R row) {
+    pending_.try_emplace(key);
+    put(key, std::move(row));
+  }
   template <Fielded R>
   void erase(const std::string& key) {
     change(key, std::nullopt, R::kVersioned, command_.index, command_.time_ms);
