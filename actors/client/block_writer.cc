@@ -65,12 +65,12 @@ Task<Result<WriteBlockReply>> BlockWriter::write(std::shared_ptr<Block> block, B
   for (size_t i = 1; i < attempt->target.chain.size(); ++i) {
     head.chain.push_back({attempt->target.chain[i].node, attempt->target.chain[i].endpoint});
   }
-  running_.insert(attempt);
+  running_.push_back(attempt);
   struct Leave {
     BlockWriter& writer;
     AttemptPointer attempt;
     ~Leave() {
-      writer.running_.erase(attempt);
+      std::erase(writer.running_, attempt);
       writer.leave_window(*attempt, attempt->in_window);
       writer.transfer_.give_slots(std::exchange(attempt->slots, 0));
     }
@@ -214,7 +214,7 @@ void BlockWriter::node_silent(NodeId node, const Error& error) {
   transfer_.health.fail(node, error.describe());
   Error failure = error;
   failure.cause["node"] = std::to_string(node);
-  const std::vector<AttemptPointer> attempts(running_.begin(), running_.end());
+  const std::vector<AttemptPointer> attempts = running_;
   for (const AttemptPointer& attempt : attempts) {
     const auto& chain = attempt->target.chain;
     const bool involved = std::any_of(chain.begin(), chain.end(),
@@ -236,7 +236,7 @@ void BlockWriter::call_off(const Attempt& attempt) {
 }
 
 void BlockWriter::abort_all(const Error& error) {
-  const std::vector<AttemptPointer> attempts(running_.begin(), running_.end());
+  const std::vector<AttemptPointer> attempts = running_;
   for (const AttemptPointer& attempt : attempts) fail(*attempt, error);
 }
 
@@ -245,7 +245,7 @@ Task<void> BlockWriter::watch() {
   while (true) {
     Task<void> pausing = sleep(transfer_.bench.bus, deadline / 15);
     co_await pausing;
-    const std::vector<AttemptPointer> attempts(running_.begin(), running_.end());
+    const std::vector<AttemptPointer> attempts = running_;
     for (const AttemptPointer& attempt : attempts) {
       if (attempt->closed() || attempt->unacknowledged == 0) continue;
       const Duration silence = transfer_.bench.bus.now() - attempt->last_activity;

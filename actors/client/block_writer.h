@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <set>
+#include <vector>
 
 #include "actors/client/placement.h"
 #include "messages/blocks.h"
@@ -72,7 +73,7 @@ class BlockWriter {
 
   Transfer& transfer_;
   ReadPart read_part_;
-  std::set<AttemptPointer> running_;
+  std::vector<AttemptPointer> running_;  // in the order they began
   std::set<NodeId> probing_;
 };
 
