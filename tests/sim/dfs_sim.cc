@@ -61,7 +61,7 @@ bool run_seed(const Settings& settings, uint64_t seed, std::mutex& printing) {
   }
   Report report = dfs::sim::simulate(seed, settings.verbose);
   if (settings.twice && report.findings.good()) {
-    const Report again = dfs::sim::simulate(seed);
+    const Report again = dfs::sim::simulate(seed, settings.verbose);
     if (again.trace_hash != report.trace_hash) {
       report.findings.fault("the same seed gave another history the second time");
     }

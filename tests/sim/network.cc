@@ -162,8 +162,8 @@ void Network::arrive(const ConnectionPtr& connection, size_t receiver) {
     to.arrived.erase(to.arrived.begin());
     ++from.delivered;
     envelope.link = to.name;
-    world_.trace("receive", to.process->name(), fingerprint(envelope),
-                 world_.verbose ? summary(envelope, to.name) : std::string());
+    world_.trace("receive", to.process->name(), fingerprint(envelope));
+    if (world_.verbose) world_.say("message", to.process->name(), summary(envelope, to.name));
     to.process->actor().receive(std::move(envelope));
   }
 }

@@ -42,6 +42,8 @@ void World::push(Event event) {
 void World::after(Duration delay, Process* process, std::function<void()> act) {
   const Duration time = now_ + std::max(delay, Duration::zero());
   const uint64_t incarnation = process != nullptr ? process->incarnation() : 0;
+  // What an actor begins while it is being destroyed never happens.
+  if (process != nullptr && incarnation == 0) return;
   push(Event{time, ++sequence_, process, incarnation, std::move(act)});
 }
 
@@ -106,8 +108,12 @@ void World::trace(std::string_view kind, std::string_view who, uint64_t number,
   mix(who.data(), who.size());
   mix(&number, sizeof number);
   mix(what.data(), what.size());
+  say(kind, who, what);
+}
+
+void World::say(std::string_view kind, std::string_view who, std::string_view what) const {
   if (!verbose) return;
-  std::fprintf(stderr, "%12.6f %-10.*s %-8.*s %.*s\n", static_cast<double>(time) / 1e9,
+  std::fprintf(stderr, "%12.6f %-10.*s %-8.*s %.*s\n", static_cast<double>(now_.count()) / 1e9,
                static_cast<int>(who.size()), who.data(), static_cast<int>(kind.size()), kind.data(),
                static_cast<int>(what.size()), what.data());
 }

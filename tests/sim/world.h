@@ -55,9 +55,10 @@ class World {
   // False when `limit` passed, or nothing was left to happen, before the condition held.
   bool run_until(const std::function<bool()>& condition, Duration limit);
 
-  // Mixes what happened into the fingerprint and, when verbose, prints it.
+  // Mixes what happened into the fingerprint and, when verbose, prints it; say() only prints.
   void trace(std::string_view kind, std::string_view who, uint64_t number,
              std::string_view what = {});
+  void say(std::string_view kind, std::string_view who, std::string_view what) const;
   uint64_t trace_hash() const { return trace_hash_; }
   uint64_t events() const { return events_; }
   bool verbose = false;
