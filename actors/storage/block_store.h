@@ -2,6 +2,7 @@
 // the index says) are made here, on the actor's thread; segment_io does the work on the pool.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -25,6 +26,8 @@ struct BlockStoreSettings {
   uint64_t capacity_bytes = 0;  // 0: what the file system has
   size_t table_cache_bytes = 8 << 20;
   size_t open_readers_max = 256;
+  size_t reads_max = 64;            // buffers of reads under way and of payloads not yet sent
+  size_t reads_waiting_max = 4096;  // for a buffer
 };
 
 struct BlockSpec {
@@ -91,7 +94,8 @@ class BlockStore {
   // Forgets a write and frees its space. When all parts were given, a crash may keep the block.
   void abandon(WriteId id);
 
-  // `no_such_block`, `corrupt`, `io_error`, `busy`.
+  // `no_such_block`, `corrupt`, `io_error`, `busy`. Waits while reads_max payloads have not left
+  // the machine yet, so that slow readers do not fill the memory.
   void read(BlockKey key, uint64_t offset, uint64_t length,
             std::function<void(Result<ReadOutcome>)> done);
   // Returns once none of the blocks is in the index any more, durably. Absent ones are no error.
@@ -171,6 +175,14 @@ class BlockStore {
   void note_space();
 
   // Reading (block_store_read.cc)
+  struct WaitingRead {
+    BlockKey key;
+    uint64_t offset;
+    uint64_t length;
+    std::function<void(Result<ReadOutcome>)> done;
+  };
+  void start_reads();
+  void start_read(WaitingRead read);
   std::shared_ptr<ReadJob> read_job(const BlockKey& key, const BlockRow& row);
   void read_done(ReadJob& job);
   void report_corrupt(const BlockKey& key, const Error& error);
@@ -185,6 +197,8 @@ class BlockStore {
   Segments segments_;
   TableCache tables_;
 
+  std::deque<WaitingRead> reads_;  // waiting for a buffer
+  bool reads_timer_ = false;
   std::map<WriteId, WritePtr> writes_;
   WriteId last_id_ = 0;
   std::vector<WritePtr> waiting_;  // for a segment

@@ -41,22 +41,46 @@ void BlockStore::report_corrupt(const BlockKey& key, const Error& error) {
 
 void BlockStore::read(BlockKey key, uint64_t offset, uint64_t length,
                       std::function<void(Result<ReadOutcome>)> done) {
+  if (reads_.size() >= settings_.reads_waiting_max) {
+    return done(Error{Code::busy, "this node has as many reads waiting as it may", {}, 20});
+  }
+  reads_.push_back({key, offset, length, std::move(done)});
+  start_reads();
+}
+
+void BlockStore::start_reads() {
+  while (!reads_.empty() && buffers_.taken() < settings_.reads_max) {
+    WaitingRead read = std::move(reads_.front());
+    reads_.pop_front();
+    start_read(std::move(read));
+  }
+  // Buffers come back on a thread of the bus, which cannot tell us.
+  if (reads_.empty() || std::exchange(reads_timer_, true)) return;
+  bus_.after(std::chrono::milliseconds(1), [this, alive = std::weak_ptr<bool>(alive_)] {
+    if (alive.expired()) return;
+    reads_timer_ = false;
+    start_reads();
+  });
+}
+
+void BlockStore::start_read(WaitingRead read) {
+  const BlockKey key = read.key;
   const auto no_such_block = [key] {
     return Error{Code::no_such_block, "no block " + to_string(key) + " on this node", {}, 0};
   };
   const auto row = find_block(index_, key);
-  if (!row) return done(row.error());
-  if (!row->has_value()) return done(no_such_block());
+  if (!row) return read.done(row.error());
+  if (!row->has_value()) return read.done(no_such_block());
   const uint64_t block_length = (*row)->length;
-  if (offset >= block_length) return done(ReadOutcome{{}, 0, block_length});
+  if (read.offset >= block_length) return read.done(ReadOutcome{{}, 0, block_length});
   auto job = read_job(key, **row);
-  job->offset = offset;
-  job->length = std::min(length, block_length - offset);
+  job->buffer = buffers_.take();
+  job->offset = read.offset;
+  job->length = std::min(read.length, block_length - read.offset);
   auto outcome = std::make_shared<Result<void>>();
   const Result<void> queued =
-      try_run([job, outcome, &disk = disk_,
-               buffers = buffers_]() mutable { *outcome = read_range(disk, buffers, *job); },
-              [this, job, outcome, done, no_such_block, key, block_length] {
+      try_run([job, outcome, &disk = disk_] { *outcome = read_range(disk, *job); },
+              [this, job, outcome, done = read.done, no_such_block, key, block_length] {
                 if (*outcome) {
                   read_done(*job);
                   bytes_read_ += job->length;
@@ -64,14 +88,12 @@ void BlockStore::read(BlockKey key, uint64_t offset, uint64_t length,
                 }
                 // The block may have been removed under the reader's hands.
                 const auto now = find_block(index_, key);
-                if (now && (!now->has_value() || **now != job->row)) {
-                  return done(no_such_block());
-                }
+                if (now && (!now->has_value() || **now != job->row)) return done(no_such_block());
                 tables_.erase(job->row.segment, job->row.offset);
                 if (outcome->code() == Code::corrupt) report_corrupt(key, outcome->error());
                 done(outcome->error());
               });
-  if (!queued) done(queued.error());
+  if (!queued) read.done(queued.error());
 }
 
 Result<ListBlocksReply> BlockStore::list(const ListBlocks& request) {

@@ -32,13 +32,19 @@ class BufferPool {
       bytes = static_cast<uint8_t*>(std::aligned_alloc(kDiskAlignment, kBufferBytes));
       DFS_ASSERT(bytes != nullptr);
     }
+    shelf_->taken.fetch_add(1, std::memory_order_relaxed);
     return {bytes, [shelf = shelf_](uint8_t* released) { shelf->put(released); }};
   }
+
+  // Buffers that are out, a moment ago.
+  size_t taken() const { return shelf_->taken.load(std::memory_order_relaxed); }
 
  private:
   struct Shelf {
     std::array<std::atomic<uint8_t*>, kKeptMax> slots{};
+    std::atomic<size_t> taken = 0;
     void put(uint8_t* bytes) {
+      taken.fetch_sub(1, std::memory_order_relaxed);
       for (auto& slot : slots) {
         uint8_t* empty = nullptr;
         if (slot.compare_exchange_strong(empty, bytes, std::memory_order_release,

@@ -157,13 +157,13 @@ Result<void> load_table(Disk& disk, ReadJob& job) {
   return {};
 }
 
-Result<void> read_range(Disk& disk, BufferPool& buffers, ReadJob& job) {
+Result<void> read_range(Disk& disk, ReadJob& job) {
   DFS_CHECK(load_table(disk, job));
   const uint64_t first = job.offset / kChunkBytes * kChunkBytes;
   const uint64_t end = job.offset + job.length;
   const uint64_t last = std::min(round_up(end, kChunkBytes), job.row.length);
   DFS_ASSERT(last - first <= BufferPool::kBufferBytes);
-  const auto buffer = buffers.take();
+  const auto buffer = std::move(job.buffer);
   auto read = job.file->read_at(job.row.data_offset() + first, buffer.get(), last - first);
   if (!read) return std::move(read).error();
   if (*read != last - first) {
