@@ -27,9 +27,9 @@ thread_local uint64_t current_seed = 0;
 // A failed assertion ends the whole program; it must not take the seed with it.
 void on_abort(int) {
   char line[96];
-  const int size = std::snprintf(
-      line, sizeof line, "aborted; replay with: dfs_sim --seed %" PRIu64 " --seeds 1 --verbose\n",
-      current_seed);
+  const int size =
+      std::snprintf(line, sizeof line,
+                    "aborted; replay with: dfs_sim --seed %" PRIu64 " --verbose\n", current_seed);
   (void)!write(STDERR_FILENO, line, static_cast<size_t>(size));
 }
 
@@ -48,8 +48,7 @@ std::string text_of(const Report& report, bool good) {
   if (good) return text;
   text += "  " + report.options.describe() + "\n";
   for (const std::string& fault : found.faults) text += "  fault: " + fault + "\n";
-  text += "  replay with: dfs_sim --seed " + std::to_string(report.options.seed) +
-          " --seeds 1 --verbose\n";
+  text += "  replay with: dfs_sim --seed " + std::to_string(report.options.seed) + " --verbose\n";
   return text;
 }
 
@@ -80,9 +79,10 @@ int main(int argc, char** argv) {
   CLI::App app{
       "Runs the real actors of ZDFS in a simulated world. A seed is a whole history: the "
       "same seed fails in the same way every time."};
-  app.add_option("--seed", settings.seed, "the first seed")->capture_default_str();
-  app.add_option("--seeds", settings.seeds, "how many seeds, counting up from it")
-      ->capture_default_str();
+  const CLI::Option* const seed =
+      app.add_option("--seed", settings.seed, "the seed, or the first of several (default: 1)");
+  const CLI::Option* const seeds = app.add_option(
+      "--seeds", settings.seeds, "how many, counting up (default: 50, or 1 when --seed is given)");
   app.add_option("--jobs", settings.jobs, "seeds to run at the same time")
       ->check(CLI::Range(1, 256))
       ->capture_default_str();
@@ -90,6 +90,7 @@ int main(int argc, char** argv) {
                "run each seed twice and compare the traces (default)");
   app.add_flag("--verbose", settings.verbose, "print every event to stderr");
   CLI11_PARSE(app, argc, argv);
+  if (seed->count() > 0 && seeds->count() == 0) settings.seeds = 1;
   if (settings.verbose) settings.jobs = 1;
 
   std::signal(SIGABRT, on_abort);
