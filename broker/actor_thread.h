@@ -60,7 +60,8 @@ class ActorThread {
   // Runs `step` on the actor's thread, soon. Callable from any thread. After stop: dropped.
   void post(std::function<void(Actor&)> step);
 
-  // Orderly stop, at most stop_deadline and the longest work of the pool, then join. Called by the destructor; twice is harmless.
+  // Orderly stop, at most stop_deadline and the longest work of the pool, then join. Called by the
+  // destructor; twice is harmless.
   void stop();
 
  private:

@@ -1,5 +1,9 @@
 #include "broker/broker.h"
 
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <cstdio>
 #include <random>
 #include <zmq.hpp>
@@ -9,7 +13,34 @@
 namespace dfs {
 namespace {
 
-constexpr int kPortAttempts = 32;
+// Whether a listener could have this port, or which one it gets for 0; 0 when it could not.
+uint16_t try_port(uint16_t port) {
+  const int probe = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  socklen_t size = sizeof address;
+  auto* generic = reinterpret_cast<sockaddr*>(&address);
+  const bool good = bind(probe, generic, size) == 0 && getsockname(probe, generic, &size) == 0;
+  close(probe);
+  return good ? ntohs(address.sin_port) : 0;
+}
+
+// The first of three free ports in a row. They are tried with plain sockets: libzmq frees a port
+// some time after its socket is closed.
+uint16_t free_ports() {
+  constexpr int kAttempts = 1000;
+  constexpr uint16_t kLastPort = 65'533;
+  uint16_t port = 0;
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    port = try_port(0);
+    if (port == 0 || port > kLastPort) continue;
+    const auto second = static_cast<uint16_t>(port + 1);
+    const auto third = static_cast<uint16_t>(port + 2);
+    if (try_port(second) != 0 && try_port(third) != 0) break;
+  }
+  return port;
+}
 
 std::string random_address() {
   std::random_device device;
@@ -64,13 +95,11 @@ void Broker::State::open(zmq::context_t& context, const BrokerSettings& settings
 
 Broker::Broker(zmq::context_t& context, BrokerSettings settings)
     : state_(std::make_unique<State>()) {
-  // With a wildcard port the two that follow it may be taken; then another is tried.
-  const bool wildcard = settings.listen.ends_with(":*");
-  for (int attempt = 0; attempt < (wildcard ? kPortAttempts : 1); ++attempt) {
-    state_ = std::make_unique<State>();
-    state_->open(context, settings);
-    if (state_->ready) return;
+  if (settings.listen.ends_with(":*")) {
+    const std::string host = settings.listen.substr(0, settings.listen.size() - 1);
+    settings.listen = host + std::to_string(free_ports());
   }
+  state_->open(context, settings);
 }
 
 Broker::~Broker() = default;

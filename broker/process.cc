@@ -68,7 +68,7 @@ void tune_malloc() {
   // a second; mapping and unmapping each would cost more than copying it. Few arenas and a bounded
   // top keep what is held in reserve small.
   mallopt(M_MMAP_THRESHOLD, 8 << 20);
-  mallopt(M_TRIM_THRESHOLD, 32 << 20);
+  mallopt(M_TRIM_THRESHOLD, 16 << 20);
   mallopt(M_ARENA_MAX, 4);
 }
 

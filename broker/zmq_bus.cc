@@ -178,7 +178,6 @@ void ZmqBus::list_poll_items() {
 void ZmqBus::turn(Actor& actor, Duration wait_max) {
   if (!items_valid_) list_poll_items();
   const int ready = zmq_poll(items_.data(), static_cast<int>(items_.size()), wait_ms(wait_max));
-  timers_.fire(now(), kTimerBatch);
   if (ready > 0) {
     const auto is_ready = [this](size_t i) { return (items_[i].revents & ZMQ_POLLIN) != 0; };
     // Handlers may add sockets; items_ stays as it was polled until the next round.
@@ -203,6 +202,9 @@ void ZmqBus::turn(Actor& actor, Duration wait_max) {
     }
   }
   report_broken(actor);
+  // Last, so that an answer that waits here already, after this thread got no processor for a
+  // while, is heard before its deadline is.
+  timers_.fire(now(), kTimerBatch);
 }
 
 void ZmqBus::report_broken(Actor& actor) {
