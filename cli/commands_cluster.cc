@@ -51,10 +51,11 @@ std::string node_table(const ClusterStatus& status) {
     std::string state = name_of_state(node.view.state);
     if (node.view.state == NodeState::up && !beat.accepts_writes) state = "read-only";
     const uint64_t total = beat.total_bytes != 0 ? beat.total_bytes : node.view.total_bytes;
+    const bool heard = beat.sequence != 0 || beat.boot != 0;
     table.add({std::to_string(node.view.node), state, printable(node.view.host), node.view.endpoint,
-               human_bytes(beat.used_bytes), human_bytes(total), share_of(beat.used_bytes, total),
-               std::to_string(beat.blocks), std::to_string(node.groups),
-               std::to_string(beat.jobs_queued),
+               heard ? human_bytes(beat.used_bytes) : "-", human_bytes(total),
+               heard ? share_of(beat.used_bytes, total) : "-", std::to_string(beat.blocks),
+               std::to_string(node.groups), std::to_string(beat.jobs_queued),
                human_duration(std::chrono::milliseconds(node.silent_ms)) + " ago"});
   }
   return table.str();
@@ -76,9 +77,9 @@ int cluster_status(Context& context) {
   if (!status->reason.empty()) health += " (" + status->reason + ")";
   context.print("cluster  " + status->cluster);
   context.print("health   " + health);
-  context.print("monitor  " + status->monitor + ", up " +
-                human_duration(std::chrono::milliseconds(status->uptime_ms)) + ", log index " +
-                std::to_string(status->applied) + ", map epoch " + std::to_string(status->epoch));
+  context.print("monitor  up " + human_duration(std::chrono::milliseconds(status->uptime_ms)) +
+                ", log index " + std::to_string(status->applied) + ", map epoch " +
+                std::to_string(status->epoch));
   context.print("brokers  " + joined(context.options.brokers, ", "));
   context.print("content  " + counted(status->files, "file") + " in " +
                 counted(status->directories, "directory"));
@@ -194,7 +195,7 @@ int events(Context& context, const EventOptions& options) {
 int version(Context& context) {
   if (context.json()) {
     JsonLine line;
-    context.print(line.add("version", version_text("")).add("protocol", kProtocolVersion).str());
+    context.print(line.add("version", version_number()).add("protocol", kProtocolVersion).str());
   } else {
     context.print(version_text("dfsctl"));
   }

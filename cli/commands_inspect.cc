@@ -162,7 +162,7 @@ Result<std::string> checksum_of(Context& context, const ChecksumOptions& options
     auto info = context.session().stat(path);
     if (!info) return std::move(info).error();
     if (info->type == FileType::directory) {
-      return Result<std::string>(Code::is_directory, "it is a directory; name a file");
+      return Result<std::string>(Code::is_directory, "only files have a checksum; name one");
     }
     return hex32(info->crc32c);
   }

@@ -264,7 +264,7 @@ int put(Context& context, const PutOptions& options) {
     if (!remote) {
       context.fail(*target, remote.error());
     } else if (tree && !options.recursive) {
-      context.fail(local, Error{Code::is_directory, "it is a directory; try -r", {}, 0});
+      context.fail(local, Error{Code::is_directory, "it was left out; try -r", {}, 0});
     } else if (tree) {
       auto moves = tree_to_put(context, local, *remote);
       if (!moves) {
@@ -346,7 +346,7 @@ void get_source(Context& context, Mover& mover, const GetOptions& options, const
   const bool tree = info->type == FileType::directory;
   if (tree && (!options.recursive || target == "-")) {
     const char* text_of_error =
-        target == "-" ? "it is a directory; name files" : "it is a directory; try -r";
+        target == "-" ? "it was left out; name files" : "it was left out; try -r";
     return (void)context.fail(*remote, Error{Code::is_directory, text_of_error, {}, 0});
   }
   if (target == "-") return mover.run({{"-", *remote}}, "");

@@ -24,9 +24,26 @@ void clear_progress_line() {
 
 // "not_found" as a person says it.
 std::string spoken(Code code) {
+  switch (code) {
+    case Code::is_directory:
+      return "is a directory";
+    case Code::not_directory:
+      return "is not a directory";
+    case Code::exists:
+      return "exists already";
+    default:
+      break;
+  }
   std::string name = name_of(code);
   for (char& letter : name) letter = letter == '_' ? ' ' : letter;
   return name;
+}
+
+// Many texts end with the path, which stands at the beginning of the line already.
+std::string without_subject(std::string text, std::string_view subject) {
+  const std::string tail = ": " + std::string(subject);
+  if (!subject.empty() && text.ends_with(tail)) text.erase(text.size() - tail.size());
+  return text;
 }
 
 }  // namespace
@@ -70,8 +87,9 @@ int Context::fail(std::string_view subject, const Error& error) {
   const bool local = error.code == Code::local_io || error.code == Code::local_changed;
   if (!subject.empty() && !local) text += printable(subject) + ": ";
   if (error.code != Code::usage && !local) text += spoken(error.code) + ": ";
-  text += printable(error.text);
-  if (const std::string hint = hint_for(error); !hint.empty()) text += "; " + hint;
+  text += printable(without_subject(error.text, subject));
+  if (const std::string hint = hint_for(error, command, std::string(subject)); !hint.empty())
+    text += "; " + hint;
   std::cerr << text << std::endl;
   return code;
 }

@@ -6,6 +6,8 @@
 
 #include "broker/config.h"
 #include "cli/arguments.h"
+#include "cli/output.h"
+#include "cli/paths.h"
 #include "messages/types.h"
 
 namespace dfs::cli {
@@ -38,17 +40,19 @@ int exit_code_of(Code code) {
   }
 }
 
-std::string hint_for(const Error& error) {
+std::string hint_for(const Error& error, const std::string& command, const std::string& path) {
   if (error.text.find("; ") != std::string::npos) return {};
+  const std::string above = printable(parent_path(path));
   switch (error.code) {
     case Code::not_found:
-      return "try dfsctl ls on the directory above";
+      if (command == "put" || command == "mkdir") return "try dfsctl mkdir -p " + above;
+      return "try dfsctl ls " + above;
     case Code::exists:
-      return "try another name, or remove it first";
+      return command == "mkdir" ? "" : "try another name, or remove it first";
     case Code::is_directory:
-      return "try -r";
+      return command == "put" || command == "get" ? "try -r" : "";
     case Code::not_empty:
-      return "try -r to remove it with all below";
+      return command == "rm" ? "try -r" : "";
     case Code::unavailable:
     case Code::timeout:
     case Code::busy:
@@ -114,6 +118,12 @@ std::string parse_error_text(const CLI::App& app, const CLI::ParseError& error,
       return "unknown option " + flag + did_you_mean(flag, options);
     }
   }
+  // The word after a command that has commands of its own, such as "cluster".
+  const auto self = std::find(arguments.begin(), arguments.end(), command.get_name());
+  if (command.get_parent() != nullptr && !commands.empty() && self != arguments.end() &&
+      self + 1 != arguments.end() && !(self + 1)->starts_with("-")) {
+    return "unknown command " + unshielded(*(self + 1)) + did_you_mean(*(self + 1), commands);
+  }
   const bool extra = dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr;
   if (extra && !commands.empty()) {
     for (const std::string& word : app.remaining(true)) {
@@ -128,8 +138,12 @@ std::string parse_error_text(const CLI::App& app, const CLI::ParseError& error,
   return error.what();
 }
 
+const char* version_number() {
+  return DFS_VERSION;
+}
+
 std::string version_text(const std::string& program) {
-  return program + " " DFS_VERSION " (protocol " + std::to_string(kProtocolVersion) + ")";
+  return program + " " + version_number() + " (protocol " + std::to_string(kProtocolVersion) + ")";
 }
 
 }  // namespace dfs::cli

@@ -24,13 +24,15 @@ inline constexpr int kExitInterrupted = 130;
 
 int exit_code_of(Code code);
 
-// What to try after `error`, or empty when its text says so already or nothing helps.
-std::string hint_for(const Error& error);
+// What to try after `command` failed on `path` with `error`, or empty when the error's text says so
+// already or nothing helps.
+std::string hint_for(const Error& error, const std::string& command, const std::string& path);
 
 // What is wrong with the command line, with the nearest command or option that exists.
 std::string parse_error_text(const CLI::App& app, const CLI::ParseError& error,
                              const std::vector<std::string>& arguments);
 
+const char* version_number();                          // "0.1.0"
 std::string version_text(const std::string& program);  // "dfsctl 0.1.0 (protocol 1)"
 
 }  // namespace dfs::cli

@@ -282,6 +282,34 @@ stop_processes() {
   for each in $(all_names | tac); do end_process "$each"; done
 }
 
+# Waits until the monitor sees at least $1 storage nodes up.
+await_nodes() {
+  local tries=200
+  while ((tries-- > 0)); do
+    (($("$bin/dfsctl" --config "$dir/client.conf" --json cluster status 2>/dev/null |
+      grep -o '"state":1' | wc -l) >= $1)) && return 0
+    sleep 0.05
+  done
+  echo "local_cluster.sh: fewer than $1 storage nodes have joined; see $dir/log" >&2
+  return 1
+}
+
+# The first start: one storage node after the other, so that storage-1 becomes node 1.
+first_start() {
+  local each
+  for each in $(all_names); do
+    start_processes "$each" || return 1
+    [[ $each == head-* ]] || await_nodes "${each#*-}" || return 1
+  done
+}
+start_all() {
+  if [[ -e $dir/established ]]; then
+    start_processes $(all_names) && await_nodes "$storages"
+  else
+    first_start
+  fi
+}
+
 # A run of free ports, by binding each of them. Below the range the kernel takes for connections.
 free_ports() {
   python3 - "$1" <<'PYTHON'
@@ -324,7 +352,7 @@ up() {
     fi
     save
     write_settings
-    if start_processes $(all_names); then
+    if start_all; then
       report
       return 0
     fi

@@ -110,7 +110,7 @@ units unit "$bin/dfs_tests"
 seeds simulator "$bin/dfs_sim" 1 50
 [[ $mode != soak ]] || seeds simulator-soak "$bin/dfs_sim" 1000 1500
 system=(python3 tests/system/run.py --bin "$bin")
-[[ $mode != soak ]] || system+=(--soak)
+[[ $mode != soak ]] || system+=(--full)
 lines system "${system[@]}"
 
 if [[ $mode != quick ]]; then

@@ -44,9 +44,15 @@ TEST_SUITE("cli") {
   }
 
   TEST_CASE("a hint is given where the text has none of its own") {
-    CHECK(hint_for(Error{Code::not_empty, "/a is not empty", {}, 0}).find("-r") !=
-          std::string::npos);
-    CHECK(hint_for(Error{Code::not_empty, "/a is not empty; empty it first", {}, 0}).empty());
-    CHECK(hint_for(Error{Code::malformed, "what", {}, 0}).empty());
+    const auto hint = [](Code code, const char* command) {
+      return hint_for(Error{code, "no", {}, 0}, command, "/a/b");
+    };
+    CHECK(hint(Code::not_found, "cat") == "try dfsctl ls /a");
+    CHECK(hint(Code::not_found, "put") == "try dfsctl mkdir -p /a");
+    CHECK(hint(Code::not_empty, "rm") == "try -r");
+    CHECK(hint(Code::is_directory, "get") == "try -r");
+    CHECK(hint(Code::is_directory, "cat").empty());
+    CHECK(hint_for(Error{Code::not_found, "no; look elsewhere", {}, 0}, "cat", "/a/b").empty());
+    CHECK(hint(Code::malformed, "cat").empty());
   }
 }
