@@ -12,11 +12,13 @@ namespace {
 // What is queued at close may still leave for this long.
 constexpr int kLingerMs = 200;
 
-// A frozen or unplugged peer is noticed by ZMTP pings well before TCP would.
+// A frozen or unplugged peer is noticed by ZMTP pings well before TCP would. The deadlines of
+// requests are shorter; this one must not break links of a machine that is merely busy.
 constexpr int kHeartbeatMs = 500;
-constexpr int kHeartbeatTimeoutMs = 2000;
+constexpr int kHeartbeatTimeoutMs = 5000;
 
 constexpr int kConnectTimeoutMs = 2000;
+constexpr int kHandshakeTimeoutMs = 5000;
 constexpr int kReconnectMs = 50;
 constexpr int kReconnectMaxMs = 500;
 constexpr int kNeverMs = 3'600'000;
@@ -37,7 +39,7 @@ zmq::socket_t make_socket(zmq::context_t& context, zmq::socket_type type, int qu
   socket.set(zmq::sockopt::heartbeat_ivl, kHeartbeatMs);
   socket.set(zmq::sockopt::heartbeat_timeout, kHeartbeatTimeoutMs);
   socket.set(zmq::sockopt::connect_timeout, kConnectTimeoutMs);
-  socket.set(zmq::sockopt::handshake_ivl, kConnectTimeoutMs);
+  socket.set(zmq::sockopt::handshake_ivl, kHandshakeTimeoutMs);
   if (type == zmq::socket_type::dealer) {
     // A broken link is reported and replaced by its owner; it must not come back behind its back.
     socket.set(zmq::sockopt::reconnect_ivl, kNeverMs);

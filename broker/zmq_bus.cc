@@ -49,7 +49,7 @@ Result<void> ZmqBus::open() {
   for (const std::string& endpoint : settings_.listen_also) {
     DFS_CHECK(bind_socket(router_, endpoint));
   }
-  if (!settings_.advertise.empty()) {
+  if (!settings_.advertise.empty() && endpoint_.starts_with("tcp://")) {
     const size_t colon = endpoint_.rfind(':');
     endpoint_ = "tcp://" + settings_.advertise + endpoint_.substr(colon);
   }
