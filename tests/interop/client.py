@@ -8,7 +8,6 @@ import os
 import random
 import sys
 import time
-
 import msgpack
 import zmq
 
@@ -29,7 +28,7 @@ def crc32c(data, crc=0):
 
 
 class Refused(Exception):
-    """args: the code and the text of the error."""
+    """The code and the text of an error."""
 
 
 class Client:
@@ -38,6 +37,7 @@ class Client:
         self.context = zmq.Context()
         self.name = f"client/{random.getrandbits(64):016x}"
         self.sockets = {}
+        self.silent = set()  # endpoints that once did not answer
         self.replies = {}  # by request id, until their caller asks for them
 
     def socket(self, endpoint):
@@ -55,11 +55,12 @@ class Client:
         self.socket(endpoint).send_multipart(frames + ([payload] if payload else []))
         return request
 
-    def wait(self, endpoint, request, seconds=10):
+    def wait(self, endpoint, request, seconds=3):
         deadline = time.monotonic() + seconds
         while request not in self.replies:
             left = deadline - time.monotonic()
             if left <= 0 or not self.socket(endpoint).poll(left * 1000):
+                self.silent.add(endpoint)
                 raise Refused(202, f"{endpoint} does not answer")
             frames = self.socket(endpoint).recv_multipart()
             header = msgpack.unpackb(frames[0], raw=False)
@@ -77,7 +78,7 @@ class Client:
             broker = self.brokers[attempt % len(self.brokers)]
             try:
                 self.send(broker, "monitor", kind, body, request=request)
-                return self.wait(broker, request, 3)[0]
+                return self.wait(broker, request)[0]
             except Refused as error:
                 if error.args[0] not in RETRYABLE or attempt == 9:
                     raise
@@ -105,7 +106,7 @@ class Client:
             message = dict(body, offset=offset, crc32c=crc32c(part), last=last)
             waiting.append(self.send(first["endpoint"], to, WRITE, message, part))
             while len(waiting) >= WINDOW or (last and waiting):
-                reply, _ = self.wait(first["endpoint"], waiting.pop(0))
+                reply = self.wait(first["endpoint"], waiting.pop(0))[0]
         if not reply["durable"] or reply["crc32c"] != crc32c(data):
             raise Refused(401, f"block {index} was not stored as it was sent")
         return reply["nodes"]
@@ -133,7 +134,7 @@ class Client:
 
     def read_part(self, members, body):
         why = Refused(200, "no replica is up")
-        for member in sorted(members, key=lambda m: not m["up"]):
+        for member in sorted(members, key=lambda m: (m["endpoint"] in self.silent, not m["up"])):
             try:
                 endpoint, to = member["endpoint"], f"storage/{member['node']}"
                 reply, payload = self.wait(endpoint, self.send(endpoint, to, READ, body))
@@ -145,14 +146,13 @@ class Client:
         raise why
 
     def get(self, remote, local):
-        opened = self.ask(OPEN, {"path": remote})
-        info, layout, crc, done = opened["info"], opened["layout"], 0, 0
+        opened, crc, done = self.ask(OPEN, {"path": remote}), 0, 0
+        info, layout = opened["info"], opened["layout"]
         members = {route["group"]: route["members"] for route in opened["routes"]}
         moved = {o["index"]: o["group"] for o in layout["overrides"]}
         with open(local, "wb") as file:
             if info["object"] == 0:
-                done = file.write(opened["content"])
-                crc = crc32c(opened["content"])
+                done, crc = file.write(opened["content"]), crc32c(opened["content"])
             while done < info["size"]:
                 index, offset = divmod(done, layout["block_bytes"])
                 group = moved.get(index, layout["groups"][index % len(layout["groups"])])

@@ -207,6 +207,7 @@ class Cluster:
         self.names = [f"head-{i + 1}" for i in range(heads)]
         self.names += [f"storage-{i + 1}" for i in range(storages)]
         self.wait_nodes("up", storages)
+        wait_until(lambda: self.status()["health"] == "ok", "a healthy cluster")
         return self
 
     def down(self):
