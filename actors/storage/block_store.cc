@@ -281,7 +281,9 @@ void BlockStore::commit_done(std::vector<WritePtr> writes,
     index_failed_ = true;
     bus_.log(Level::error, "block index failed", {{"error", kept.error().describe()}});
   }
+  uint64_t bytes = 0;
   for (const WritePtr& write : indexed) {
+    bytes += write->extent_bytes;
     if (kept) {
       end(write);
     } else {
@@ -291,7 +293,20 @@ void BlockStore::commit_done(std::vector<WritePtr> writes,
   for (const auto& [number, outcome] : synced) {
     if (Segment* segment = segments_.find(number)) close_if_done(*segment);
   }
+  flush_soon(bytes);
   commit();
+}
+
+// Lost rows cost the next start a scan of the blocks they were about; this bounds it.
+void BlockStore::flush_soon(uint64_t bytes) {
+  unflushed_bytes_ += bytes;
+  if (unflushed_bytes_ >= settings_.flush_bytes) return flush([] {});
+  if (unflushed_bytes_ == 0 || std::exchange(flush_timer_, true)) return;
+  bus_.after(settings_.flush_period, [this, alive = std::weak_ptr<bool>(alive_)] {
+    if (alive.expired()) return;
+    flush_timer_ = false;
+    if (unflushed_bytes_ != 0) flush([] {});
+  });
 }
 
 // Puts the row of a block that is on stable storage into the batch. Its extent is settled then.

@@ -23,7 +23,9 @@ namespace dfs::storage {
 struct BlockStoreSettings {
   std::string directory;
   uint64_t segment_bytes = 1ull << 30;
-  uint64_t capacity_bytes = 0;  // 0: what the file system has
+  uint64_t capacity_bytes = 0;       // 0: what the file system has
+  uint64_t flush_bytes = 256 << 20;  // of blocks; the index is made durable after so many,
+  Duration flush_period = std::chrono::seconds(5);  // or so long after the first
   size_t table_cache_bytes = 8 << 20;
   size_t open_readers_max = 256;
   size_t reads_max = 64;            // buffers of reads under way and of payloads not yet sent
@@ -104,7 +106,8 @@ class BlockStore {
   Result<std::optional<BlockRow>> find(const BlockKey& key) { return find_block(index_, key); }
   Result<ListBlocksReply> list(const ListBlocks& request);
 
-  // Makes the index durable, so that the next start has nothing to scan.
+  // Makes the index durable, so that the next start has nothing to scan. Happens by itself too, by
+  // flush_bytes and flush_period.
   void flush(std::function<void()> done);
   // Asks the file system for its free space, in the background.
   void refresh_space();
@@ -153,6 +156,7 @@ class BlockStore {
   void drop_extent_when_idle(Write& write);
   void end(const WritePtr& write);
   void commit();
+  void flush_soon(uint64_t bytes);
   void commit_done(std::vector<WritePtr> writes, const std::map<uint32_t, Result<void>>& synced);
   Result<void> index_block(Write& write, Batch& batch, std::map<BlockKey, BlockRow>& fresh);
 
@@ -205,6 +209,8 @@ class BlockStore {
   std::vector<WritePtr> written_;  // waiting for a sync
   bool committing_ = false;
   bool creating_ = false;
+  uint64_t unflushed_bytes_ = 0;  // of blocks whose rows may be lost by a crash
+  bool flush_timer_ = false;
   bool index_failed_ = false;    // rows were lost; nothing can be promised any more
   std::set<BlockKey> removing_;  // rows about to go
   std::vector<FreeRange> dead_;  // to be punched

@@ -315,6 +315,7 @@ void BlockStore::removed(const std::vector<std::pair<BlockKey, BlockRow>>& block
 }
 
 void BlockStore::flush(std::function<void()> done) {
+  unflushed_bytes_ = 0;
   run([&index = index_] { (void)index.flush(); }, std::move(done));
 }
 

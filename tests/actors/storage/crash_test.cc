@@ -198,6 +198,22 @@ TEST_SUITE("storage") {
     }
   }
 
+  TEST_CASE("the index is flushed in time, so that a crash leaves little to scan") {
+    for (const bool by_bytes : {true, false}) {
+      BlockStoreSettings settings;
+      settings.directory = "/data";
+      settings.segment_bytes = 16 << 20;
+      settings.flush_bytes = by_bytes ? 1 << 20 : 1 << 30;
+      StoreFixture f(settings);
+      REQUIRE(f.start());
+      for (uint32_t i = 0; i < 8; ++i) REQUIRE(f.put({1, i, 1}, content(i, 500'000)));
+      CHECK((f.table.unsynced() < 6) == by_bytes);
+      f.bus->advance(std::chrono::seconds(6));
+      f.settle();
+      CHECK(f.table.unsynced() == 0);
+    }
+  }
+
   TEST_CASE("a torn header, table or data behind the mark is dropped and its space comes back") {
     const BlockKey key{1, 0, 1};
     const std::string bytes = content(1, 200'000);
