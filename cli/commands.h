@@ -27,7 +27,7 @@ struct GlobalOptions {
   bool quiet = false;
   Duration timeout = std::chrono::seconds(30);
   uint32_t jobs = 4;
-  std::string log_level = "error";
+  std::string log_level = "warn";
 };
 
 // What a command works with: the options, the cluster, and where its results go. One per process.

@@ -119,6 +119,7 @@ int run(int argc, char** argv) {
   }
   dfs::LogSettings log;
   log.levels = context.options.log_level;
+  if (context.options.quiet && settings.source_of("log-level") == "default") log.levels = "error";
   if (auto opened = dfs::open_log(log); !opened) return misuse(context, opened.error().text);
   return context.run();
 }

@@ -302,11 +302,23 @@ first_start() {
     [[ $each == head-* ]] || await_nodes "${each#*-}" || return 1
   done
 }
+
+# Waits, not for ever, until the node that joined last has its share of the groups.
+await_groups() {
+  local tries=60
+  while ((tries-- > 0)); do
+    "$bin/dfsctl" --config "$dir/client.conf" --json cluster status 2>/dev/null |
+      grep -q '"groups":0[,}]' || return 0
+    sleep 0.05
+  done
+  return 0
+}
+
 start_all() {
   if [[ -e $dir/established ]]; then
     start_processes $(all_names) && await_nodes "$storages"
   else
-    first_start
+    first_start && await_groups
   fi
 }
 
