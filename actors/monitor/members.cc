@@ -1,5 +1,7 @@
 #include "actors/monitor/members.h"
 
+#include <algorithm>
+
 namespace dfs {
 
 void Members::begin(Instant now) {
@@ -24,9 +26,9 @@ void Members::joined(NodeId node, Instant now) {
   member.last = Heartbeat();
 }
 
-void Members::excuse(Duration pause) {
-  begun_ += pause;
-  for (auto& [node, member] : members_) member.heard += pause;
+void Members::excuse(Duration pause, Instant now) {
+  begun_ = std::min(begun_ + pause, now);
+  for (auto& [node, member] : members_) member.heard = std::min(member.heard + pause, now);
 }
 
 Duration Members::silence(NodeId node, Instant now) const {

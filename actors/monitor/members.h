@@ -25,8 +25,8 @@ class Members {
   Sign heard(const Heartbeat& heartbeat, Instant now, bool up);
   // The node was just registered.
   void joined(NodeId node, Instant now);
-  // All nodes are excused for a time in which this actor itself did not run.
-  void excuse(Duration pause);
+  // All nodes are excused for a time, up to now, in which this actor itself did not run.
+  void excuse(Duration pause, Instant now);
 
   Duration silence(NodeId node, Instant now) const;
   // The nodes of the map that are up and have been silent for `limit` or longer.

@@ -88,7 +88,7 @@ void Monitor::State::check_nodes() {
   // When this actor itself stood still (a suspended machine, a debugger), heartbeats wait unread in
   // its queues; the silence was ours.
   const Duration late = now - last_check - settings.check_interval;
-  if (late > settings.down_after / 2) members.excuse(late);
+  if (late > settings.down_after / 2) members.excuse(late, now);
   last_check = now;
   if (now >= regroup_again) regroup_soon();
   for (const NodeId node : members.silent(cluster().map(), settings.down_after, now)) {
@@ -160,6 +160,7 @@ void Monitor::State::regroup_now() {
 // One batch after the other until no removed directory is left.
 void Monitor::State::prune_orphans() {
   if (stopping || pruning) return;
+  bus.cancel(std::exchange(prune_timer, 0));
   bool any = false;
   const std::string prefix(1, keys::kOrphan);
   const Result<void> scanned = table.scan(prefix, after_prefix(prefix), [&](auto, auto) {
@@ -171,7 +172,7 @@ void Monitor::State::prune_orphans() {
   propose(PruneOrphans(), [this](Result<Outcome> outcome) {
     pruning = false;
     if (!outcome) return command_failed("PruneOrphans", outcome.error());
-    prune_timer = bus.after(kPruneDelay, [this] { prune_orphans(); });
+    if (!stopping) prune_timer = bus.after(kPruneDelay, [this] { prune_orphans(); });
   });
 }
 

@@ -87,18 +87,19 @@ void Monitor::State::start(std::function<void(Result<void>)> ready) {
 }
 
 void Monitor::State::opened(std::function<void(Result<void>)> ready) {
-  if (cluster().exists()) {
+  const auto begin = [this, ready] {
+    if (stopping) return ready(Error{Code::stopping, "stopped while it started", {}, 0});
     lead();
-    return ready({});
-  }
+    ready({});
+  };
+  if (cluster().exists()) return begin();
   const CreateCluster command = new_cluster(bus, settings);
-  propose(command, [this, command, ready = std::move(ready)](Result<Outcome> outcome) {
+  propose(command, [this, command, ready, begin](Result<Outcome> outcome) {
     if (!outcome) return ready(outcome.error());
     bus.log(
         Level::info, "cluster created",
         {{"cluster", command.cluster}, {"replicas", command.replicas}, {"groups", command.groups}});
-    lead();
-    ready({});
+    begin();
   });
 }
 

@@ -420,12 +420,15 @@ TEST_CASE("when the monitor itself stood still, nobody is to blame") {
   TestMonitor test;
   test.join_all(2);
   test.bus.stall(60s);
+  test.beat(2);  // was waiting in a queue, and is read before the clock is looked at
   test.bus.advance(1s);
   test.settle();
   CHECK(test.state_of(1) == NodeState::up);
+  CHECK(test.state_of(2) == NodeState::up);
   test.nodes[1].beats = test.nodes[2].beats = false;
   test.pass(4s);
   CHECK(test.state_of(1) == NodeState::down);
+  CHECK(test.state_of(2) == NodeState::down);
 }
 
 TEST_CASE("heartbeats of unknown nodes and garbage are ignored, and logged once") {
