@@ -174,8 +174,11 @@ Task<Result<void>> Placement::plan_again() {
   Result<Answer<PlanFile>> answer = co_await asking;
   planning_ = false;
   if (answer) {
+    const bool nothing_since = planned_at_.second == changes_;
     for (GroupRoute& route : answer->message.groups) {
       const GroupId group = route.group;
+      // Asked after the refusal, the monitor still says so: whatever was wrong, the epoch was not.
+      if (nothing_since) stale_.erase(group);
       routes_[group] = std::move(route);
     }
   }

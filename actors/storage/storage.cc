@@ -54,6 +54,8 @@ struct Storage::State {
       store.open(membership.identity().cluster, [this, ready](Result<RecoveryReport> report) {
         if (!report) return ready(report.error());
         log(*report);
+        // A node that was here before serves at once, while it joins again; its receipts name it.
+        uploads.set_node(membership.identity().node);
         is_open = true;
         ready({});
         membership.join();

@@ -286,6 +286,19 @@ TEST_SUITE("client") {
     CHECK(cluster.get() == bytes);
   }
 
+  TEST_CASE("a refused commit with no other group sends its blocks to the same group again") {
+    FakeCluster cluster(1, 1);
+    cluster.refuse_commit = [&](const CommitFile&) -> std::optional<Error> {
+      if (cluster.commits.size() > 1) return std::nullopt;
+      return Error{Code::stale_map, "group 1 has too few copies", {{"group", "1"}}, 0};
+    };
+    const std::string bytes = pattern(2 * kMiB);
+    const Result<TransferReport> report = cluster.put(bytes);
+    REQUIRE_MESSAGE(report.ok(), report.error().text);
+    CHECK(report->blocks_resent == 2);
+    CHECK(cluster.get() == bytes);
+  }
+
   TEST_CASE("a commit that got no answer is repeated with the same request id") {
     FakeCluster cluster;
     REQUIRE(cluster.run(cluster.client.stat("/")).ok());  // the broker is there

@@ -47,6 +47,22 @@ TEST_SUITE("storage") {
     CHECK_FALSE(node.has_block());
   }
 
+  TEST_CASE("a node that has not joined again yet signs its receipts with its number") {
+    Node node;
+    node.actor.reset();
+    node.disk.restart();
+    StorageSettings settings;
+    settings.directory = "/data";
+    node.actor = std::make_unique<Storage>(node.bus, node.disk, node.table, settings);
+    node.actor->start([](const Result<void>& ready) { CHECK(ready); });
+    node.step();
+    const std::string bytes = content(12, 5000);
+    const auto write = node.write(bytes, 0);
+    node.step();
+    REQUIRE(node.written(write));
+    CHECK(node.written(write)->nodes == std::vector<NodeId>{1});
+  }
+
   TEST_CASE("parts out of order are invalid and the block starts again") {
     Node node;
     const std::string bytes = content(14, 3 * kPartBytes);
