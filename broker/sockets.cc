@@ -95,6 +95,10 @@ zmq::socket_t watch_connection(zmq::context_t& context, zmq::socket_t& socket) {
   return watcher;
 }
 
+void stop_watching(zmq::socket_t& socket) {
+  if (socket) (void)zmq_socket_monitor(socket.handle(), nullptr, 0);
+}
+
 bool connection_broke(zmq::socket_t& watcher) {
   bool broke = false;
   zmq::message_t frame;

@@ -22,8 +22,10 @@ std::string bound_endpoint(const zmq::socket_t& socket);
 // "inproc://NAME-<number>", never the same twice in a process.
 std::string unique_inproc(const std::string& name);
 
-// Watches a connecting socket. Own thread only, like the socket.
+// Watches a connecting socket. Own thread only, like the socket. Call stop_watching(socket) before
+// the watcher is closed: libzmq's I/O thread would wait for ever to tell a watcher that is gone.
 zmq::socket_t watch_connection(zmq::context_t& context, zmq::socket_t& socket);
+void stop_watching(zmq::socket_t& socket);
 // Reads what the watcher saw. True when the connection broke or could not be made.
 bool connection_broke(zmq::socket_t& watcher);
 

@@ -13,6 +13,7 @@
 #include "broker/echo_filter.h"
 #include "broker/frames.h"
 #include "broker/pool.h"
+#include "broker/sockets.h"
 #include "broker/timers.h"
 
 namespace dfs {
@@ -49,6 +50,7 @@ class ZmqBus : public Bus {
  private:
   // A link to an endpoint: a DEALER of its own, so that its end is seen and its queue is its own.
   struct Connection {
+    ~Connection() { stop_watching(dealer); }
     Link link;
     zmq::socket_t dealer;
     zmq::socket_t watcher;
