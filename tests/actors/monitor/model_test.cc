@@ -118,6 +118,9 @@ void compare(TestMachine& machine, const Model& model) {
       continue;
     }
     ++directories;
+    Rows rows(*machine.table);
+    const auto inode = rows.require<InodeRow>(keys::inode(info->ino));
+    REQUIRE(inode->parent == machine.stat(path == "/" ? path : Model::parent(path))->ino);
     std::vector<std::string> names;
     uint64_t subdirectories = 0;
     for (const std::string& child : model.children(path)) {
