@@ -154,7 +154,7 @@ pid_of() {
   local pid
   pid=$(cat "$dir/run/$1.pid" 2>/dev/null) || return 1
   [[ $pid =~ ^[0-9]+$ ]] || return 1
-  tr '\0' '\n' <"/proc/$pid/cmdline" 2>/dev/null | grep -qxF -- "$dir/conf/$1.conf" || return 1
+  cat "/proc/$pid/cmdline" 2>/dev/null | tr '\0' '\n' | grep -qxF -- "$dir/conf/$1.conf" || return 1
   # A zombie has ended.
   [[ $(state_of_pid "$pid") != Z ]] || return 1
   echo "$pid"
