@@ -169,7 +169,7 @@ Result<std::string> checksum_of(Context& context, const ChecksumOptions& options
   auto sink = std::make_shared<DigestSink>(options.kind());
   TransferOptions transfer;
   transfer.jobs = context.options.jobs;
-  transfer.deadline = std::max<Duration>(transfer.deadline, context.options.timeout);
+  transfer.deadline = context.options.timeout;
   ProgressLine progress("checksum " + printable(path), !context.options.quiet && !context.json());
   transfer.progress = [&](const Progress& now) { progress.show(now.done_bytes, now.total_bytes); };
   auto report = context.session().get(path, sink, transfer);

@@ -176,7 +176,7 @@ void Mover::report_tree(const std::string& tree, Duration elapsed) {
 TransferOptions transfer_options(const Context& context) {
   TransferOptions options;
   options.jobs = context.options.jobs;
-  options.deadline = std::max<Duration>(options.deadline, context.options.timeout);
+  options.deadline = context.options.timeout;
   return options;
 }
 

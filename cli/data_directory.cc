@@ -40,8 +40,8 @@ Result<DataDirectory> open_data_directory(const std::string& path, const std::st
   if (auto good = check_role(*data.disk, path, role); !good) return about(path, good.error(), "");
   RocksTableSettings settings;
   settings.directory = path + "/table";
-  // The monitor replays its own log. A storage node could scan its segments for what its table lost,
-  // but with a write-ahead log a killed process loses no rows and starts at once.
+  // The monitor replays its own log. A storage node could scan its segments for what its table
+  // lost, but with a write-ahead log a killed process loses no rows and starts at once.
   settings.write_ahead_log = role == "storage";
   auto table = open_rocks_table(settings);
   if (!table) return about(path, table.error(), "");

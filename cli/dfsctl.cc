@@ -72,7 +72,8 @@ void add_settings(dfs::Settings& settings, dfs::cli::GlobalOptions& options) {
   settings.add("broker", options.brokers, "request endpoints of the brokers, any of which will do");
   settings.add("json", options.json, "results as one JSON object per line");
   settings.add("quiet", options.quiet, "no progress, warnings and closing lines");
-  settings.add_duration("timeout", options.timeout, "longest time to wait for an answer");
+  settings.add_duration("timeout", options.timeout,
+                        "longest time to wait for an answer, or for a transfer to move");
   settings.add("jobs", options.jobs, "blocks or files to move at once, 1 to 64");
   settings.add("log-level", options.log_level, "what the client reports on stderr");
 }

@@ -23,7 +23,7 @@ Names are head-1 … and storage-1 …
   --heads 1|3        default 1; with 3, head-1 hosts the monitor, the others are brokers
   --storages N       default 4
   --replicas R       copies of each block, default 2 (1 with a single storage)
-  --port P|auto      first port; default auto. Counting from P, each head takes three, each storage one
+  --port P|auto      first port, default auto; each head takes three, then each storage one
   --preset NAME      which build to run: build/NAME/bin, default release
   --bin DIR          or the directory of dfsd and dfsctl itself
   --config FILE      further settings for every process, or below [head], [broker], [storage] lines
@@ -56,8 +56,8 @@ esac
 name=
 case $command in
   start | stop | kill | freeze | thaw)
-    [[ ${1:-} == head-* || ${1:-} == storage-* ]] || misuse "$command needs a name such as storage-1"
-    name=$1
+    name=${1:-}
+    [[ $name == head-* || $name == storage-* ]] || misuse "$command needs a name such as storage-1"
     shift
     ;;
 esac
@@ -348,8 +348,9 @@ PYTHON
 
 up() {
   [[ -n $bin ]] || bin=$root/build/release/bin
-  bin=$(cd "$bin" 2>/dev/null && pwd) || fail "no programs in $bin; build first: cmake --preset release && cmake --build --preset release"
-  [[ -x $bin/dfsd ]] || fail "no dfsd in $bin; build first: cmake --preset release && cmake --build --preset release"
+  local advice="build first: cmake --preset release && cmake --build --preset release"
+  [[ -x $bin/dfsd && -x $bin/dfsctl ]] || fail "no dfsd and dfsctl in $bin; $advice"
+  bin=$(cd "$bin" && pwd)
   [[ -z $extras ]] || cp "$extras" "$dir/extra.conf"
 
   local attempt
@@ -381,7 +382,7 @@ up() {
 report() {
   touch "$dir/established"
   cat <<TEXT
-cluster in $dir: $heads head(s), $storages storage node(s), $replicas copies
+cluster in $dir: heads $heads, storage nodes $storages, copies of each block $replicas
   export DFS_CONFIG=$dir/client.conf PATH=$bin:\$PATH
   dfsctl cluster status
 TEXT
@@ -411,11 +412,11 @@ flock -w 60 9 || fail "another local_cluster.sh works on $dir"
 asked_heads=$heads asked_storages=$storages asked_replicas=$replicas
 if [[ -f $dir/cluster.env ]]; then
   load
-  # More storages may join a cluster later; its heads and copies are settled.
+  # What was decided when the cluster began stays.
   if [[ $command == up ]]; then
     [[ -z $asked_heads || $asked_heads == "$heads" ]] || fail "the cluster in $dir has $heads heads"
     [[ -z $asked_storages || $asked_storages == "$storages" ]] ||
-      fail "the cluster in $dir has $storages storages; take another --dir, or remove it: $0 down --purge --dir $dir"
+      fail "the cluster in $dir has $storages storages; take another --dir, or down --purge first"
     [[ -z $asked_replicas || $asked_replicas == "$replicas" ]] ||
       fail "the cluster in $dir keeps $replicas copies"
   fi

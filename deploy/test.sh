@@ -33,7 +33,7 @@ passed=0 failed=0
 count() { # STEP PASSED FAILED STATUS SECONDS
   local note=ok
   local good=$2 bad=$3
-  # A step that dies has failed, whatever it had counted until then; so has one that counted nothing.
+  # A step that dies has failed, whatever it had counted; so has one that counted nothing.
   if (($4 != 0 && bad == 0)); then bad=1; fi
   if ((good == 0 && bad == 0)); then bad=1; fi
   ((bad == 0)) || note="FAILED, see $logs/$1.log"
@@ -57,7 +57,8 @@ units() {
   local step=$1 begun=$SECONDS status=0 line good bad
   shift
   "$@" >"$logs/$step.log" 2>&1 </dev/null || status=$?
-  line=$(grep -a '^\[doctest\] test cases:' "$logs/$step.log" | tail -n 1 | sed 's/\x1b\[[0-9;]*m//g')
+  line=$(sed 's/\x1b\[[0-9;]*m//g' "$logs/$step.log" | grep -a '^\[doctest\] test cases:' |
+    tail -n 1)
   good=$(grep -oE '[0-9]+ passed' <<<"$line" | grep -oE '[0-9]+' || echo 0)
   bad=$(grep -oE '[0-9]+ failed' <<<"$line" | grep -oE '[0-9]+' || echo 0)
   count "$step" "$good" "$bad" "$status" $((SECONDS - begun))
@@ -115,7 +116,8 @@ lines system "${system[@]}"
 
 if [[ $mode != quick ]]; then
   if build asan dfs_tests dfs_sim; then
-    export ASAN_OPTIONS=detect_stack_use_after_return=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+    export ASAN_OPTIONS=detect_stack_use_after_return=1
+    export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
     units unit-asan "$root/build/asan/bin/dfs_tests"
     seeds simulator-asan "$root/build/asan/bin/dfs_sim" 1 5
   fi
