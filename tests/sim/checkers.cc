@@ -189,6 +189,30 @@ Task<void> Checkers::check_content(std::string path, Content content) {
   findings_.bytes_read += content.size;
 }
 
+void Checkers::check_counter(const Counter& counter) {
+  (void)drive(ask_counter(&counter), "asking for the counter");
+}
+
+Task<void> Checkers::ask_counter(const Counter* counter) {
+  Task<Result<InodeInfo>> asking = Cluster::client(cluster_.checker()).stat(counter->path);
+  Result<InodeInfo> info = co_await asking;
+  const auto& acknowledged = counter->acknowledged;
+  const uint64_t version = info ? info->version : 0;
+  if (!info && info.code() != Code::not_found) {
+    findings_.fault("stat of " + counter->path + ": " + info.error().describe());
+  }
+  if (version < acknowledged.size() || version > acknowledged.size() + counter->unknown ||
+      (!acknowledged.empty() && version < acknowledged.rbegin()->first)) {
+    findings_.fault(counter->path + " is at version " + std::to_string(version) + " after " +
+                    std::to_string(acknowledged.size()) + " acknowledged updates and " +
+                    std::to_string(counter->unknown) + " of unknown outcome");
+  }
+  const auto last = acknowledged.find(version);
+  if (last == acknowledged.end() || !findings_.good()) co_return;
+  Task<void> checking = check_content(counter->path, last->second);
+  co_await checking;
+}
+
 // ---- copies
 
 void Checkers::check_copies() {

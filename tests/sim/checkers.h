@@ -20,6 +20,8 @@ class Checkers {
   // Compares all below the worker's home with its model: names, kinds, link counts, sizes,
   // versions, every byte; what is of unknown outcome is wholly there or not at all.
   void check_files(Worker& worker);
+  // The counter's version is what its acknowledged updates, and perhaps unknown ones, make of it.
+  void check_counter(const Counter& counter);
   // Every block of every file is on as many distinct nodes as was promised, with its checksum.
   // Call it after check_files() of all workers.
   void check_copies();
@@ -39,6 +41,7 @@ class Checkers {
   bool drive(Task<void> flow, const char* what);
   Task<void> ask_health(bool* healthy, std::string* why);
   Task<void> walk(std::string directory, Infos* infos);
+  Task<void> ask_counter(const Counter* counter);
   Task<void> check_content(std::string path, Content content);
   Task<void> ask_holders(Holders* holders);
   Task<void> check_copies_of(Checked file, const Holders* holders);

@@ -114,8 +114,9 @@ std::string Cluster::revive() {
     if (!process->running()) continue;
     const Error* const failure = process->failure();
     if (failure == nullptr) continue;
-    if (!is_retryable(failure->code))
-      return process->name() + " cannot start: " + failure->describe();
+    const bool may_pass = is_retryable(failure->code) || failure->code == Code::io_error ||
+                          failure->code == Code::no_space;
+    if (!may_pass) return process->name() + " cannot start: " + failure->describe();
     process->kill(Crash::process);
     process->start();
   }

@@ -6,6 +6,10 @@ namespace dfs::sim {
 
 using std::chrono::milliseconds;
 
+namespace {
+constexpr uint64_t kDiskBytes = 1ull << 40;
+}  // namespace
+
 Nemesis::Nemesis(World& world, Cluster& cluster, const Options& options, Random random)
     : world_(world), cluster_(cluster), options_(options), random_(random) {
   const auto add = [this](bool on, Harm harm) {
@@ -20,6 +24,9 @@ Nemesis::Nemesis(World& world, Cluster& cluster, const Options& options, Random 
   add(options.break_connections, [this] { world_.network().break_connections(victim()); });
   add(options.jump_clocks, [this] { jump_clock(); });
   add(options.stop_orderly, [this] { stop(); });
+  add(options.fill_disks, [this] { fill_disk(); });
+  add(options.break_disks, [this] { break_disk(); });
+  add(options.slow_disks, [this] { slow_disk(); });
 }
 
 void Nemesis::begin() {
@@ -122,6 +129,43 @@ void Nemesis::jump_clock() {
   victim().wall_skew_ms += jump;
 }
 
+Process& Nemesis::disk_victim() {
+  const uint64_t number = random_.below(cluster_.storages().size() + 1);
+  return number == cluster_.storages().size() ? cluster_.monitor() : *cluster_.storages()[number];
+}
+
+void Nemesis::fill_disk() {
+  SimDisk& disk = disk_victim().disk();
+  disk.capacity_bytes = disk.used_bytes() + random_.below(4 << 20);
+  world_.after(random_.between(milliseconds(10), milliseconds(5000)),
+               [&disk] { disk.capacity_bytes = kDiskBytes; });
+}
+
+void Nemesis::break_disk() {
+  Process& process = disk_victim();
+  auto random = std::make_shared<Random>(random_.fork());
+  const double odds = random_.chance(0.5) ? 1 : random_.unit();
+  process.disk().fault = [random, odds](SimDisk::Operation,
+                                        const std::string& path) -> Result<void> {
+    if (!random->chance(odds)) return {};
+    return {Code::io_error, "input/output error at " + path};
+  };
+  // After that, an operator looks after the disk and starts the process again.
+  world_.after(random_.between(milliseconds(1), milliseconds(2000)), [this, &process] {
+    if (!active_) return;
+    process.disk().fault = nullptr;
+    process.kill(options_.crash_machines && random_.chance(0.5) ? Crash::machine : Crash::process);
+    start_again(process);
+  });
+}
+
+void Nemesis::slow_disk() {
+  SimDisk& disk = disk_victim().disk();
+  disk.slow_factor = static_cast<double>(random_.between(5, 200));
+  world_.after(random_.between(milliseconds(10), milliseconds(6000)),
+               [&disk] { disk.slow_factor = 1; });
+}
+
 void Nemesis::end() {
   active_ = false;
   const NetworkOptions fair;
@@ -131,6 +175,13 @@ void Nemesis::end() {
   for (const auto& process : world_.processes()) {
     process->thaw();
     process->spare();
+    SimDisk& disk = process->disk();
+    disk.capacity_bytes = kDiskBytes;
+    disk.slow_factor = 1;
+    if (disk.fault) {
+      disk.fault = nullptr;
+      process->kill(Crash::process);  // it may have given up on its files
+    }
   }
   cluster_.start_all();
 }

@@ -28,6 +28,10 @@ class Nemesis {
   void freeze();
   void partition();
   void jump_clock();
+  void fill_disk();
+  void break_disk();
+  void slow_disk();
+  Process& disk_victim();  // a storage node or the monitor
   void start_again(Process& process);
 
   World& world_;

@@ -15,7 +15,7 @@ Options draw_options(uint64_t seed) {
   options.clients = static_cast<uint32_t>(random.between(1, 4));
   options.monitor_apart = random.chance(0.5);
   options.segment_bytes = (4ull << random.between(0, 5)) << 20;
-  options.operations = static_cast<uint32_t>(random.between(20, 60));
+  options.operations = static_cast<uint32_t>(random.between(30, 150));
   options.file_bytes_max = (1ull << random.between(0, 2)) << 20;
   options.request_deadline = milliseconds(random.between(3000, 15000));
   options.pause_max = milliseconds(random.between(1, 300));
@@ -41,14 +41,17 @@ Options draw_options(uint64_t seed) {
   options.break_connections = sometimes(0.4);
   options.jump_clocks = sometimes(0.3);
   options.stop_orderly = sometimes(0.3);
+  options.fill_disks = sometimes(0.25);
+  options.break_disks = sometimes(0.25);
+  options.slow_disks = sometimes(0.25);
   return options;
 }
 
 bool Options::faulty() const {
   return kill_storages || kill_monitor || kill_brokers || kill_clients || freeze || partition ||
-         break_connections || stop_orderly || network.slow_probability > 0 ||
-         network.break_probability > 0 || network.drop_probability > 0 ||
-         network.duplicate_probability > 0 || network.news_loss > 0;
+         break_connections || stop_orderly || fill_disks || break_disks || slow_disks ||
+         network.slow_probability > 0 || network.break_probability > 0 ||
+         network.drop_probability > 0 || network.duplicate_probability > 0 || network.news_loss > 0;
 }
 
 std::string Options::describe() const {
@@ -74,6 +77,9 @@ std::string Options::describe() const {
   add(break_connections, "break-connections");
   add(jump_clocks, "jump-clocks");
   add(stop_orderly, "stop-orderly");
+  add(fill_disks, "fill-disks");
+  add(break_disks, "break-disks");
+  add(slow_disks, "slow-disks");
   add(!faulty(), "none");
   return text;
 }

@@ -45,6 +45,9 @@ struct Options {
   bool break_connections = false;
   bool jump_clocks = false;
   bool stop_orderly = false;
+  bool fill_disks = false;
+  bool break_disks = false;  // input/output errors; whoever saw one is restarted afterwards
+  bool slow_disks = false;
 
   bool faulty() const;
   std::string describe() const;

@@ -91,8 +91,9 @@ Result<void> SimBus::run(std::function<void()> work, std::function<void()> done)
   const PoolTiming& timing = world_.pool_timing();
   const Duration longest =
       random_.chance(timing.slow_probability) ? timing.slow_max : timing.usual_max;
+  const auto slow = static_cast<int64_t>(process_.disk().slow_factor);
   const auto worker = std::min_element(workers_.begin(), workers_.end());
-  *worker = std::max(*worker, world_.now()) + random_.between(timing.quick, longest);
+  *worker = std::max(*worker, world_.now()) + random_.between(timing.quick, longest) * slow;
   world_.after(*worker - world_.now(), &process_, [this, job] { execute(job); });
   return {};
 }

@@ -29,8 +29,8 @@ class Simulation {
     world_.pool_timing() = options_.pool;
     for (Process* client : cluster_.clients()) {
       const std::string home = "/home of " + client->name();
-      workers_.push_back(
-          std::make_unique<Worker>(*client, home, options_, world_.random().fork(), findings_));
+      workers_.push_back(std::make_unique<Worker>(*client, home, options_, world_.random().fork(),
+                                                  counter_, findings_));
     }
   }
 
@@ -67,6 +67,8 @@ class Simulation {
 
     // Liveness: when nothing fails any more, everything must soon be well.
     nemesis_.end();
+    world_.run_for(seconds(3));  // who was asked to stop still does so
+    cluster_.start_all();
     if (!checkers_.wait_until_healthy(seconds(60))) return false;
     if (!work(seconds(300))) return false;
     for (const auto& worker : workers_) {
@@ -101,12 +103,14 @@ class Simulation {
       checkers_.check_files(*worker);
       if (!findings_.good()) return;
     }
+    checkers_.check_counter(counter_);
     checkers_.check_copies();
     checkers_.check_limits();
   }
 
   const Options options_;
   Findings findings_;
+  Counter counter_;
   World world_;
   Cluster cluster_;
   Nemesis nemesis_;

@@ -42,10 +42,11 @@ bool is_refusal(Code code) {
 }  // namespace
 
 Worker::Worker(Process& process, std::string home, const Options& options, Random random,
-               Findings& findings)
+               Counter& counter, Findings& findings)
     : process_(process),
       options_(options),
       random_(random),
+      counter_(counter),
       findings_(findings),
       model_(std::move(home)) {}
 
@@ -63,6 +64,7 @@ void Worker::begin() {
 
 void Worker::abandon() {
   busy_ = false;
+  if (std::exchange(counting_, false)) ++counter_.unknown;
   if (!under_way_) return;
   ++findings_.unknown;
   model_.leave_unknown(std::move(*under_way_));
@@ -240,6 +242,7 @@ Task<void> Worker::operate(Client* client) {
     }
     if (dice < 95 && any) return remove(client, file, false, Code::ok);
     if (dice < 96) return remove(client, fresh_path(), random_.chance(0.5), Code::not_found);
+    if (dice < 98) return count(client);
     if (some) {
       const bool recursive = random_.chance(0.5);
       const bool refused = !recursive && !model_.children(directory).empty();
@@ -375,6 +378,33 @@ Task<void> Worker::remove(Client* client, std::string path, bool recursive, Code
   Task<Result<RemoveReply>> removing = client->remove(path, recursive);
   Result<RemoveReply> removed = co_await removing;
   (void)settle(removed, expected);
+}
+
+Task<void> Worker::count(Client* client) {
+  Task<Result<InodeInfo>> asking = client->stat(counter_.path);
+  Result<InodeInfo> info = co_await asking;
+  const bool first = info.code() == Code::not_found;
+  if (!first && !settle_read(info, "stat of " + counter_.path)) co_return;
+
+  const Content content{random_.next(), random_.below(2 * kInlineBytesMax)};
+  TransferOptions transfer = some_transfer();
+  transfer.expected_version = first ? 0 : info->version;
+  counting_ = true;
+  Task<Result<TransferReport>> putting =
+      client->put(make_source(content, false), counter_.path, transfer);
+  Result<TransferReport> put = co_await putting;
+  counting_ = false;
+  if (put) {
+    const uint64_t version = put->info.version;
+    if (version != transfer.expected_version + 1 ||
+        !counter_.acknowledged.emplace(version, content).second) {
+      fault("an update of " + counter_.path + " was lost: two made version " +
+            std::to_string(version));
+    }
+  } else if (put.code() != Code::conflict && put.code() != Code::exists) {
+    ++counter_.unknown;
+    (void)settle_read(put, "update of " + counter_.path);
+  }
 }
 
 }  // namespace dfs::sim

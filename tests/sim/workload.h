@@ -29,11 +29,19 @@ struct Findings {
   void fault(std::string what) { faults.push_back(std::move(what)); }
 };
 
+// A file that all clients overwrite, each time only if it still is as they last saw it. Every
+// success must have a version of its own: two of the same would be a lost update.
+struct Counter {
+  std::string path = "/counter";
+  std::map<uint64_t, Content> acknowledged;  // by version
+  uint64_t unknown = 0;
+};
+
 // Drives the client of one process. It is the only one that changes anything below its home.
 class Worker {
  public:
   Worker(Process& process, std::string home, const Options& options, Random random,
-         Findings& findings);
+         Counter& counter, Findings& findings);
 
   // Gives it so many operations to do, one after the other.
   void assign(uint32_t operations) { left_ += operations; }
@@ -60,6 +68,7 @@ class Worker {
   Task<void> make_dir(Client* client, std::string path, bool parents, Code expected);
   Task<void> rename(Client* client, std::string from, std::string to, bool replace, Code expected);
   Task<void> remove(Client* client, std::string path, bool recursive, Code expected);
+  Task<void> count(Client* client);
 
   // Compares an outcome with what was expected. True when the change took effect.
   template <class T>
@@ -76,8 +85,10 @@ class Worker {
   Process& process_;
   const Options& options_;
   Random random_;
+  Counter& counter_;
   Findings& findings_;
   Model model_;
+  bool counting_ = false;  // an overwrite of the counter is under way
   std::optional<Change> under_way_;
   uint64_t incarnation_ = 0;  // of the client that is at work
   uint32_t left_ = 0;
