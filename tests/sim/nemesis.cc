@@ -31,7 +31,12 @@ Nemesis::Nemesis(World& world, Cluster& cluster, const Options& options, Random 
 
 void Nemesis::begin() {
   active_ = true;
-  if (!kinds_.empty()) schedule();
+  if (options_.lose_one_storage) {
+    world_.after(random_.between(Duration(0), options_.pause_max * options_.operations / 2),
+                 [this] { lose_one_storage(); });
+  } else if (!kinds_.empty()) {
+    schedule();
+  }
 }
 
 void Nemesis::schedule() {
@@ -127,6 +132,20 @@ void Nemesis::partition() {
 void Nemesis::jump_clock() {
   const auto jump = static_cast<int64_t>(random_.below(200'000)) - 100'000;
   victim().wall_skew_ms += jump;
+}
+
+void Nemesis::lose_one_storage() {
+  if (!active_) return;
+  ++harms_;
+  Process& victim = *random_.pick(cluster_.storages());
+  switch (random_.below(3)) {
+    case 0:
+      return victim.freeze();
+    case 1:
+      return victim.kill(Crash::process);
+    default:
+      return victim.kill(Crash::machine);
+  }
 }
 
 Process& Nemesis::disk_victim() {

@@ -44,7 +44,14 @@ Options draw_options(uint64_t seed) {
   options.fill_disks = sometimes(0.25);
   options.break_disks = sometimes(0.25);
   options.slow_disks = sometimes(0.25);
+  if (fair && random.chance(0.6)) lose_one(options);
   return options;
+}
+
+void lose_one(Options& options) {
+  options.lose_one_storage = true;
+  options.replicas = std::max(options.replicas, 2u);
+  options.storages = std::max(options.storages, options.replicas + 1);
 }
 
 bool Options::faulty() const {
@@ -80,7 +87,8 @@ std::string Options::describe() const {
   add(fill_disks, "fill-disks");
   add(break_disks, "break-disks");
   add(slow_disks, "slow-disks");
-  add(!faulty(), "none");
+  add(lose_one_storage, "one-storage-lost");
+  add(!faulty() && !lose_one_storage, "none");
   return text;
 }
 

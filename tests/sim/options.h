@@ -49,10 +49,16 @@ struct Options {
   bool break_disks = false;  // input/output errors; whoever saw one is restarted afterwards
   bool slow_disks = false;
 
+  // Nothing else happens than that one of the storage nodes dies or freezes and stays so. No client
+  // may get an error for that, nor wait for longer than this without progress.
+  bool lose_one_storage = false;
+  Duration stall_max = std::chrono::seconds(3);
+
   bool faulty() const;
   std::string describe() const;
 };
 
 Options draw_options(uint64_t seed);
+void lose_one(Options& options);  // sets lose_one_storage and makes it survivable
 
 }  // namespace dfs::sim

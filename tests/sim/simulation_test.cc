@@ -34,6 +34,20 @@ TEST_SUITE("sim") {
     CHECK(report.findings.blocks_checked > 0);
   }
 
+  TEST_CASE("one storage node lost is no error and no long wait for anybody") {
+    for (uint64_t seed = 1; seed <= 12; ++seed) {
+      Options options;
+      options.seed = seed;
+      options.storages = static_cast<uint32_t>(3 + seed % 3);
+      lose_one(options);
+      CAPTURE(seed);
+      const Report report = simulate(options);
+      for (const std::string& fault : report.findings.faults) FAIL_CHECK(fault);
+      CHECK(report.harms == 1);
+      CHECK(report.findings.unknown == 0);
+    }
+  }
+
   TEST_CASE("a cluster keeps its promises through everything that goes wrong") {
     for (const uint64_t seed : {1, 2, 3}) check_seed(seed);
   }

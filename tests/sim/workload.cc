@@ -139,6 +139,13 @@ bool Worker::settle_read(const Result<T>& result, const std::string& what) {
   return false;
 }
 
+void Worker::check_stall(const TransferReport& report, const std::string& what) {
+  if (!strict || report.longest_stall <= options_.stall_max) return;
+  fault(what + " stood still for " +
+        std::to_string(std::chrono::duration_cast<milliseconds>(report.longest_stall).count()) +
+        " ms");
+}
+
 std::string Worker::fresh_name() {
   const std::string number = std::to_string(++names_);
   switch (random_.below(8)) {
@@ -270,6 +277,7 @@ Task<void> Worker::put(Client* client, std::string path, uint64_t expected_versi
   Task<Result<TransferReport>> putting = client->put(make_source(content, stream), path, transfer);
   Result<TransferReport> put = co_await putting;
   if (!settle(put, expected)) co_return;
+  check_stall(*put, "put of " + path);
 
   findings_.bytes_written += content.size;
   Entry& now = model_.tree().at(path);
@@ -296,6 +304,7 @@ Task<void> Worker::get(Client* client, std::string path) {
   if (!verdict->fault.empty()) fault("get of " + path + ": " + verdict->fault);
   if (!settle_read(got, "get of " + path)) co_return;
   findings_.bytes_read += entry.content.size;
+  check_stall(*got, "get of " + path);
   if (!verdict->finished) fault("get of " + path + " succeeded without finishing its file");
   if (got->info.size != entry.content.size ||
       (entry.version != 0 && got->info.version != entry.version)) {

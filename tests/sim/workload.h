@@ -76,6 +76,7 @@ class Worker {
   template <class T>
   bool settle_read(const Result<T>& result, const std::string& what);
   void fault(const std::string& what);
+  void check_stall(const TransferReport& report, const std::string& what);
 
   std::string fresh_name();
   std::string fresh_path();  // in some directory that is there
