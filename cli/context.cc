@@ -113,9 +113,12 @@ void Context::print(std::string_view line) {
 
 void Context::summary(std::string_view line, bool stdout_is_data) {
   if (options.quiet) return;
+  {
+    const std::scoped_lock lock(output_mutex());
+    clear_progress_line();
+  }
   if (!stdout_is_data) return print(line);
   const std::scoped_lock lock(output_mutex());
-  clear_progress_line();
   std::cerr << line << std::endl;
 }
 

@@ -105,7 +105,7 @@ std::string human_bytes(uint64_t bytes) {
   static constexpr std::array<const char*, 6> kUnits = {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
   double value = static_cast<double>(bytes) / 1024;
   size_t unit = 0;
-  while (value >= 1023.5 && unit + 1 < kUnits.size()) {
+  while (value >= 999.5 && unit + 1 < kUnits.size()) {
     value /= 1024;
     ++unit;
   }
@@ -244,36 +244,47 @@ std::string bar(double share, size_t columns) {
   return out;
 }
 
+std::string padded(const std::string& text, size_t columns) {
+  return std::string(columns - std::min(columns, columns_of(text)), ' ') + text;
+}
+
+// Whole seconds are all one can tell of the future.
+std::string time_left(uint64_t bytes, uint64_t bytes_per_second) {
+  const uint64_t seconds = std::min<uint64_t>(bytes / bytes_per_second + 1, 100 * 86400);
+  if (seconds < 100) return std::to_string(seconds) + " s left";
+  return human_duration(std::chrono::seconds(seconds)) + " left";
+}
+
 }  // namespace
 
 std::string progress_text(const ProgressView& view, size_t columns) {
+  constexpr size_t kLabelMin = 16, kBarMin = 8, kBarMax = 30, kGap = 2;
   const auto rate = static_cast<uint64_t>(std::max(view.bytes_per_second, 0.0));
-  const std::string speed = human_bytes(rate) + "/s";
-  std::string tail;
-  double share = 0;
   const bool known = view.total_bytes != UINT64_MAX;
-  if (known) {
-    share = view.total_bytes == 0 ? 1.0
-                                  : std::min(1.0, static_cast<double>(view.done_bytes) /
-                                                      static_cast<double>(view.total_bytes));
-    tail = formatted("%3.0f%%  ", std::floor(share * 100)) + human_bytes(view.done_bytes) + " of " +
-           human_bytes(view.total_bytes) + "  " + speed;
-    if (rate > 0 && view.done_bytes < view.total_bytes) {
-      const uint64_t left = (view.total_bytes - view.done_bytes) / rate;
-      tail += "  " + human_duration(std::chrono::seconds(std::min<uint64_t>(left, 8640000)));
-      tail += " left";
-    }
-  } else {
-    tail = human_bytes(view.done_bytes) + "  " + speed;
+  const uint64_t done = std::min(view.done_bytes, view.total_bytes);
+  double share = 1;
+  if (known && view.total_bytes != 0) {
+    share = static_cast<double>(done) / static_cast<double>(view.total_bytes);
   }
-  const size_t tail_columns = columns_of(tail) + 2;
-  if (columns <= tail_columns + 8) return shortened(tail, columns);
-  size_t room = columns - tail_columns;
-  const size_t bar_columns = known && room >= 30 ? 20 : 0;
-  if (bar_columns != 0) room -= bar_columns + 2;
-  std::string line = shortened(view.label, room) + "  ";
-  if (bar_columns != 0) line += bar(share, bar_columns) + "  ";
-  return line + tail;
+  // Fixed widths, so that the line stands still.
+  std::string tail = known ? formatted("%3.0f%%  ", std::floor(share * 100)) : "";
+  tail += padded(human_bytes(done), 8);
+  if (known) tail += " of " + human_bytes(view.total_bytes);
+  tail += "  " + padded(human_bytes(rate) + "/s", 10);
+  if (known) {
+    const bool moving = rate > 0 && done < view.total_bytes;
+    tail += "  " + padded(moving ? time_left(view.total_bytes - done, rate) : "", 9);
+  }
+  if (columns <= columns_of(tail) + kGap + kBarMin) return shortened(tail, columns);
+  size_t room = columns - columns_of(tail) - kGap;
+  std::string middle;
+  const size_t label = std::min(columns_of(view.label), std::max(kLabelMin, room / 2));
+  if (known && room >= label + kGap + kBarMin) {
+    const size_t width = std::min(kBarMax, room - label - kGap);
+    middle = bar(share, width) + "  ";
+    room -= width + kGap;
+  }
+  return shortened(view.label, room) + "  " + middle + tail;
 }
 
 Instant steady_now() {
@@ -281,12 +292,12 @@ Instant steady_now() {
 }
 
 ProgressLine::ProgressLine(std::string label, bool enabled)
-    : enabled_(enabled && isatty(STDERR_FILENO) != 0), begun_(steady_now()), shown_(begun_) {
+    : enabled_(enabled && isatty(STDERR_FILENO) != 0), shown_(steady_now()) {
   view_.label = std::move(label);
 }
 
 ProgressLine::~ProgressLine() {
-  if (drawn_) std::fputs("\r\x1b[K", stderr);
+  if (drawn_ != 0) std::fputs("\r\x1b[K", stderr);
 }
 
 void ProgressLine::show(uint64_t done_bytes, uint64_t total_bytes) {
@@ -296,14 +307,15 @@ void ProgressLine::show(uint64_t done_bytes, uint64_t total_bytes) {
   if (passed < 0.1) return;
   const uint64_t moved = done_bytes > shown_bytes_ ? done_bytes - shown_bytes_ : 0;
   const double rate = static_cast<double>(moved) / passed;
-  // Smoothed over about two seconds, so that the time left does not jump about.
-  const double weight = drawn_ ? std::min(1.0, passed / 2) : 1.0;
+  // The mean of the first two seconds, then smoothed over about as long, so that the time left does
+  // not jump about.
+  ++drawn_;
+  const double weight = std::max(std::min(1.0, passed / 2), 1.0 / static_cast<double>(drawn_));
   view_.bytes_per_second += (rate - view_.bytes_per_second) * weight;
   view_.done_bytes = done_bytes;
   view_.total_bytes = total_bytes;
   shown_ = now;
   shown_bytes_ = done_bytes;
-  drawn_ = true;
   winsize size{};
   const bool sized = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
   const std::string line = progress_text(view_, sized ? size.ws_col - 1u : 79u);

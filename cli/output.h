@@ -88,8 +88,7 @@ class ProgressLine {
  private:
   ProgressView view_;
   bool enabled_;
-  bool drawn_ = false;
-  Instant begun_;
+  uint64_t drawn_ = 0;  // times
   Instant shown_;
   uint64_t shown_bytes_ = 0;
 };

@@ -43,9 +43,10 @@ TEST_SUITE("cli") {
     CHECK(human_bytes(1023) == "1023 B");
     CHECK(human_bytes(1024) == "1.00 KiB");
     CHECK(human_bytes(10 * 1024) == "10.0 KiB");
+    CHECK(human_bytes(1000 * 1024) == "0.98 MiB");  // never four digits
     CHECK(human_bytes(3745ull << 20) == "3.66 GiB");
     CHECK(human_bytes(734ull << 20) == "734 MiB");
-    CHECK(human_bytes((1ull << 20) - 1) == "1.00 MiB");  // never "1024 KiB"
+    CHECK(human_bytes((1ull << 20) - 1) == "1.00 MiB");
     CHECK(human_bytes(UINT64_MAX) == "16.0 EiB");
   }
 
