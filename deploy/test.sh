@@ -132,7 +132,8 @@ if [[ $mode != quick ]]; then
       [[ $mode != soak ]] || seconds=600
       for target in "$root"/build/fuzz/bin/fuzz_*; do
         whole "$(basename "$target")" "$target" -max_total_time=$seconds -max_len=4096 \
-          -print_final_stats=1 -artifact_prefix="$logs/"
+          -print_final_stats=1 -artifact_prefix="$logs/" \
+          "$root/build/fuzz/corpus" "$root/tests/messages/golden"
       done
     fi
   else

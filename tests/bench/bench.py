@@ -187,7 +187,7 @@ class Bench:
         plan = [("create", "4 KiB files created", options.small),
                 ("read", "4 KiB files read", options.small),
                 ("stat", "stat", options.small * 5),
-                ("list", "directory of 2,000 listed", options.small // 20),
+                ("list", f"directory of {options.small:,} listed", options.small // 20),
                 ("rename", "rename", options.small), ("remove", "files removed", options.small),
                 ("mkdir", "mkdir", options.small)]
         for round_number in range(options.runs + 1):
@@ -282,6 +282,9 @@ def main():
     parser.add_argument("--out", metavar="FILE", help="write the samples as JSON")
     parser.add_argument("--quick", action="store_true")
     options = parser.parse_args()
+    for program in ("dfsd", "dfsctl", "dfs_bench", "dfs_limits"):
+        if not os.access(os.path.join(options.bin, program), os.X_OK):
+            parser.error(f"no {program} in {options.bin}; build first or give --bin")
     options.large = (64 if options.quick else 1024) * MIB
     options.small = 200 if options.quick else 2000
     if options.quick:

@@ -71,14 +71,16 @@ def interrupt(_signal, _frame):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bin", default="build/release/bin", help="folder of dfsd and dfsctl")
-    parser.add_argument("--only", action="append", metavar="PATTERN",
-                        help="tests whose name holds this, or matches it when it has a *")
+    parser.add_argument("patterns", nargs="*", metavar="PATTERN",
+                        help="only tests whose name holds this, or matches it when it has a *")
+    parser.add_argument("--only", action="append", default=[], metavar="PATTERN", help="the same")
     parser.add_argument("--list", action="store_true", help="print the names and end")
     parser.add_argument("--keep", action="store_true", help="leave the folders for inspection")
     parser.add_argument("--full", action="store_true",
                         help="fault tests with 3745 MiB too, where 1 GiB is the default")
     options = parser.parse_args()
-    tests = [function for function in support.TESTS if wanted(function.__name__, options.only)]
+    patterns = options.patterns + options.only
+    tests = [function for function in support.TESTS if wanted(function.__name__, patterns)]
     if options.list:
         for function in tests:
             print(function.__name__)
