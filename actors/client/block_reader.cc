@@ -136,7 +136,8 @@ std::vector<GroupMember> BlockReader::order_of(const BlockRange& range) const {
     const uint32_t busy = asked == asked_.end() ? 0 : asked->second;
     return std::tuple(bad_.contains({range.block, member.node}),
                       transfer_.health.failed(member.node), !member.up,
-                      member.node != transfer_.options.from, busy / transfer_.options.window_parts);
+                      transfer_.health.is_slow(member.node), member.node != transfer_.options.from,
+                      busy / transfer_.options.window_parts);
   };
   std::stable_sort(members.begin(), members.end(),
                    [&](const GroupMember& a, const GroupMember& b) { return merit(a) < merit(b); });
@@ -225,11 +226,28 @@ void BlockReader::judge_silence(Race& race) {
     if (silence < transfer_.options.hedge_after) continue;
     const auto ms = std::chrono::duration_cast<milliseconds>(silence).count();
     const Error error{Code::timeout, "no answer for " + std::to_string(ms) + " ms", {}, 0};
-    transfer_.health.fail(entry.node, error.describe());
+    if (transfer_.health.slow(entry.node, error.describe())) {
+      transfer_.scope.spawn(confirm_silence(entry.node));
+    }
     if (silence < transfer_.options.part_deadline) continue;
     entry.given_up = true;
     race.failures[entry.node] = error;
   }
+}
+
+// The range that found a node slow is soon served by another, so this goes on looking. The node has
+// a request to answer; nothing from it by the deadline means that it has failed.
+Task<void> BlockReader::confirm_silence(NodeId node) {
+  const Duration deadline = transfer_.options.part_deadline;
+  const Instant heard = transfer_.health.last_heard(node);
+  Task<void> pausing =
+      sleep(transfer_.bench.bus,
+            std::max<Duration>(deadline - transfer_.options.hedge_after, milliseconds(1)));
+  co_await pausing;
+  if (transfer_.health.last_heard(node) != heard) co_return;
+  const auto ms = std::chrono::duration_cast<milliseconds>(deadline).count();
+  const Error error{Code::timeout, "no answer for " + std::to_string(ms) + " ms", {}, 0};
+  transfer_.health.fail(node, error.describe());
 }
 
 bool BlockReader::hedge_due(const Race& race) const {

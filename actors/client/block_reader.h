@@ -50,6 +50,7 @@ class BlockReader {
   Task<Result<Part>> accept(BlockRange range, Arrival arrival, std::shared_ptr<Sink> sink);
   Task<void> wait_a_little(RacePointer race);
   void judge_silence(Race& race);
+  Task<void> confirm_silence(NodeId node);
   bool hedge_due(const Race& race) const;
   void report_corrupt(const BlockRange& range, NodeId node, const std::string& why);
   Task<Result<void>> reopen();

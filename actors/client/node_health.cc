@@ -11,6 +11,26 @@ Instant NodeHealth::last_heard(NodeId node) const {
   return found == nodes_.end() ? Instant{} : found->second.heard;
 }
 
+void NodeHealth::heard(NodeId id) {
+  Node& node = nodes_[id];
+  node.heard = bus_.now();
+  node.slow = false;
+}
+
+bool NodeHealth::slow(NodeId id, const std::string& why) {
+  Node& node = nodes_[id];
+  if (node.slow || node.failed) return false;
+  node.slow = true;
+  bus_.log(Level::info, "storage node slow, asking others too",
+           {{"node", storage_address(id)}, {"why", why}, {"trace", trace_}});
+  return true;
+}
+
+bool NodeHealth::is_slow(NodeId node) const {
+  const auto found = nodes_.find(node);
+  return found != nodes_.end() && found->second.slow;
+}
+
 void NodeHealth::fail(NodeId id, const std::string& why) {
   Node& node = nodes_[id];
   node.why = why;

@@ -17,8 +17,13 @@ class NodeHealth {
   NodeHealth(Bus& bus, uint64_t trace) : bus_(bus), trace_(trace) {}
 
   // The node gave a sign of life just now.
-  void heard(NodeId node) { nodes_[node].heard = bus_.now(); }
+  void heard(NodeId node);
   Instant last_heard(NodeId node) const;  // the clock's zero when never
+
+  // Until it is heard again others are preferred; a busy node is no failed one. True when it is
+  // news.
+  bool slow(NodeId node, const std::string& why);
+  bool is_slow(NodeId node) const;
 
   // From now on others are preferred. Logged at the node's first failure, not at later ones.
   void fail(NodeId node, const std::string& why);
@@ -33,6 +38,7 @@ class NodeHealth {
  private:
   struct Node {
     Instant heard{};
+    bool slow = false;
     bool failed = false;
     bool logged = false;
     std::string why;  // of the last failure, kept when forgiven

@@ -47,7 +47,24 @@ TEST_SUITE("client") {
     CHECK(report->reads_failed_over == report->reads_hedged);
     CHECK(report->longest_stall < milliseconds(600));
     CHECK(report->elapsed < seconds(1));  // it costs its silence once
-    CHECK(cluster.logged("storage node failed, using others") == 1);
+    CHECK(cluster.logged("storage node slow, asking others too") == 1);
+  }
+
+  TEST_CASE("a replica that stays silent has failed, one that was slow has not") {
+    for (const bool frozen : {true, false}) {
+      Stored cluster(32 * kMiB);
+      cluster.nodes[1].latency = cluster.nodes[3].latency = milliseconds(300);
+      cluster.nodes[2].latency = milliseconds(700);
+      if (frozen) cluster.freeze(2);
+      const auto sink = std::make_shared<MemorySink>();
+      TransferOptions options;
+      options.jobs = 1;
+      options.window_parts = 1;
+      const Result<TransferReport> report = cluster.fetch(sink, options);
+      REQUIRE_MESSAGE(report.ok(), report.error().text);
+      REQUIRE(report->elapsed > options.part_deadline);
+      CHECK(cluster.logged("storage node failed, using others") == (frozen ? 1 : 0));
+    }
   }
 
   TEST_CASE("a slow answer of the first replica still wins when the hedge is slower") {
