@@ -70,7 +70,7 @@ void Checkers::check_files(Worker& worker) {
   for (const Checked& file : files_) {
     if (!findings_.good()) return;
     if (!is_within(file.path, worker.model().home())) continue;
-    if (!drive(check_content(file.path, file.content), "reading a file")) return;
+    if (!drive(check_content(file.path, file.entry), "reading a file")) return;
   }
 }
 
@@ -165,7 +165,7 @@ void Checkers::compare(Worker& worker, const Infos& infos) {
     if (path == worker.model().home()) continue;
     const std::string why = difference(path, entry, infos);
     if (!why.empty()) findings_.fault("an acknowledged change is lost: " + why);
-    if (!entry.directory) files_.push_back({path, entry.content, entry.copies});
+    if (!entry.directory) files_.push_back({path, entry});
   }
   for (const auto& [path, info] : infos) {
     if (!tree.contains(path)) findings_.fault(path + " is there and nobody made it");
@@ -173,11 +173,13 @@ void Checkers::compare(Worker& worker, const Infos& infos) {
   }
 }
 
-Task<void> Checkers::check_content(std::string path, Content content) {
+Task<void> Checkers::check_content(std::string path, Entry entry) {
+  const Content content = entry.content;
   auto verdict = std::make_shared<SinkVerdict>();
   Task<Result<TransferReport>> getting =
       Cluster::client(cluster_.checker()).get(path, make_sink(content, false, verdict), {});
   Result<TransferReport> got = co_await getting;
+  if (!got && may_be_lost(options_, entry)) co_return;
   if (!got) {
     findings_.fault("a file cannot be read: " + path + ": " + got.error().describe());
   } else if (!verdict->fault.empty()) {
@@ -209,7 +211,9 @@ Task<void> Checkers::ask_counter(const Counter* counter) {
   }
   const auto last = acknowledged.find(version);
   if (last == acknowledged.end() || !findings_.good()) co_return;
-  Task<void> checking = check_content(counter->path, last->second);
+  Entry entry;
+  entry.content = last->second;
+  Task<void> checking = check_content(counter->path, entry);
   co_await checking;
 }
 
@@ -249,9 +253,9 @@ Task<void> Checkers::check_copies_of(Checked file, const Holders* holders) {
   const Layout& layout = opened->layout;
   if (opened->info.object == 0) co_return;
   uint64_t offset = 0;
-  for (uint32_t index = 0; offset < file.content.size; ++index) {
-    const uint64_t length = std::min(layout.block_bytes, file.content.size - offset);
-    const uint32_t crc = file.content.crc32c(offset, length);
+  for (uint32_t index = 0; offset < file.entry.content.size; ++index) {
+    const uint64_t length = std::min(layout.block_bytes, file.entry.content.size - offset);
+    const uint32_t crc = file.entry.content.crc32c(offset, length);
     const auto found = holders->find({layout.object, index, layout.group_of(index)});
     size_t copies = 0;
     if (found != holders->end()) {
@@ -260,7 +264,8 @@ Task<void> Checkers::check_copies_of(Checked file, const Holders* holders) {
       }
     }
     ++findings_.blocks_checked;
-    const size_t promised = std::max(file.copies, 1u);
+    // A decayed block may have been dropped by the node that held it.
+    const size_t promised = std::max(file.entry.copies, 1u) - (options_.decay ? 1 : 0);
     if (copies < promised) {
       findings_.fault("block " + std::to_string(index) + " of " + file.path + " (object " +
                       std::to_string(layout.object) + ", group " +

@@ -11,8 +11,8 @@ namespace dfs::sim {
 
 class Checkers {
  public:
-  Checkers(World& world, Cluster& cluster, Findings& findings)
-      : world_(world), cluster_(cluster), findings_(findings) {}
+  Checkers(World& world, Cluster& cluster, const Options& options, Findings& findings)
+      : world_(world), cluster_(cluster), options_(options), findings_(findings) {}
 
   // True when every node is up and every group has all its members; waits for it.
   bool wait_until_healthy(Duration limit);
@@ -31,8 +31,7 @@ class Checkers {
  private:
   struct Checked {
     std::string path;
-    Content content;
-    uint32_t copies;
+    Entry entry;
   };
   using Infos = std::map<std::string, InodeInfo>;
   using Holders = std::map<std::tuple<ObjectId, uint32_t, GroupId>, std::vector<BlockView>>;
@@ -42,7 +41,7 @@ class Checkers {
   Task<void> ask_health(bool* healthy, std::string* why);
   Task<void> walk(std::string directory, Infos* infos);
   Task<void> ask_counter(const Counter* counter);
-  Task<void> check_content(std::string path, Content content);
+  Task<void> check_content(std::string path, Entry entry);
   Task<void> ask_holders(Holders* holders);
   Task<void> check_copies_of(Checked file, const Holders* holders);
 
@@ -53,6 +52,7 @@ class Checkers {
 
   World& world_;
   Cluster& cluster_;
+  const Options& options_;
   Findings& findings_;
   std::vector<Checked> files_;
 };

@@ -55,7 +55,7 @@ Cluster::Cluster(World& world, const Options& options) : world_(world), options_
     storage.make = [&options, name](Bus& bus, Process& process) {
       bus.set_address(random_address("storage", bus));
       StorageSettings settings;
-      settings.directory = "/storage";
+      settings.directory = kStorageDirectory;
       settings.host = name;
       settings.segment_bytes = options.segment_bytes;
       settings.capacity_bytes = 16ull << 30;

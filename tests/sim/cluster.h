@@ -16,6 +16,8 @@ class Cluster {
  public:
   Cluster(World& world, const Options& options);
 
+  static constexpr const char* kStorageDirectory = "/storage";
+
   void start_all();  // those that do not run
   bool all_ready() const;
   // Restarts whoever died of something that may pass. Returns why somebody cannot ever start, or

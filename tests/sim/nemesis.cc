@@ -27,6 +27,7 @@ Nemesis::Nemesis(World& world, Cluster& cluster, const Options& options, Random 
   add(options.fill_disks, [this] { fill_disk(); });
   add(options.break_disks, [this] { break_disk(); });
   add(options.slow_disks, [this] { slow_disk(); });
+  add(options.decay, [this] { decay(); });
 }
 
 void Nemesis::begin() {
@@ -132,6 +133,27 @@ void Nemesis::partition() {
 void Nemesis::jump_clock() {
   const auto jump = static_cast<int64_t>(random_.below(200'000)) - 100'000;
   victim().wall_skew_ms += jump;
+}
+
+// Flips one bit that is not in the middle of nowhere.
+void Nemesis::decay() {
+  SimDisk& disk = cluster_.storages().front()->disk();
+  if (disk.fault || disk.halted()) return;
+  const std::string directory = std::string(Cluster::kStorageDirectory) + "/segments";
+  auto names = disk.list(directory);
+  if (!names) return;
+  std::erase_if(*names, [](const std::string& name) { return !name.ends_with(".segment"); });
+  if (names->empty()) return;
+  const std::string path = directory + "/" + random_.pick(*names);
+  auto file = disk.open(path, {.create = false, .read_only = true, .direct = false});
+  if (!file) return;
+  const uint64_t size = *(*file)->size();
+  uint8_t byte = 0;
+  for (int i = 0; i < 64 && byte == 0 && size > 0; ++i) {
+    const uint64_t offset = random_.below(size);
+    (void)(*file)->read_at(offset, &byte, 1);
+    if (byte != 0) disk.flip(path, offset, static_cast<uint8_t>(1u << random_.below(8)));
+  }
 }
 
 void Nemesis::lose_one_storage() {

@@ -31,6 +31,7 @@ class Nemesis {
   void fill_disk();
   void break_disk();
   void slow_disk();
+  void decay();
   void lose_one_storage();
   Process& disk_victim();  // a storage node or the monitor
   void start_again(Process& process);

@@ -44,6 +44,7 @@ Options draw_options(uint64_t seed) {
   options.fill_disks = sometimes(0.25);
   options.break_disks = sometimes(0.25);
   options.slow_disks = sometimes(0.25);
+  options.decay = sometimes(0.2) && options.replicas > 1;
   if (fair && random.chance(0.6)) lose_one(options);
   return options;
 }
@@ -56,7 +57,7 @@ void lose_one(Options& options) {
 
 bool Options::faulty() const {
   return kill_storages || kill_monitor || kill_brokers || kill_clients || freeze || partition ||
-         break_connections || stop_orderly || fill_disks || break_disks || slow_disks ||
+         break_connections || stop_orderly || fill_disks || break_disks || slow_disks || decay ||
          network.slow_probability > 0 || network.break_probability > 0 ||
          network.drop_probability > 0 || network.duplicate_probability > 0 || network.news_loss > 0;
 }
@@ -87,6 +88,7 @@ std::string Options::describe() const {
   add(fill_disks, "fill-disks");
   add(break_disks, "break-disks");
   add(slow_disks, "slow-disks");
+  add(decay, "decay");
   add(lose_one_storage, "one-storage-lost");
   add(!faulty() && !lose_one_storage, "none");
   return text;

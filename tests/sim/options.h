@@ -48,6 +48,7 @@ struct Options {
   bool fill_disks = false;
   bool break_disks = false;  // input/output errors; whoever saw one is restarted afterwards
   bool slow_disks = false;
+  bool decay = false;  // bits flip on the disk of one storage node, always the same
 
   // Nothing else happens than that one of the storage nodes dies or freezes and stays so. No client
   // may get an error for that, nor wait for longer than this without progress.

@@ -23,7 +23,7 @@ class Simulation {
         world_(options_.seed),
         cluster_(world_, options_),
         nemesis_(world_, cluster_, options_, world_.random().fork()),
-        checkers_(world_, cluster_, findings_) {
+        checkers_(world_, cluster_, options_, findings_) {
     world_.verbose = verbose;
     world_.network().options() = options_.network;
     world_.pool_timing() = options_.pool;
