@@ -319,10 +319,11 @@ struct Settings::State {
   }
 };
 
-Settings::Settings(CLI::App& app) : state_(std::make_unique<State>(app)) {
+Settings::Settings(CLI::App& app, const std::string& file_variable)
+    : state_(std::make_unique<State>(app)) {
   app.add_option("--config", state_->file, "File with settings, `key = value` per line (TOML)")
       ->type_name("FILE")
-      ->envname("DFS_CONFIG");
+      ->envname(file_variable);
   app.add_flag("--print-config", state_->print,
                "Print the effective settings and where each comes from, then exit");
 }

@@ -48,7 +48,8 @@ bool is_secret_name(std::string_view name);
 
 class Settings {
  public:
-  explicit Settings(CLI::App& app);
+  // `file_variable` is the environment variable that may name the file instead of --config.
+  explicit Settings(CLI::App& app, const std::string& file_variable = "DFS_CONFIG");
   ~Settings();
   Settings(const Settings&) = delete;
   Settings& operator=(const Settings&) = delete;

@@ -50,7 +50,8 @@ int main(int argc, char** argv) {
   for (Choice& choice : choices) {
     choice.options = dfs::cli::default_options(choice.role);
     choice.app = app.add_subcommand(dfs::cli::name_of(choice.role), choice.help);
-    choice.settings = std::make_unique<dfs::Settings>(*choice.app);
+    // Not DFS_CONFIG: people keep their client's file there.
+    choice.settings = std::make_unique<dfs::Settings>(*choice.app, "DFSD_CONFIG");
     dfs::cli::add_settings(*choice.settings, choice.role, choice.options);
     names.emplace_back(dfs::cli::name_of(choice.role));
   }
