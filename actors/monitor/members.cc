@@ -55,9 +55,9 @@ bool Members::accepts_writes(NodeId node) const {
   return heartbeat == nullptr || heartbeat->accepts_writes;
 }
 
-uint64_t Members::free_bytes(NodeId node, uint64_t total) const {
+std::optional<uint64_t> Members::free_bytes(NodeId node) const {
   const Heartbeat* heartbeat = last(node);
-  if (heartbeat == nullptr || heartbeat->total_bytes == 0) return total;
+  if (heartbeat == nullptr || heartbeat->total_bytes == 0) return std::nullopt;
   return heartbeat->total_bytes - std::min(heartbeat->used_bytes, heartbeat->total_bytes);
 }
 

@@ -2,6 +2,7 @@
 // of leader, or a restart, every node is given the benefit of the doubt and starts afresh.
 #pragma once
 
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
@@ -34,8 +35,8 @@ class Members {
   // The last heartbeat, or nullptr.
   const Heartbeat* last(NodeId node) const;
   bool accepts_writes(NodeId node) const;
-  // `total` when the node has not told yet.
-  uint64_t free_bytes(NodeId node, uint64_t total) const;
+  // Nothing when the node has not told yet.
+  std::optional<uint64_t> free_bytes(NodeId node) const;
 
  private:
   struct Member {

@@ -97,10 +97,16 @@ Result<void> Monitor::State::check_target(const PlanFile& request) {
 Result<std::vector<GroupRoute>> Monitor::State::choose_groups(const PlanFile& request,
                                                               uint64_t block_bytes) {
   const ClusterMap& map = cluster().map();
+  // A node that has not told yet counts like the emptiest that has: to take its whole size for free
+  // would send it everything.
+  uint64_t most_free = 1;
+  for (const NodeView& node : map.nodes) {
+    most_free = std::max(most_free, members.free_bytes(node.node).value_or(0));
+  }
   std::vector<TargetNode> targets;
   for (const NodeView& node : map.nodes) {
     const bool live = node.state == NodeState::up && members.accepts_writes(node.node);
-    targets.push_back({node.node, live, members.free_bytes(node.node, node.total_bytes)});
+    targets.push_back({node.node, live, members.free_bytes(node.node).value_or(most_free)});
   }
   LayoutRequest layout;
   layout.blocks = request.size / block_bytes + (request.size % block_bytes != 0 ? 1 : 0);

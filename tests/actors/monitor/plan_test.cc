@@ -32,6 +32,27 @@ TEST_CASE("plans avoid nodes that are down, full, or just failed the client") {
   CHECK(members_of(plan_of("/f", 64)) == std::set<NodeId>{2, 4});
 }
 
+TEST_CASE("a node whose free space is not known yet gets no more than its share") {
+  TestMonitor test;
+  for (char uuid = '1'; uuid <= '4'; ++uuid) REQUIRE(test.join(uuid).ok());
+  for (NodeId node = 1; node <= 3; ++node) test.nodes[node].used = 900'000;
+  test.nodes[4].beats = false;
+  test.pass(1s);
+  std::map<NodeId, int> members;
+  int all = 0;
+  for (int file = 0; file < 20; ++file) {
+    const auto reply = test.ask(plan_of("/f", 16));
+    REQUIRE(reply.ok());
+    for (const GroupRoute& route : reply->groups) {
+      for (const GroupMember& member : route.members) ++members[member.node], ++all;
+    }
+  }
+  for (NodeId node = 1; node <= 4; ++node) {
+    CHECK(members[node] >= all / 4 * 3 / 4);
+    CHECK(members[node] <= all / 4 * 5 / 4);
+  }
+}
+
 TEST_CASE("with too few nodes an upload goes degraded, or is refused with each node's state") {
   TestMonitor test;
   test.join_all(2);
