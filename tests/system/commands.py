@@ -120,12 +120,13 @@ def streams_in_a_pipe(t):
     script = (f"'{tool}' put --block-size 1M - /a < '{source}' && "
               f"'{tool}' cat /a | '{tool}' put - /b")
     subprocess.run(["bash", "-o", "pipefail", "-c", script], env=cluster.environment, check=True,
-                   timeout=60, stdout=subprocess.DEVNULL)
+                   timeout=60, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     cluster.ctl("get", "/b", t.path("out"))
     check_equal(md5_of(t.path("out")), md5_of(source), "MD5")
     # A reader that leaves early is no reason to hang.
     script = f"'{tool}' cat /a | head -c 100 > '{t.path('head')}'"
-    subprocess.run(["bash", "-c", script], env=cluster.environment, check=True, timeout=60)
+    subprocess.run(["bash", "-c", script], env=cluster.environment, check=True, timeout=60,
+                   stderr=subprocess.DEVNULL)
     check_equal(read_bytes(t.path("head")), read_bytes(source)[:100], "the first 100 bytes")
 
 
