@@ -277,6 +277,13 @@ Task<void> Checkers::check_copies_of(Checked file, const Holders* holders) {
 }
 
 void Checkers::check_limits() {
+  // Windows and deadlines bound what is on its way long before a link's limit does.
+  const size_t queued = world_.network().queued_max();
+  if (queued > 1000) findings_.fault(std::to_string(queued) + " messages waited on one link");
+  const size_t processes = world_.processes().size();
+  if (world_.network().connections() > processes * processes) {
+    findings_.fault(std::to_string(world_.network().connections()) + " connections are open");
+  }
   for (const auto& process : world_.processes()) {
     if (!process->running()) continue;
     if (process->bus().jobs_max() > process->settings().pool_jobs_max / 2) {

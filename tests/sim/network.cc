@@ -72,9 +72,8 @@ Result<void> Network::send(Process& from, const Link& link, Envelope envelope) {
   }
   queued_max_ = std::max(queued_max_, queued + 1);
   ++messages_;
-  if (connection->broken) {
-    ++lost_;  // the sender does not know yet
-  } else if (!connection->up) {
+  if (connection->broken) return {};  // the sender does not know yet; it is lost
+  if (!connection->up) {
     connection->waiting.push_back(std::move(envelope));
   } else {
     launch(connection, sender, std::move(envelope));
@@ -116,14 +115,8 @@ void Network::establish(const ConnectionPtr& connection) {
 }
 
 void Network::launch(const ConnectionPtr& connection, size_t sender, Envelope envelope) {
-  if (random_.chance(options_.break_probability)) {
-    ++lost_;
-    return break_after(connection, delay());
-  }
-  if (random_.chance(options_.drop_probability)) {
-    ++lost_;
-    return;
-  }
+  if (random_.chance(options_.break_probability)) return break_after(connection, delay());
+  if (random_.chance(options_.drop_probability)) return;
   if (random_.chance(options_.duplicate_probability)) fly(connection, sender, envelope);
   fly(connection, sender, std::move(envelope));
 }
@@ -140,10 +133,7 @@ void Network::fly(const ConnectionPtr& connection, size_t sender, Envelope envel
   from.last_arrival = std::max(from.last_arrival, world_.now() + flight) + transmission;
   const uint64_t number = ++from.sent;
   const size_t receiver = 1 - sender;
-  if (!alive(to)) {
-    ++lost_;
-    return;
-  }
+  if (!alive(to)) return;
   world_.after(from.last_arrival - world_.now(), to.process,
                [this, connection, receiver, number, envelope = std::move(envelope)]() mutable {
                  if (connection->broken) return;
@@ -185,7 +175,6 @@ void Network::break_after(const ConnectionPtr& connection, Duration delay) {
 void Network::break_now(const ConnectionPtr& connection) {
   if (std::exchange(connection->broken, true)) return;
   for (End& end : connection->ends) {
-    lost_ += end.sent - end.delivered;
     end.arrived.clear();
     if (!alive(end)) continue;
     const auto notice = random_.between(Duration::zero(), options_.notice_max);
@@ -195,7 +184,6 @@ void Network::break_now(const ConnectionPtr& connection) {
       process->actor().link_down(name);
     });
   }
-  lost_ += connection->waiting.size();
   connection->waiting.clear();
   connections_.erase(connection->id);
 }

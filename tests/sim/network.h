@@ -61,7 +61,6 @@ class Network {
 
   size_t connections() const { return connections_.size(); }
   uint64_t messages() const { return messages_; }
-  uint64_t lost() const { return lost_; }
   size_t queued_max() const { return queued_max_; }  // the longest queue of one link ever
 
  private:
@@ -121,7 +120,6 @@ class Network {
   std::map<std::pair<size_t, size_t>, Duration> news_;  // last arrival, keeps the order
   uint64_t last_id_ = 0;
   uint64_t messages_ = 0;
-  uint64_t lost_ = 0;
   size_t queued_max_ = 0;
 };
 
