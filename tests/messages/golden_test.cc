@@ -7,10 +7,9 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
-#include <regex>
 #include <set>
-#include <sstream>
 
+#include "tests/messages/enumerators.h"
 #include "tests/messages/samples.h"
 
 namespace dfs {
@@ -43,20 +42,6 @@ void check_vector(const std::string& name, const T& value) {
   const auto decoded = decode<T>(read_file(path_of(name + ".msgpack")));
   REQUIRE(decoded);
   CHECK(same(*decoded, value));
-}
-
-// Every "Name = number" of enum Type in messages/types.h.
-std::map<std::string, int> declared_types() {
-  const std::string source = read_file(std::string(DFS_MESSAGES_DIR) + "/types.h");
-  const size_t begin = source.find("enum class Type");
-  REQUIRE(begin != std::string::npos);
-  const std::string body = source.substr(begin, source.find("};", begin) - begin);
-  const std::regex declaration(R"((\w+) = (\d+),)");
-  std::map<std::string, int> types;
-  for (std::sregex_iterator i(body.begin(), body.end(), declaration), end; i != end; ++i) {
-    CHECK_MESSAGE(types.emplace((*i)[1], std::stoi((*i)[2])).second, "declared twice: " << (*i)[1]);
-  }
-  return types;
 }
 
 }  // namespace
@@ -102,7 +87,7 @@ TEST_SUITE("messages") {
   }
 
   TEST_CASE("every number is given once and every type has a vector") {
-    const auto declared = declared_types();
+    const auto declared = samples::enumerators("types.h", "Type");
     std::set<int> numbers;
     for (const auto& [name, number] : declared) {
       CHECK_MESSAGE(numbers.insert(number).second, number << " is given twice");

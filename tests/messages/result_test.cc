@@ -2,12 +2,11 @@
 
 #include <doctest/doctest.h>
 
-#include <fstream>
-#include <iterator>
 #include <memory>
-#include <regex>
 #include <set>
 #include <string>
+
+#include "tests/messages/enumerators.h"
 
 namespace dfs {
 namespace {
@@ -45,17 +44,10 @@ TEST_SUITE("messages") {
   }
 
   TEST_CASE("every code of the header has its own name and number") {
-    std::ifstream in(std::string(DFS_MESSAGES_DIR) + "/result.h");
-    const std::string source{std::istreambuf_iterator<char>(in), {}};
-    const size_t begin = source.find("enum class Code");
-    REQUIRE(begin != std::string::npos);
-    const std::string body = source.substr(begin, source.find("};", begin) - begin);
-    const std::regex declaration(R"((\w+) = (\d+),)");
     std::set<int> numbers;
-    for (std::sregex_iterator i(body.begin(), body.end(), declaration), end; i != end; ++i) {
-      const int number = std::stoi((*i)[2]);
+    for (const auto& [name, number] : samples::enumerators("result.h", "Code")) {
       CHECK(numbers.insert(number).second);
-      CHECK(name_of(static_cast<Code>(number)) == (*i)[1].str());
+      CHECK(name_of(static_cast<Code>(number)) == name);
     }
     CHECK(numbers.size() > 25);
   }
