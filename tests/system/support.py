@@ -216,6 +216,17 @@ class Cluster:
         if os.path.isdir(self.directory):
             self.script("down")
 
+    def end_all(self):
+        """Without the script, for when that failed: kills what the pid files name."""
+        folder = os.path.join(self.directory, "run")
+        for name in os.listdir(folder) if os.path.isdir(folder) else []:
+            try:
+                pid = int(read_bytes(os.path.join(folder, name)))
+                if self.directory.encode() in read_bytes(f"/proc/{pid}/cmdline"):
+                    os.kill(pid, signal.SIGKILL)
+            except (OSError, ValueError):
+                pass  # not a pid file, or gone already
+
     def kill(self, name):
         self.script("kill", name)
 
@@ -372,8 +383,15 @@ class Context:
         return lines
 
     def close(self, keep):
+        problem = None
         for cluster in self.clusters:
-            cluster.down()
+            try:
+                cluster.down()
+            except Failed as failure:
+                problem = failure
+                cluster.end_all()
         shutil.rmtree(self.memory, ignore_errors=True)
         if not keep:
             shutil.rmtree(self.directory, ignore_errors=True)
+        if problem:
+            raise problem
