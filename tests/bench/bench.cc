@@ -2,6 +2,7 @@
 // request under way; bench.py runs this and shows the results.
 //
 //   dfs_bench BROKER OPERATION DIRECTORY --count N --clients C [--sessions S] [--bytes B]
+//             [--passes P]
 //
 // Operations: create (files of B bytes), read, stat, list (the whole directory, N times), rename,
 // remove, mkdir. Each but list works on N names, shared out among the clients; rename and remove
@@ -30,6 +31,7 @@ struct Options {
   uint32_t clients = 1;
   uint32_t sessions = 0;  // 0: one per client
   uint32_t bytes = 4096;
+  uint32_t passes = 1;  // over the same names
 };
 
 // Bytes in memory, to put.
@@ -138,14 +140,17 @@ Operation operation_of(const Options& options) {
 
 using Latencies = std::vector<double>;  // microseconds
 
-// The names [begin, end), one after the other.
+// The names [begin, end), one after the other, `passes` times.
 dfs::Task<dfs::Result<Latencies>> one_client(dfs::Client& client, Operation operation,
-                                             std::string directory, uint32_t begin, uint32_t end) {
+                                             std::string directory, uint32_t begin, uint32_t end,
+                                             uint32_t passes) {
   Latencies latencies;
-  latencies.reserve(end - begin);
-  for (uint32_t i = begin; i < end; ++i) {
+  const uint32_t names = end - begin;
+  latencies.reserve(size_t{names} * passes);
+  for (uint32_t k = 0; k < names * passes; ++k) {
     const auto started = Clock::now();
-    dfs::Task<dfs::Result<void>> running = operation(client, directory + "/n" + std::to_string(i));
+    dfs::Task<dfs::Result<void>> running =
+        operation(client, directory + "/n" + std::to_string(begin + k % names));
     dfs::Result<void> done = co_await running;
     if (!done) co_return std::move(done).error();
     latencies.push_back(std::chrono::duration<double, std::micro>(Clock::now() - started).count());
@@ -169,6 +174,8 @@ bool parse(int argc, char** argv, Options& options) {
       options.sessions = value;
     } else if (flag == "--bytes") {
       options.bytes = value;
+    } else if (flag == "--passes") {
+      options.passes = value;
     } else {
       return false;
     }
@@ -184,7 +191,7 @@ int main(int argc, char** argv) {
   if (!parse(argc, argv, options) || !operation_of(options)) {
     std::fprintf(stderr,
                  "usage: dfs_bench BROKER OPERATION DIRECTORY --count N --clients C "
-                 "[--sessions S] [--bytes B]\n");
+                 "[--sessions S] [--bytes B] [--passes P]\n");
     return 2;
   }
   std::vector<std::unique_ptr<dfs::Session>> sessions;
@@ -208,7 +215,8 @@ int main(int argc, char** argv) {
         return static_cast<uint32_t>(uint64_t{options.count} * part / options.clients);
       };
       auto done = sessions[c % options.sessions]->run<Latencies>([&](dfs::Client& client) {
-        return one_client(client, operation_of(options), options.directory, share(c), share(c + 1));
+        return one_client(client, operation_of(options), options.directory, share(c), share(c + 1),
+                          options.passes);
       });
       if (done) {
         latencies[c] = std::move(*done);
