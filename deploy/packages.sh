@@ -12,7 +12,7 @@ build=(
   librocksdb-dev libisal-dev libssl-dev
   python3
 )
-tests=(python3-zmq python3-msgpack clang)
+tests=(python3-zmq python3-msgpack clang libclang-rt-14-dev)
 
 wanted=("${build[@]}")
 list=no
