@@ -11,7 +11,8 @@ using ObjectId = uint64_t;  // the immutable bytes of one upload; namespace shar
 using Ino = uint64_t;       // an inode; namespace shard in the top 16 bits
 using GroupId = uint32_t;   // a placement group
 using Epoch = uint64_t;     // grows with each change of a group or of the cluster map
-using LogIndex = uint64_t;  // position in the monitor's log, from 1
+using LogIndex = uint64_t;  // position in a replicated log, from 1
+using MemberId = uint64_t;  // a member of a replicated log's group, from 1; the number of its head
 
 inline constexpr Ino kRootIno = 1;
 

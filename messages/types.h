@@ -45,6 +45,14 @@ enum class Type : uint16_t {
   ClusterStatus = 107,
   Ping = 108,
   Pong = 109,
+  AddHead = 110,
+  AddHeadReply = 111,
+  RemoveHead = 112,
+  RemoveHeadReply = 113,
+  TransferLead = 114,
+  TransferLeadReply = 115,
+  ListHeads = 116,
+  HeadList = 117,
 
   // namespace
   Stat = 200,
@@ -78,8 +86,23 @@ enum class Type : uint16_t {
 
   // events
   Event = 500,
+  ReadEvents = 501,
+  ReadEventsReply = 502,
 
-  // 600: consensus, 700: locks and users, 800: tasks (reserved)
+  // consensus
+  RequestVote = 600,
+  RequestVoteReply = 601,
+  AppendEntries = 602,
+  AppendEntriesReply = 603,
+  InstallSnapshot = 604,
+  ReadSnapshot = 605,
+  ReadSnapshotReply = 606,
+  TimeoutNow = 607,
+  // entries that any replicated log may hold; never on a socket by themselves
+  BecomeLeader = 680,
+  ChangeMembers = 681,
+
+  // 700: locks and users, 800: tasks (reserved)
   // 900: commands in the monitor's log; never on a socket
   CreateCluster = 900,
   RegisterNode = 901,
@@ -87,6 +110,7 @@ enum class Type : uint16_t {
   SetGroups = 903,
   ReserveObjects = 904,
   PruneOrphans = 905,
+  TrimEvents = 906,
 };
 
 }  // namespace dfs
