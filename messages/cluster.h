@@ -1,25 +1,29 @@
 // The conversation "membership": who is there, where, and in what state.
 //
-//   storage, monitor → every broker:   Announce (one way, every heartbeat)
+//   storage, head → every broker:      Announce (one way, every heartbeat)
 //   storage → monitor:                 Join → JoinReply | Error
 //   everyone ⇒ topic "heartbeat/…":    Heartbeat
 //   monitor ⇒ topic "map":             ClusterMap, whenever its epoch grows
 //   anyone → monitor:                  GetMap → ClusterMap | Error;  GetStatus → ClusterStatus
+//                                      GetStatus with `stale`: → monitor-replica
 //   anyone → anyone:                   Ping → Pong
 #pragma once
 
 #include <string>
 #include <vector>
 
+#include "messages/heads.h"
 #include "messages/ids.h"
 #include "messages/message.h"
+#include "messages/namespace.h"
 
 namespace dfs {
 
 // "I serve `service`": the broker routes requests for it to the link this came on, until
-// three announcement periods pass in silence.
+// three announcement periods pass in silence. The head that leads serves "monitor", under its term;
+// every head serves "monitor-replica", for what need not be the latest.
 struct Announce {
-  std::string service;  // "monitor", "storage/7"
+  std::string service;  // "monitor", "monitor-replica", "storage/7"
   uint64_t term = 0;    // of several providers of one service, the highest term is asked first
   const char* invalid() const {
     if (service.empty() || service.size() > kAddressBytesMax)
@@ -105,13 +109,21 @@ struct PoolView {
   DFS_FIELDS(name, replicas, min_copies, groups)
 };
 
+// A head of the cluster. Its broker is as good as any other.
+struct HeadView {
+  MemberId id = 0;
+  std::string broker;  // where its broker takes requests
+  DFS_FIELDS(id, broker)
+};
+
 struct ClusterMap {
   std::string cluster;
   Epoch epoch = 0;
   PoolView pool;
   std::vector<NodeView> nodes;
   std::vector<GroupView> groups;
-  DFS_MESSAGE(ClusterMap, cluster, epoch, pool, nodes, groups)
+  std::vector<HeadView> heads;
+  DFS_MESSAGE(ClusterMap, cluster, epoch, pool, nodes, groups, heads)
 };
 
 struct GetMap {
@@ -143,13 +155,18 @@ struct ClusterStatus {
   uint32_t groups_degraded = 0;  // at least min_copies members up
   uint32_t groups_down = 0;
   std::vector<NodeStatus> nodes;
+  HeadList heads;
+  Freshness freshness;
   DFS_MESSAGE(ClusterStatus, cluster, health, reason, epoch, monitor, applied, uptime_ms, files,
-              directories, pool, groups_healthy, groups_degraded, groups_down, nodes)
+              directories, pool, groups_healthy, groups_degraded, groups_down, nodes, heads,
+              freshness)
 };
 
+// `stale`: answered by any head, from what it knows.
 struct GetStatus {
+  bool stale = false;
   using Reply = ClusterStatus;
-  DFS_MESSAGE(GetStatus)
+  DFS_MESSAGE(GetStatus, stale)
 };
 
 struct Pong {

@@ -6,6 +6,10 @@
 //         PlanFile with `object` set asks for other groups for the same object, after a failure.
 //   get:  OpenFile → OpenFileReply, blocks from storage.
 //
+// Stat, List and OpenFile are linearizable: the answer holds all that was acknowledged before they
+// were asked. With `stale` set they may be asked of any head (service "monitor-replica"), which
+// answers from what it knows at once and says in `freshness` how old that may be.
+//
 // A path is absolute, '/'-separated, at most 4096 bytes; a name is 1 to 255 bytes without '/' and
 // NUL, and neither "." nor "..". A request that changes something may be repeated with the same
 // `from` and `request` of its header: it is applied once and answered the same.
@@ -31,8 +35,16 @@ struct Receipt {
   LogIndex index = 0;  // of the log entry that holds the change
   uint64_t term = 0;
   bool synced = false;    // the entry was on stable storage before this reply left
-  uint32_t replicas = 0;  // copies of the metadata
+  uint32_t replicas = 0;  // heads that vote; a majority of them had it before this reply left
   DFS_FIELDS(index, term, synced, replicas)
+};
+
+// Which state of the cluster an answer tells.
+struct Freshness {
+  bool stale = false;     // changes acknowledged in the last stale_ms may be missing
+  uint32_t stale_ms = 0;  // UINT32_MAX: unknown, the head has heard no leader since it started
+  LogIndex applied = 0;   // the answer is the state after this entry of the log
+  DFS_FIELDS(stale, stale_ms, applied)
 };
 
 struct InodeInfo {
@@ -55,13 +67,15 @@ struct InodeInfo {
 
 struct StatReply {
   InodeInfo info;
-  DFS_MESSAGE(StatReply, info)
+  Freshness freshness;
+  DFS_MESSAGE(StatReply, info, freshness)
 };
 struct Stat {
   std::string path;
+  bool stale = false;  // any head may answer, from what it knows
   using Reply = StatReply;
   const char* invalid() const { return bad_path(path); }
-  DFS_MESSAGE(Stat, path)
+  DFS_MESSAGE(Stat, path, stale)
 };
 
 struct ListEntry {
@@ -72,19 +86,21 @@ struct ListEntry {
 struct ListReply {
   std::vector<ListEntry> entries;  // by name, bytewise
   bool more = false;               // ask again with `after` = the last name
-  DFS_MESSAGE(ListReply, entries, more)
+  Freshness freshness;
+  DFS_MESSAGE(ListReply, entries, more, freshness)
 };
 struct List {
   std::string path;
   std::string after;  // list names greater than this
   uint32_t limit = kListEntriesMax;
+  bool stale = false;
   using Reply = ListReply;
   const char* invalid() const {
     if (limit == 0 || limit > kListEntriesMax) return "limit is not between 1 and 1000";
     if (after.size() > kNameBytesMax) return "after is longer than a name";
     return bad_path(path);
   }
-  DFS_MESSAGE(List, path, after, limit)
+  DFS_MESSAGE(List, path, after, limit, stale)
 };
 
 struct MakeDirReply {
@@ -226,14 +242,16 @@ struct OpenFileReply {
   Blob content;  // when info.object is 0
   Layout layout;
   std::vector<GroupRoute> routes;  // of every group the layout and its overrides name
+  Freshness freshness;
   const char* invalid() const;
-  DFS_MESSAGE(OpenFileReply, info, content, layout, routes)
+  DFS_MESSAGE(OpenFileReply, info, content, layout, routes, freshness)
 };
 struct OpenFile {
   std::string path;
+  bool stale = false;
   using Reply = OpenFileReply;
   const char* invalid() const { return bad_path(path); }
-  DFS_MESSAGE(OpenFile, path)
+  DFS_MESSAGE(OpenFile, path, stale)
 };
 
 }  // namespace dfs

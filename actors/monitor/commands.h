@@ -74,6 +74,14 @@ struct Pruned {
   DFS_FIELDS(rows, more)
 };
 
+// Forgets the events of entries before `before`, and erases at most `limit` of their rows. Answered
+// by Pruned.
+struct TrimEvents {
+  LogIndex before = 0;
+  uint32_t limit = 1024;
+  DFS_MESSAGE(TrimEvents, before, limit)
+};
+
 // The outcome of a command that has nothing to tell.
 struct Done {
   DFS_FIELDS()

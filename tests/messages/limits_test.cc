@@ -280,6 +280,63 @@ TEST_SUITE("messages") {
     CHECK(reason<Event>([](auto& m) { m.topic.clear(); }) == "topic is empty or long");
   }
 
+  TEST_CASE("ReadEvents: pages of 1 to 1000 events, a topic's length of prefix") {
+    const std::string why = "limit is not between 1 and 1000";
+    CHECK(reason<ReadEvents>([](auto& m) { m.limit = 1; }) == "");
+    CHECK(reason<ReadEvents>([](auto& m) { m.limit = 1000; }) == "");
+    CHECK(reason<ReadEvents>([](auto& m) { m.limit = 0; }) == why);
+    CHECK(reason<ReadEvents>([](auto& m) { m.limit = 1001; }) == why);
+    CHECK(reason<ReadEvents>([](auto& m) { m.prefix = std::string(255, 'p'); }) == "");
+    CHECK(reason<ReadEvents>([](auto& m) { m.prefix = std::string(256, 'p'); }) ==
+          "prefix is longer than a topic");
+  }
+
+  TEST_CASE("AddHead: uuid, endpoint and broker") {
+    const std::string uuid = "uuid is not 32 hex digits";
+    CHECK(reason<AddHead>([](auto& m) { m.uuid.clear(); }) == "");
+    CHECK(reason<AddHead>([](auto& m) { m.uuid.pop_back(); }) == uuid);
+    CHECK(reason<AddHead>([](auto& m) { m.uuid[0] = 'G'; }) == uuid);
+    CHECK(reason<AddHead>([](auto& m) { m.endpoint = std::string(255, 'e'); }) == "");
+    CHECK(reason<AddHead>([](auto& m) { m.endpoint = std::string(256, 'e'); }) ==
+          "endpoint is empty or long");
+    CHECK(reason<AddHead>([](auto& m) { m.endpoint.clear(); }) == "endpoint is empty or long");
+    CHECK(reason<AddHead>([](auto& m) { m.broker = std::string(255, 'b'); }) == "");
+    CHECK(reason<AddHead>([](auto& m) { m.broker = std::string(256, 'b'); }) ==
+          "broker is empty or long");
+    CHECK(reason<AddHead>([](auto& m) { m.broker.clear(); }) == "broker is empty or long");
+  }
+
+  TEST_CASE("ChangeMembers: numbers that were given, known standings, short addresses") {
+    const auto check = [](auto change) {
+      return reason<ChangeMembers>([&](ChangeMembers& m) { change(m); });
+    };
+    const auto member = [&](auto change) {
+      return check([&](ChangeMembers& m) { change(m.members[0]); });
+    };
+    CHECK(check([](auto& m) { m.last_id = m.members[0].id; }) == "");
+    CHECK(check([](auto& m) { m.last_id = m.members[0].id - 1; }) ==
+          "a member's number is out of range");
+    CHECK(member([](auto& m) { m.id = 0; }) == "a member's number is out of range");
+    CHECK(member([](auto& m) { m.endpoint = std::string(255, 'e'); }) == "");
+    CHECK(member([](auto& m) { m.endpoint = std::string(256, 'e'); }) ==
+          "a member's endpoint is long");
+    CHECK(member([](auto& m) { m.broker = std::string(255, 'b'); }) == "");
+    CHECK(member([](auto& m) { m.broker = std::string(256, 'b'); }) == "a member's broker is long");
+    CHECK(member([](auto& m) { m.standing = Standing::leaving; }) == "");
+    CHECK(member([](auto& m) { m.standing = static_cast<Standing>(0); }) ==
+          "a member has no known standing");
+    CHECK(member([](auto& m) { m.standing = static_cast<Standing>(5); }) ==
+          "a member has no known standing");
+  }
+
+  TEST_CASE("ReadSnapshot: 1 byte to 1 MiB") {
+    const std::string why = "the length is zero or over 1 MiB";
+    CHECK(reason<ReadSnapshot>([](auto& m) { m.length = 1; }) == "");
+    CHECK(reason<ReadSnapshot>([](auto& m) { m.length = kPartBytes; }) == "");
+    CHECK(reason<ReadSnapshot>([](auto& m) { m.length = 0; }) == why);
+    CHECK(reason<ReadSnapshot>([](auto& m) { m.length = kPartBytes + 1; }) == why);
+  }
+
   TEST_CASE("a full page of the longest names fits into a body") {
     ListReply page;
     for (size_t i = 0; i < kListEntriesMax; ++i) {

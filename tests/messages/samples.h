@@ -7,7 +7,9 @@
 #include "messages/cluster.h"
 #include "messages/envelope.h"
 #include "messages/events.h"
+#include "messages/heads.h"
 #include "messages/namespace.h"
+#include "messages/raft.h"
 
 namespace dfs::samples {
 
@@ -18,21 +20,25 @@ void for_each_message(Visitor&& visit) {
   all.template operator()<ErrorReply>();
   all.template operator()<Announce, Join, JoinReply, Heartbeat, GetMap, ClusterMap, GetStatus,
                           ClusterStatus, Ping, Pong>();
+  all.template operator()<AddHead, AddHeadReply, RemoveHead, RemoveHeadReply, TransferLead,
+                          TransferLeadReply, ListHeads, HeadList>();
   all.template operator()<Stat, StatReply, List, ListReply, MakeDir, MakeDirReply, Rename,
                           RenameReply, Remove, RemoveReply>();
   all.template
   operator()<PlanFile, PlanFileReply, CommitFile, CommitFileReply, OpenFile, OpenFileReply>();
   all.template operator()<WriteBlock, WriteBlockReply, ReadBlock, ReadBlockReply, AbortBlock,
                           AbortBlockReply, ListBlocks, ListBlocksReply>();
-  all.template operator()<Event>();
+  all.template operator()<Event, ReadEvents, ReadEventsReply>();
+  all.template operator()<RequestVote, RequestVoteReply, AppendEntries, AppendEntriesReply,
+                          InstallSnapshot, ReadSnapshot, ReadSnapshotReply, TimeoutNow>();
 }
 
-// The same for the commands of the monitor's log, which must stay readable as long as logs do.
+// The same for the entries of the monitor's log, which must stay readable as long as logs do.
 template <class Visitor>
 void for_each_command(Visitor&& visit) {
   const auto all = [&]<class... T>() { (visit.template operator()<T>(), ...); };
-  all.template
-  operator()<CreateCluster, RegisterNode, SetNodeState, SetGroups, ReserveObjects, PruneOrphans>();
+  all.template operator()<CreateCluster, RegisterNode, SetNodeState, SetGroups, ReserveObjects,
+                          PruneOrphans, TrimEvents, BecomeLeader, ChangeMembers>();
 }
 
 inline Header header() {
@@ -63,6 +69,9 @@ inline InodeInfo inode() {
 }
 inline Receipt receipt() {
   return {.index = 4711, .term = 2, .synced = true, .replicas = 3};
+}
+inline Freshness freshness() {
+  return {.stale = true, .stale_ms = 350, .applied = 4711};
 }
 inline PoolView pool() {
   return {.name = "default", .replicas = 3, .min_copies = 2, .groups = 128};
@@ -146,11 +155,63 @@ inline ClusterMap sample() {
           .epoch = 12,
           .pool = pool(),
           .nodes = {node()},
-          .groups = {{.group = 5, .epoch = 11, .members = {7, 8}, .used = true}}};
+          .groups = {{.group = 5, .epoch = 11, .members = {7, 8}, .used = true}},
+          .heads = {{.id = 2, .broker = "tcp://127.0.0.1:7000"}}};
+}
+template <>
+inline AddHead sample() {
+  return {.uuid = "0123456789abcdef0123456789abcdef",
+          .endpoint = "tcp://127.0.0.1:7003",
+          .broker = "tcp://127.0.0.1:7000"};
+}
+template <>
+inline AddHeadReply sample() {
+  return {.cluster = "fedcba9876543210fedcba9876543210", .head = 2};
+}
+template <>
+inline RemoveHead sample() {
+  return {.head = 2};
+}
+template <>
+inline RemoveHeadReply sample() {
+  return {};
+}
+template <>
+inline TransferLead sample() {
+  return {.to = 3};
+}
+template <>
+inline TransferLeadReply sample() {
+  return {.leader = 3};
+}
+template <>
+inline ListHeads sample() {
+  return {.stale = true};
+}
+template <>
+inline HeadList sample() {
+  return {.leader = 3,
+          .from = 2,
+          .term = 5,
+          .log_bytes = 16'777'216,
+          .log_syncs = 900,
+          .log_entries = 4700,
+          .heads = {{.head = 2,
+                     .endpoint = "tcp://127.0.0.1:7003",
+                     .broker = "tcp://127.0.0.1:7000",
+                     .role = HeadRole::learner,
+                     .standing = Standing::joining,
+                     .term = 5,
+                     .match = 4700,
+                     .commit = 4705,
+                     .applied = 4699,
+                     .lag = 11,
+                     .silent_ms = 70,
+                     .installing = true}}};
 }
 template <>
 inline GetStatus sample() {
-  return {};
+  return {.stale = true};
 }
 template <>
 inline ClusterStatus sample() {
@@ -167,8 +228,10 @@ inline ClusterStatus sample() {
           .groups_healthy = 100,
           .groups_degraded = 27,
           .groups_down = 1,
-          .nodes = {
-              {.view = node(), .heartbeat = sample<Heartbeat>(), .silent_ms = 3100, .groups = 64}}};
+          .nodes =
+              {{.view = node(), .heartbeat = sample<Heartbeat>(), .silent_ms = 3100, .groups = 64}},
+          .heads = sample<HeadList>(),
+          .freshness = freshness()};
 }
 template <>
 inline Ping sample() {
@@ -183,19 +246,21 @@ inline Pong sample() {
 
 template <>
 inline Stat sample() {
-  return {.path = "/photos/2024/caf\xc3\xa9 \"1\".jpg"};
+  return {.path = "/photos/2024/caf\xc3\xa9 \"1\".jpg", .stale = true};
 }
 template <>
 inline StatReply sample() {
-  return {.info = inode()};
+  return {.info = inode(), .freshness = freshness()};
 }
 template <>
 inline List sample() {
-  return {.path = "/photos", .after = "a\nb", .limit = 500};
+  return {.path = "/photos", .after = "a\nb", .limit = 500, .stale = true};
 }
 template <>
 inline ListReply sample() {
-  return {.entries = {{.name = "caf\xc3\xa9", .info = inode()}}, .more = true};
+  return {.entries = {{.name = "caf\xc3\xa9", .info = inode()}},
+          .more = true,
+          .freshness = freshness()};
 }
 template <>
 inline MakeDir sample() {
@@ -267,14 +332,15 @@ inline CommitFileReply sample() {
 }
 template <>
 inline OpenFile sample() {
-  return {.path = "/photos/film.mkv"};
+  return {.path = "/photos/film.mkv", .stale = true};
 }
 template <>
 inline OpenFileReply sample() {
   return {.info = inode(),
           .content = {.bytes = std::string("\x00\x01\xff", 3)},
           .layout = layout(),
-          .routes = routes()};
+          .routes = routes(),
+          .freshness = freshness()};
 }
 template <>
 inline WriteBlock sample() {
@@ -339,7 +405,111 @@ inline Event sample() {
           .fields = {{"path", "/photos/film.mkv"}, {"size", "3926917120"}}};
 }
 
-// commands of the monitor's log
+template <>
+inline ReadEvents sample() {
+  return {.since = 4700, .limit = 100, .prefix = "file-", .stale = true};
+}
+template <>
+inline ReadEventsReply sample() {
+  return {.events = {sample<Event>()},
+          .next = 4711,
+          .more = true,
+          .first_kept = 12,
+          .freshness = freshness()};
+}
+
+// consensus
+
+inline std::string group() {
+  return "fedcba9876543210fedcba9876543210/monitor";
+}
+inline Member member() {
+  return {.id = 2,
+          .endpoint = "tcp://127.0.0.1:7003",
+          .broker = "tcp://127.0.0.1:7000",
+          .uuid = "0123456789abcdef0123456789abcdef",
+          .standing = Standing::joining};
+}
+template <>
+inline BecomeLeader sample() {
+  return {.leader = 3};
+}
+template <>
+inline ChangeMembers sample() {
+  return {.members = {member()}, .last_id = 4};
+}
+template <>
+inline RequestVote sample() {
+  return {.group = group(),
+          .from = 2,
+          .to = 3,
+          .term = 5,
+          .last_index = 4711,
+          .last_term = 4,
+          .pre = true,
+          .transfer = true};
+}
+template <>
+inline RequestVoteReply sample() {
+  return {.group = group(), .from = 3, .to = 2, .term = 5, .pre = true, .granted = true};
+}
+template <>
+inline AppendEntries sample() {
+  return {.group = group(),
+          .from = 3,
+          .to = 2,
+          .term = 5,
+          .prev_index = 4711,
+          .prev_term = 4,
+          .commit = 4710,
+          .round = 77,
+          .entries = {}};
+}
+template <>
+inline AppendEntriesReply sample() {
+  return {.group = group(),
+          .from = 2,
+          .to = 3,
+          .term = 5,
+          .accepted = true,
+          .prev_index = 4711,
+          .index = 4712,
+          .hint_term = 4,
+          .applied = 4709,
+          .round = 77};
+}
+template <>
+inline InstallSnapshot sample() {
+  return {.group = group(),
+          .from = 3,
+          .to = 2,
+          .term = 5,
+          .index = 4711,
+          .index_term = 4,
+          .time_ms = 1'700'000'000'123,
+          .members = sample<ChangeMembers>(),
+          .snapshot = 0xabcdef0123456789,
+          .files = {{.name = "000012.sst", .bytes = 1 << 20}},
+          .round = 77};
+}
+template <>
+inline ReadSnapshot sample() {
+  return {.group = group(),
+          .snapshot = 0xabcdef0123456789,
+          .name = "000012.sst",
+          .offset = 3ull << 20,
+          .length = 1 << 20};
+}
+template <>
+inline ReadSnapshotReply sample() {
+  return {.crc32c = 0x9a71bb4c};
+}
+template <>
+inline TimeoutNow sample() {
+  return {.group = group(), .from = 3, .to = 2, .term = 5};
+}
+
+// entries of the monitor's log
 
 template <>
 inline CreateCluster sample() {
@@ -371,6 +541,10 @@ inline ReserveObjects sample() {
 template <>
 inline PruneOrphans sample() {
   return {.limit = 100};
+}
+template <>
+inline TrimEvents sample() {
+  return {.before = 4000, .limit = 100};
 }
 
 }  // namespace dfs::samples
