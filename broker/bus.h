@@ -65,8 +65,11 @@ class Bus {
     const Link link = envelope.link;
     return send(link, std::move(envelope));
   }
-  // The links to the brokers of this cluster, in the order configured.
+  // The links to the brokers of this cluster: those configured, in their order, then those added.
   virtual const std::vector<Link>& brokers() const = 0;
+  // From now on `broker` ("tcp://127.0.0.1:7000") is one of them, for requests, publications and
+  // subscriptions alike. One that is known already, or that cannot be an address, changes nothing.
+  virtual void add_broker(const Link& broker) = 0;
   // Where peers reach this actor directly ("tcp://127.0.0.1:7101"), or empty.
   virtual const std::string& endpoint() const = 0;
 

@@ -115,13 +115,27 @@ void ZmqBus::close_idlest() {
 
 zmq::socket_t ZmqBus::connect_all(zmq::socket_type type, std::string BrokerEndpoints::*endpoint) {
   zmq::socket_t socket = make_socket(context_, type, kNewsQueueMax);
-  for (const std::string& broker : settings_.brokers) {
-    Result<BrokerEndpoints> endpoints = BrokerEndpoints::of(broker);
-    Result<void> connected = endpoints ? connect_socket(socket, (*endpoints).*endpoint)
-                                       : Result<void>(endpoints.error());
-    if (!connected) log(Level::error, "cannot reach broker", {{"why", connected.error().text}});
-  }
+  for (const Link& broker : settings_.brokers) connect_news(socket, broker, endpoint);
   return socket;
+}
+
+void ZmqBus::connect_news(zmq::socket_t& socket, const Link& broker,
+                          std::string BrokerEndpoints::*endpoint) {
+  Result<BrokerEndpoints> endpoints = BrokerEndpoints::of(broker);
+  Result<void> connected =
+      endpoints ? connect_socket(socket, (*endpoints).*endpoint) : Result<void>(endpoints.error());
+  if (!connected) log(Level::error, "cannot reach broker", {{"why", connected.error().text}});
+}
+
+void ZmqBus::add_broker(const Link& broker) {
+  std::vector<Link>& brokers = settings_.brokers;
+  if (std::find(brokers.begin(), brokers.end(), broker) != brokers.end()) return;
+  if (!BrokerEndpoints::of(broker)) return;
+  log(Level::info, "broker added", {{"broker", broker}});
+  brokers.push_back(broker);
+  // The sockets that are not there yet will connect to all of them.
+  if (publisher_) connect_news(publisher_, broker, &BrokerEndpoints::publish);
+  if (subscriber_) connect_news(subscriber_, broker, &BrokerEndpoints::subscribe);
 }
 
 void ZmqBus::publish(std::string topic, Envelope envelope) {

@@ -41,6 +41,7 @@ class ZmqBus : public Bus {
   void cancel(TimerId timer) override { timers_.cancel(timer); }
   Result<void> send(const Link& link, Envelope envelope) override;
   const std::vector<Link>& brokers() const override { return settings_.brokers; }
+  void add_broker(const Link& broker) override;
   const std::string& endpoint() const override { return endpoint_; }
   void publish(std::string topic, Envelope envelope) override;
   void subscribe(std::string prefix) override;
@@ -65,6 +66,8 @@ class ZmqBus : public Bus {
   Result<Connection*> connect(const Link& link);
   void close_idlest();
   zmq::socket_t connect_all(zmq::socket_type type, std::string BrokerEndpoints::*endpoint);
+  void connect_news(zmq::socket_t& socket, const Link& broker,
+                    std::string BrokerEndpoints::*endpoint);
 
   int wait_ms(Duration wait_max);
   void list_poll_items();

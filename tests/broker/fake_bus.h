@@ -1,6 +1,7 @@
 // A Bus for unit tests: virtual time, and everything that was said is kept for inspection.
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <functional>
 #include <map>
@@ -119,6 +120,10 @@ class FakeBus : public Bus {
     return {};
   }
   const std::vector<Link>& brokers() const override { return broker_links; }
+  void add_broker(const Link& broker) override {
+    if (std::find(broker_links.begin(), broker_links.end(), broker) != broker_links.end()) return;
+    broker_links.push_back(broker);
+  }
   const std::string& endpoint() const override { return listen_endpoint; }
 
   void publish(std::string topic, Envelope envelope) override {

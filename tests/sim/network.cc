@@ -59,6 +59,7 @@ bool Network::blocked(const Process& from, const Process& to) const {
 
 Result<void> Network::send(Process& from, const Link& link, Envelope envelope) {
   check_limits(envelope);
+  if (on_send) on_send(from, envelope);
   const auto found = links_.find({from.index(), link});
   if (found == links_.end() && link.starts_with("peer/")) {
     return Result<void>(Code::unavailable, "the peer behind " + link + " is gone");
@@ -118,6 +119,9 @@ void Network::launch(const ConnectionPtr& connection, size_t sender, Envelope en
   if (random_.chance(options_.break_probability)) return break_after(connection, delay());
   if (random_.chance(options_.drop_probability)) return;
   if (random_.chance(options_.duplicate_probability)) fly(connection, sender, envelope);
+  if (random_.chance(options_.reorder_probability)) {
+    return stray(connection, sender, std::move(envelope));
+  }
   fly(connection, sender, std::move(envelope));
 }
 
@@ -142,6 +146,28 @@ void Network::fly(const ConnectionPtr& connection, size_t sender, Envelope envel
                });
 }
 
+// Outside the order of the connection, and lost when the way is blocked as it arrives.
+void Network::stray(const ConnectionPtr& connection, size_t sender, Envelope envelope) {
+  const size_t receiver = 1 - sender;
+  const End& to = connection->ends[receiver];
+  if (!alive(to)) return;
+  const Duration flight = random_.between(options_.delay_min, options_.stray_max);
+  world_.after(flight, to.process,
+               [this, connection, receiver, envelope = std::move(envelope)]() mutable {
+                 End& end = connection->ends[receiver];
+                 const End& from = connection->ends[1 - receiver];
+                 if (connection->broken || blocked(*from.process, *end.process)) return;
+                 deliver(end, std::move(envelope));
+               });
+}
+
+void Network::deliver(End& to, Envelope envelope) {
+  envelope.link = to.name;
+  world_.trace("receive", to.process->name(), fingerprint(envelope));
+  if (world_.verbose) world_.say("message", to.process->name(), summary(envelope, to.name));
+  to.process->actor().receive(std::move(envelope));
+}
+
 void Network::arrive(const ConnectionPtr& connection, size_t receiver) {
   End& to = connection->ends[receiver];
   End& from = connection->ends[1 - receiver];
@@ -151,10 +177,7 @@ void Network::arrive(const ConnectionPtr& connection, size_t receiver) {
     Envelope envelope = std::move(to.arrived.begin()->second);
     to.arrived.erase(to.arrived.begin());
     ++from.delivered;
-    envelope.link = to.name;
-    world_.trace("receive", to.process->name(), fingerprint(envelope));
-    if (world_.verbose) world_.say("message", to.process->name(), summary(envelope, to.name));
-    to.process->actor().receive(std::move(envelope));
+    deliver(to, std::move(envelope));
   }
 }
 
@@ -259,7 +282,7 @@ void Network::process_ended(Process& process, bool silently) {
 
 void Network::publish(Process& from, const std::string& topic, const Envelope& envelope) {
   check_limits(envelope);
-  for (const std::string& endpoint : from.settings().brokers) {
+  for (const std::string& endpoint : from.bus().brokers()) {
     Process* const relay = listener(endpoint);
     if (relay == nullptr || blocked(from, *relay) || random_.chance(options_.news_loss)) continue;
     Duration& last = news_[{from.index(), relay->index()}];
@@ -291,7 +314,7 @@ void Network::send_news(Process& relay, const Subscription& to, const std::strin
 }
 
 void Network::subscribe(Process& subscriber, const std::string& prefix) {
-  for (const std::string& endpoint : subscriber.settings().brokers) {
+  for (const std::string& endpoint : subscriber.bus().brokers()) {
     try_subscribe(subscriber, endpoint, prefix);
   }
 }

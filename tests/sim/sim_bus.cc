@@ -1,6 +1,7 @@
 #include "tests/sim/sim_bus.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "tests/sim/network.h"
 #include "tests/sim/process.h"
@@ -10,6 +11,13 @@ namespace dfs::sim {
 
 namespace {
 constexpr int64_t kWallStartMs = 1'790'000'000'000;
+
+// Exact for clocks that run as the world's does, and never short of it by a rounding.
+Duration scaled(Duration duration, double rate) {
+  if (rate == 1) return duration;
+  return Duration(static_cast<int64_t>(std::ceil(static_cast<double>(duration.count()) * rate)));
+}
+
 const char* const kLevels[] = {"debug", "info", "warn", "error"};
 }  // namespace
 
@@ -17,8 +25,11 @@ SimBus::SimBus(World& world, Process& process, Random random)
     : world_(world),
       process_(process),
       random_(random),
-      boot_(random_.between(Duration::zero(), std::chrono::hours(1000)) - world.now()),
+      started_(world.now()),
+      boot_(random_.between(Duration::zero(), std::chrono::hours(1000))),
+      rate_(process.clock_rate),
       address_(process.settings().address),
+      brokers_(process.settings().brokers),
       workers_(std::max<size_t>(process.settings().pool_threads, 1), Duration::zero()) {}
 
 SimBus::~SimBus() {
@@ -36,7 +47,7 @@ void SimBus::clear() {
 }
 
 Instant SimBus::now() const {
-  return Instant(boot_ + world_.now());
+  return Instant(boot_ + scaled(world_.now() - started_, rate_));
 }
 
 int64_t SimBus::wall_ms() const {
@@ -47,7 +58,8 @@ Bus::TimerId SimBus::after(Duration delay, std::function<void()> fire) {
   const TimerId timer = ++last_id_;
   timers_.emplace(timer, std::move(fire));
   const Duration late = random_.between(Duration::zero(), std::chrono::microseconds(50));
-  world_.after(std::max(delay, Duration::zero()) + late, &process_, [this, timer] {
+  const Duration wait = scaled(std::max(delay, Duration::zero()), 1 / rate_) + late;
+  world_.after(wait, &process_, [this, timer] {
     const auto found = timers_.find(timer);
     if (found == timers_.end()) return;
     const std::function<void()> act = std::move(found->second);
@@ -63,11 +75,14 @@ Result<void> SimBus::send(const Link& link, Envelope envelope) {
   return world_.network().send(process_, link, std::move(envelope));
 }
 
-const std::vector<Link>& SimBus::brokers() const {
-  return process_.settings().brokers;
-}
 const std::string& SimBus::endpoint() const {
   return process_.settings().listen;
+}
+
+void SimBus::add_broker(const Link& broker) {
+  if (std::find(brokers_.begin(), brokers_.end(), broker) != brokers_.end()) return;
+  brokers_.push_back(broker);
+  for (const std::string& prefix : subscriptions_) world_.network().subscribe(process_, prefix);
 }
 
 void SimBus::publish(std::string topic, Envelope envelope) {

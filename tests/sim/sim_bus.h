@@ -29,7 +29,8 @@ class SimBus : public Bus {
   TimerId after(Duration delay, std::function<void()> fire) override;
   void cancel(TimerId timer) override { timers_.erase(timer); }
   Result<void> send(const Link& link, Envelope envelope) override;
-  const std::vector<Link>& brokers() const override;
+  const std::vector<Link>& brokers() const override { return brokers_; }
+  void add_broker(const Link& broker) override;
   const std::string& endpoint() const override;
   void publish(std::string topic, Envelope envelope) override;
   void subscribe(std::string prefix) override;
@@ -55,8 +56,11 @@ class SimBus : public Bus {
   World& world_;
   Process& process_;
   Random random_;
-  const Duration boot_;  // the clock's zero is another one after each start
+  const Duration started_;  // of the world's time
+  const Duration boot_;     // the clock's zero is another one after each start
+  const double rate_;
   std::string address_;
+  std::vector<Link> brokers_;
   std::map<TimerId, std::function<void()>> timers_;
   std::map<uint64_t, Job> jobs_;
   std::vector<Duration> workers_;  // when each is free again
