@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "tests/sim/cluster.h"
+#include "tests/sim/harms.h"
 
 namespace dfs::sim {
 
@@ -17,32 +18,25 @@ class Nemesis {
   // Heals the network and the disks, thaws and starts every process; no harm is done afterwards.
   void end();
   bool active() const { return active_; }
-  uint64_t harms() const { return harms_; }
+  uint64_t harms() const { return count_; }
 
  private:
   using Harm = std::function<void()>;
   void schedule();
   Process& victim();
-  void kill(Process& process);
-  void stop();
-  void freeze();
-  void partition();
-  void jump_clock();
-  void fill_disk();
-  void break_disk();
-  void slow_disk();
   void decay();
   void lose_one_storage();
   Process& disk_victim();  // a storage node or the monitor
-  void start_again(Process& process);
 
   World& world_;
   Cluster& cluster_;
   const Options& options_;
   Random random_;
+  Harms harms_;
   std::vector<Harm> kinds_;
+  std::vector<Process*> victims_;  // anybody but those that check
   bool active_ = false;
-  uint64_t harms_ = 0;
+  uint64_t count_ = 0;
 };
 
 }  // namespace dfs::sim

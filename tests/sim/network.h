@@ -1,9 +1,11 @@
 // The network between processes. A connection is like TCP: in order and whole while it is up, and
 // gone with all that was under way when it breaks; loss on the wire shows as delay or as a break.
+// On request it is worse than TCP: single messages vanish, come twice or out of order.
 // What is published travels separately, through the relay of each broker, and may be lost.
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -24,11 +26,13 @@ struct NetworkOptions {
   Duration delay_max = std::chrono::microseconds(300);
   double slow_probability = 0;  // of a message: retransmitted, and all behind it on the link wait
   Duration slow_max = std::chrono::milliseconds(400);
-  double break_probability = 0;            // of a message: its connection breaks instead
-  double drop_probability = 0;             // of a message: vanishes in silence
-  double duplicate_probability = 0;        // of a message: arrives twice
-  double news_loss = 0;                    // of a published value, on each of its two ways
-  uint64_t bytes_per_second = 1ull << 30;  // of each direction of a connection
+  double break_probability = 0;      // of a message: its connection breaks instead
+  double drop_probability = 0;       // of a message: vanishes in silence
+  double duplicate_probability = 0;  // of a message: arrives twice
+  double reorder_probability = 0;    // of a message: others overtake it, or it overtakes them
+  double news_loss = 0;              // of a published value, on each of its two ways
+  Duration stray_max = std::chrono::milliseconds(60);      // on its way, of one out of order
+  uint64_t bytes_per_second = 1ull << 30;                  // of each direction of a connection
   Duration notice_max = std::chrono::milliseconds(20);     // until a closed connection is noticed
   Duration silence_max = std::chrono::milliseconds(2500);  // then a silent peer counts as gone
 };
@@ -58,6 +62,9 @@ class Network {
 
   void process_started(Process& process);
   void process_ended(Process& process, bool silently);  // silently: nobody is told, peers time out
+
+  // For checkers: called with whatever an actor sends, before anything becomes of it.
+  std::function<void(Process& from, const Envelope&)> on_send;
 
   size_t connections() const { return connections_.size(); }
   uint64_t messages() const { return messages_; }
@@ -97,7 +104,9 @@ class Network {
   void establish(const ConnectionPtr& connection);
   void launch(const ConnectionPtr& connection, size_t sender, Envelope envelope);
   void fly(const ConnectionPtr& connection, size_t sender, Envelope envelope);
+  void stray(const ConnectionPtr& connection, size_t sender, Envelope envelope);
   void arrive(const ConnectionPtr& connection, size_t receiver);
+  void deliver(End& to, Envelope envelope);
   void stall(const ConnectionPtr& connection, size_t receiver);
   void break_after(const ConnectionPtr& connection, Duration delay);
   void break_now(const ConnectionPtr& connection);

@@ -72,13 +72,20 @@ void Process::end(Crash crash, bool orderly) {
   bus_->clear();
   bus_.reset();
   if (crash == Crash::machine) {
-    disk_.crash([this] { return world_.random().next(); });
+    disk_->crash([this] { return world_.random().next(); });
   } else {
-    disk_.restart();
+    disk_->restart();
   }
   // Which of the batches that nobody synced are there afterwards is chance, even when only the
   // process died: a table may keep them in the process's own memory.
-  if (!orderly) table_.crash(world_.random().below(table_.unsynced() + 1));
+  if (!orderly) table_->crash(world_.random().below(table_->unsynced() + 1));
+}
+
+void Process::replace_disk() {
+  DFS_ASSERT(!running());
+  world_.trace("wipe", name(), 0);
+  disk_ = std::make_unique<SimDisk>();
+  table_ = std::make_unique<MemTable>();
 }
 
 void Process::freeze() {

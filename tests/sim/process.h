@@ -71,9 +71,12 @@ class Process {
   World& world() { return world_; }
 
   // These outlive the process.
-  SimDisk& disk() { return disk_; }
-  MemTable& table() { return table_; }
+  SimDisk& disk() { return *disk_; }
+  MemTable& table() { return *table_; }
+  // The disk was lost and is replaced by an empty one. The process must not run.
+  void replace_disk();
   int64_t wall_skew_ms = 0;
+  double clock_rate = 1;  // of Bus::now() and its timers, from the next start on
 
  private:
   friend class SimBus;
@@ -91,8 +94,8 @@ class Process {
   bool frozen_ = false;
   std::optional<Result<void>> ready_;
   std::optional<Doom> doom_;
-  SimDisk disk_;
-  MemTable table_;
+  std::unique_ptr<SimDisk> disk_ = std::make_unique<SimDisk>();
+  std::unique_ptr<MemTable> table_ = std::make_unique<MemTable>();
   std::unique_ptr<SimBus> bus_;
   std::unique_ptr<Actor> actor_;
 };

@@ -7,27 +7,13 @@
 #include <vector>
 
 #include "actors/client/client.h"
+#include "tests/sim/findings.h"
 #include "tests/sim/model.h"
 #include "tests/sim/options.h"
 #include "tests/sim/process.h"
 #include "tests/sim/random.h"
 
 namespace dfs::sim {
-
-// What a run found out. The first fault ends it.
-struct Findings {
-  std::vector<std::string> faults;
-  uint64_t operations = 0;
-  uint64_t refused = 0;  // rightly
-  uint64_t unknown = 0;  // failed, so that nobody knows whether they took effect
-  uint64_t bytes_written = 0;
-  uint64_t bytes_read = 0;
-  uint64_t files_checked = 0;
-  uint64_t blocks_checked = 0;
-
-  bool good() const { return faults.empty(); }
-  void fault(std::string what) { faults.push_back(std::move(what)); }
-};
 
 // True when bits may have flipped in the only copy that was promised.
 bool may_be_lost(const Options& options, const Entry& entry);

@@ -77,6 +77,7 @@ bool World::step() {
   running_ = process;
   event.act();
   running_ = nullptr;
+  if (after_event) after_event(process);
   return true;
 }
 

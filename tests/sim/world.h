@@ -63,6 +63,9 @@ class World {
   uint64_t events() const { return events_; }
   bool verbose = false;
 
+  // For checkers: called after each event, with the process that it was of, or nullptr.
+  std::function<void(Process*)> after_event;
+
   // The process whose actor is being called right now, or nullptr.
   const Process* running() const { return running_; }
 

@@ -1,0 +1,155 @@
+#include "tests/sim/harms.h"
+
+#include <algorithm>
+#include <memory>
+
+#include "tests/sim/network.h"
+#include "tests/sim/world.h"
+
+namespace dfs::sim {
+
+using std::chrono::milliseconds;
+
+Harms::Harms(World& world, Random random, bool crash_machines)
+    : world_(world), random_(random), crash_machines_(crash_machines) {}
+
+bool Harms::held(const Process& process) const {
+  return std::find(held_.begin(), held_.end(), &process) != held_.end();
+}
+
+void Harms::resume(Process& process) {
+  std::erase(held_, &process);
+  if (!process.running()) process.start();
+}
+
+void Harms::start_again(Process& process) {
+  // Most come back soon, within the time in which nobody counts them as dead; some do not.
+  const Duration pause =
+      random_.between(milliseconds(1), milliseconds(random_.chance(0.5) ? 500 : 8000));
+  world_.after(pause, [this, &process] {
+    if (active_ && !process.running() && !held(process)) process.start();
+  });
+}
+
+Crash Harms::some_crash() {
+  return crash_machines_ && random_.chance(0.5) ? Crash::machine : Crash::process;
+}
+
+void Harms::kill(Process& process) {
+  if (!process.running()) return;
+  const Crash crash = some_crash();
+  if (random_.chance(0.3)) {
+    process.kill_in_job(crash, random_.below(4));
+    // A process without jobs survives that.
+    world_.after(milliseconds(500), [this, &process] {
+      process.spare();
+      start_again(process);
+    });
+    return;
+  }
+  for (const auto& other : world_.processes()) {
+    const bool shares_fate = crash == Crash::machine && other->machine() == process.machine();
+    if (other.get() != &process && !shares_fate) continue;
+    if (!other->running()) continue;
+    other->kill(crash);
+    start_again(*other);
+  }
+}
+
+void Harms::stop(Process& process) {
+  process.stop();
+  world_.after(milliseconds(2500), [this, &process] { start_again(process); });
+}
+
+void Harms::freeze(Process& process) {
+  process.freeze();
+  const bool long_one = random_.chance(0.4);
+  world_.after(random_.between(milliseconds(1), milliseconds(long_one ? 9000 : 900)),
+               [&process] { process.thaw(); });
+  // Peers that watch the connection may give it up meanwhile.
+  if (long_one && random_.chance(0.5)) {
+    world_.after(world_.network().options().silence_max, [this, &process] {
+      if (process.frozen()) world_.network().break_connections(process);
+    });
+  }
+}
+
+void Harms::partition(const std::vector<Process*>& among) {
+  Network& network = world_.network();
+  const std::string one = random_.pick(among)->machine();
+  const std::string other = random_.pick(among)->machine();
+  world_.trace("partition", one, 0, other);
+  switch (random_.below(3)) {
+    case 0:
+      network.block(one, other);
+      break;
+    case 1:
+      network.partition(one, other);
+      break;
+    default:
+      network.isolate(one);
+      break;
+  }
+  const Duration lasts =
+      random_.between(milliseconds(10), milliseconds(random_.chance(0.5) ? 1000 : 9000));
+  world_.after(lasts, [&network] { network.heal(); });
+}
+
+void Harms::break_connections(Process& process) {
+  world_.network().break_connections(process);
+}
+
+void Harms::jump_clock(Process& process, int64_t jump_ms_max) {
+  process.wall_skew_ms +=
+      static_cast<int64_t>(random_.below(static_cast<uint64_t>(2 * jump_ms_max))) - jump_ms_max;
+}
+
+void Harms::fill_disk(Process& process, uint64_t left_bytes_max) {
+  SimDisk& disk = process.disk();
+  disk.capacity_bytes = disk.used_bytes() + random_.below(left_bytes_max);
+  world_.after(random_.between(milliseconds(10), milliseconds(5000)),
+               [&process] { process.disk().capacity_bytes = kDiskBytes; });
+}
+
+void Harms::break_disk(Process& process) {
+  auto random = std::make_shared<Random>(random_.fork());
+  const double odds = random_.chance(0.5) ? 1 : random_.unit();
+  process.disk().fault = [random, odds](SimDisk::Operation,
+                                        const std::string& path) -> Result<void> {
+    if (!random->chance(odds)) return {};
+    return {Code::io_error, "input/output error at " + path};
+  };
+  // After that, an operator looks after the disk and starts the process again.
+  world_.after(random_.between(milliseconds(1), milliseconds(2000)), [this, &process] {
+    if (!active_) return;
+    process.disk().fault = nullptr;
+    process.kill(some_crash());
+    start_again(process);
+  });
+}
+
+void Harms::slow_disk(Process& process) {
+  process.disk().slow_factor = static_cast<double>(random_.between(5, 200));
+  world_.after(random_.between(milliseconds(10), milliseconds(6000)),
+               [&process] { process.disk().slow_factor = 1; });
+}
+
+void Harms::end() {
+  active_ = false;
+  world_.network().options() = NetworkOptions();
+  world_.pool_timing() = PoolTiming();
+  world_.network().heal();
+  for (const auto& process : world_.processes()) {
+    process->thaw();
+    process->spare();
+    SimDisk& disk = process->disk();
+    disk.capacity_bytes = kDiskBytes;
+    disk.slow_factor = 1;
+    if (disk.fault) {
+      disk.fault = nullptr;
+      process->kill(Crash::process);  // it may have given up on its files
+    }
+  }
+}
+
+}  // namespace dfs::sim

@@ -1,0 +1,54 @@
+// What can be done to processes, their disks and the network. Each harm passes by itself after a
+// random time, and end() undoes them all; who is harmed, and when, decides a nemesis.
+#pragma once
+
+#include <vector>
+
+#include "tests/sim/process.h"
+#include "tests/sim/random.h"
+
+namespace dfs::sim {
+
+class World;
+
+class Harms {
+ public:
+  // `crash_machines`: kills are crashes of the machine, half of the time.
+  Harms(World& world, Random random, bool crash_machines);
+
+  static constexpr uint64_t kDiskBytes = 1ull << 40;
+
+  // At once or in the middle of its next disk job. It is started again soon, mostly.
+  void kill(Process& process);
+  void stop(Process& process);
+  void freeze(Process& process);
+  // Cuts one of `among` off from another, in one direction or both, or from everybody.
+  void partition(const std::vector<Process*>& among);
+  void break_connections(Process& process);
+  void jump_clock(Process& process, int64_t jump_ms_max);
+  void fill_disk(Process& process, uint64_t left_bytes_max);
+  void break_disk(Process& process);  // it is restarted afterwards
+  void slow_disk(Process& process);
+
+  // Heals the network and the disks, thaws everybody, kills those whose disk had failed. From here
+  // on nobody is started again.
+  void end();
+  bool active() const { return active_; }
+
+  // It stays down until resume(), whatever else happens to it.
+  void hold(Process& process) { held_.push_back(&process); }
+  void resume(Process& process);
+
+ private:
+  void start_again(Process& process);
+  bool held(const Process& process) const;
+  Crash some_crash();
+
+  World& world_;
+  Random random_;
+  const bool crash_machines_;
+  bool active_ = true;
+  std::vector<Process*> held_;
+};
+
+}  // namespace dfs::sim
