@@ -27,8 +27,7 @@ void Client::observe(const std::string& topic, Envelope envelope) {
     state_->bus.log(Level::debug, "undecodable event", {{"why", event.error().text}});
     return;
   }
-  const auto listeners = state_->listeners;  // one that hears may add another
-  for (const auto& heard : listeners) heard(*event);
+  state_->hear(*event);
 }
 
 void Client::link_down(const Link& link) {
@@ -54,11 +53,6 @@ Task<Result<TransferReport>> Client::get(std::string path, std::shared_ptr<Sink>
   Task<Result<TransferReport>> running = download.run();
   Result<TransferReport> report = co_await running;
   co_return report;
-}
-
-void Client::listen(std::function<void(const Event&)> heard) {
-  if (state_->listeners.empty()) state_->bus.subscribe(kEventTopic);
-  state_->listeners.push_back(std::move(heard));
 }
 
 TaskScope& Client::scope() {

@@ -54,7 +54,8 @@ struct TransferOptions {
   NodeId from = 0;            // get: read from this node where it has a replica; 0: automatic
   uint64_t expected_version = UINT64_MAX;  // put; see CommitFile
   uint32_t mode = 0644;
-  Duration deadline = std::chrono::seconds(60);           // without any progress
+  bool stale = false;                            // get: any head may tell where the file is
+  Duration deadline = std::chrono::seconds(60);  // without any progress
   Duration hedge_after = std::chrono::milliseconds(400);  // get: then another replica is asked too
   Duration part_deadline = std::chrono::milliseconds(1500);  // then the replica is given up
   std::function<void(const Progress&)> progress;             // on the client's thread, per part
@@ -64,7 +65,8 @@ struct TransferOptions {
 // What a put or get did and what the system promises about it.
 struct TransferReport {
   InodeInfo info;
-  Receipt receipt;  // put
+  Receipt receipt;      // put
+  Freshness freshness;  // get: of what was told about the file
   uint64_t bytes = 0;
   uint32_t blocks = 0;
   uint32_t copies_min = 0;         // fewest durable copies of any block
@@ -108,13 +110,30 @@ class Client : public Actor {
   Task<Result<RenameReply>> rename(std::string from, std::string to, bool replace);
   Task<Result<RemoveReply>> remove(std::string path, bool recursive);
   Task<Result<OpenFileReply>> open(std::string path);
+  // The same with all that the request can say. One that may be `stale` is answered by any head,
+  // also while none leads.
+  Task<Result<StatReply>> stat(Stat request);
+  Task<Result<ListReply>> list(List request);
+  Task<Result<OpenFileReply>> open(OpenFile request);
   // Asks every node that should have a block of this file whether it does.
-  Task<Result<std::vector<BlockLocation>>> locate(std::string path);
+  Task<Result<std::vector<BlockLocation>>> locate(std::string path, bool stale = false);
   Task<Result<ClusterMap>> map();
-  Task<Result<ClusterStatus>> status();
+  Task<Result<ClusterStatus>> status(bool stale = false);
 
-  // Calls `heard` on the client's thread for each event from now on.
+  Task<Result<HeadList>> heads(bool stale = false);
+  // Asks each of these heads directly; in the order of their numbers, those that answer.
+  Task<Result<std::vector<HeadList>>> ask_heads(std::vector<HeadStatus> heads);
+  Task<Result<AddHeadReply>> add_head(std::string endpoint, std::string broker);
+  Task<Result<RemoveHeadReply>> remove_head(MemberId head);
+  Task<Result<TransferLeadReply>> transfer_lead(MemberId to);  // 0: to whoever is furthest
+
+  // Calls `heard` on the client's thread for each event that is published from now on.
   void listen(std::function<void(const Event&)> heard);
+  // Reads the events of the log after `query.since`, page after page, and when all are read waits
+  // for more, until `heard` returns false. Each event comes once and in order, whichever heads
+  // answer; once the first page was there, the heads may be away for any time. Fails with what
+  // kept the first page away, or when events are gone that should come next (`expired`).
+  Task<Result<void>> follow(ReadEvents query, std::function<bool(const ReadEventsReply&)> heard);
 
   // For flows of the owner (Session, tests): run until done, ended with the client.
   TaskScope& scope();

@@ -12,25 +12,31 @@ struct Client::State {
 
   Workbench workbench() { return {bus, calls, buffers, settings.deadline}; }
 
-  // The reply of the monitor, without the envelope around it.
+  // The reply of the heads, without the envelope around it.
   template <Request R>
   Task<Result<typename R::Reply>> ask(R request) {
     CallOptions options;
     options.deadline = settings.deadline;
     options.trace = bus.random();
-    Task<Result<Answer<R>>> asking =
-        calls.ask<R>("monitor", std::move(request), std::move(options));
+    const std::string service = service_of(request);
+    Task<Result<Answer<R>>> asking = calls.ask<R>(service, std::move(request), std::move(options));
     Result<Answer<R>> answer = co_await asking;
     if (!answer) co_return std::move(answer).error();
     co_return std::move(answer->message);
   }
+
+  void hear(const Event& event);
+  // Returns when there may be events after `since`.
+  Task<void> await_event(LogIndex since);
 
   Bus& bus;
   ClientSettings settings;
   Calls calls;
   PartBuffers buffers;
   std::vector<std::function<void(const Event&)>> listeners;
-  TaskScope scope;  // last: its flows use all of the above
+  LogIndex event_published = 0;  // the highest of the log that was heard of
+  Signal event_news;             // it grew, or it is time to look whether a publication was lost
+  TaskScope scope;               // last: its flows use all of the above
 };
 
 }  // namespace dfs

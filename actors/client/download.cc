@@ -20,10 +20,12 @@ Download::~Download() {
 }
 
 Task<Result<TransferReport>> Download::run() {
-  Task<Result<Answer<OpenFile>>> opening = transfer_.ask_monitor(OpenFile{path_});
+  Task<Result<Answer<OpenFile>>> opening =
+      transfer_.ask_monitor(OpenFile{path_, transfer_.options.stale});
   Result<Answer<OpenFile>> opened = co_await opening;
   if (!opened) co_return opened.error();
   info_ = opened->message.info;
+  freshness_ = opened->message.freshness;
   if (info_.type == FileType::directory) {
     co_return Error{Code::is_directory, path_ + " is a directory", {}, 0};
   }
@@ -197,6 +199,7 @@ Task<Result<TransferReport>> Download::finish() {
   if (!finished) co_return finished.error();
   TransferReport report = transfer_.report();
   report.info = info_;
+  report.freshness = freshness_;
   report.bytes = arrived_;
   report.blocks = blocks_;
   report.reads_hedged = reader_.hedged();

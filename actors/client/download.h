@@ -51,6 +51,7 @@ class Download {
   std::string path_;
   std::shared_ptr<Sink> sink_;
   InodeInfo info_;
+  Freshness freshness_;
   BlockReader reader_;
   BlockQueue queue_;
   uint32_t blocks_ = 0;

@@ -64,8 +64,8 @@ BlockLocation location_of(uint32_t index, GroupId group, const std::vector<Copy>
 
 }  // namespace
 
-Task<Result<std::vector<BlockLocation>>> Client::locate(std::string path) {
-  Task<Result<OpenFileReply>> opening = open(std::move(path));
+Task<Result<std::vector<BlockLocation>>> Client::locate(std::string path, bool stale) {
+  Task<Result<OpenFileReply>> opening = open(OpenFile{std::move(path), stale});
   const Result<OpenFileReply> opened = co_await opening;
   if (!opened) co_return opened.error();
   std::vector<BlockLocation> locations;

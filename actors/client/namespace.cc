@@ -1,17 +1,25 @@
-// The client's operations that are one request to the monitor.
+// The operations on names that are one request, and what is known of the cluster.
 #include "actors/client/client_state.h"
 
 namespace dfs {
 
 Task<Result<InodeInfo>> Client::stat(std::string path) {
-  Task<Result<StatReply>> asking = state_->ask(Stat{std::move(path)});
+  Task<Result<StatReply>> asking = stat(Stat{std::move(path)});
   Result<StatReply> reply = co_await asking;
   if (!reply) co_return std::move(reply).error();
   co_return std::move(reply->info);
 }
 
 Task<Result<ListReply>> Client::list(std::string path, std::string after, uint32_t limit) {
-  return state_->ask(List{std::move(path), std::move(after), limit});
+  return list(List{std::move(path), std::move(after), limit});
+}
+
+Task<Result<StatReply>> Client::stat(Stat request) {
+  return state_->ask(std::move(request));
+}
+
+Task<Result<ListReply>> Client::list(List request) {
+  return state_->ask(std::move(request));
 }
 
 Task<Result<MakeDirReply>> Client::make_dir(std::string path, bool parents) {
@@ -30,15 +38,19 @@ Task<Result<RemoveReply>> Client::remove(std::string path, bool recursive) {
 }
 
 Task<Result<OpenFileReply>> Client::open(std::string path) {
-  return state_->ask(OpenFile{std::move(path)});
+  return open(OpenFile{std::move(path)});
+}
+
+Task<Result<OpenFileReply>> Client::open(OpenFile request) {
+  return state_->ask(std::move(request));
 }
 
 Task<Result<ClusterMap>> Client::map() {
   return state_->ask(GetMap{});
 }
 
-Task<Result<ClusterStatus>> Client::status() {
-  return state_->ask(GetStatus{});
+Task<Result<ClusterStatus>> Client::status(bool stale) {
+  return state_->ask(GetStatus{stale});
 }
 
 }  // namespace dfs

@@ -20,6 +20,15 @@ struct Workbench {
   Duration ask_deadline;
 };
 
+// Who is asked: the head that leads, or any when the answer may be stale.
+template <Request R>
+std::string service_of(const R& request) {
+  if constexpr (requires { request.stale; }) {
+    if (request.stale) return "monitor-replica";
+  }
+  return "monitor";
+}
+
 class Transfer {
  public:
   // Parts in memory at once, whatever the number of jobs: the bound of the client's memory.
@@ -56,7 +65,8 @@ class Transfer {
     CallOptions call;
     call.deadline = bench.ask_deadline;
     call.trace = options.trace;
-    return bench.calls.ask<R>("monitor", std::move(request), std::move(call));
+    const std::string service = service_of(request);
+    return bench.calls.ask<R>(service, std::move(request), std::move(call));
   }
 
   TransferReport report();  // with the fields that are known here

@@ -322,7 +322,9 @@ class FakeCluster {
       cluster.client.receive(FakeBus::answer(sent, error));
     }
 
-    void on(const Envelope&, const Stat& stat) { answer(StatReply{cluster.files[stat.path].info}); }
+    void on(const Envelope&, const Stat& stat) {
+      answer(StatReply{cluster.files[stat.path].info, {}});
+    }
   };
 
   void dispatch_to_monitor(const FakeBus::Sent& sent) {
