@@ -13,6 +13,7 @@
 #include "broker/broker.h"
 #include "broker/process.h"
 #include "cli/data_directory.h"
+#include "cli/exit_codes.h"
 
 namespace dfs::cli {
 
@@ -42,6 +43,10 @@ class Marker {
   std::string path_;
 };
 
+// A head that leads hands over before it stops, and its table may have much to write.
+constexpr Duration kStopDeadline = std::chrono::seconds(8);
+constexpr Duration kMonitorStopDeadline = std::chrono::seconds(5);
+
 ProcessSettings process_settings(Role role, const DaemonOptions& options) {
   ProcessSettings settings;
   settings.name = name_of(role);
@@ -49,6 +54,7 @@ ProcessSettings process_settings(Role role, const DaemonOptions& options) {
   settings.log.levels = options.log_level;
   settings.log.file_bytes = options.log_size;
   settings.log.files = options.log_count;
+  settings.stop_deadline = kStopDeadline;
   return settings;
 }
 
@@ -64,13 +70,12 @@ Result<void> start_broker(Process& process, const DaemonOptions& options, bool i
   return {};
 }
 
-Result<void> start_monitor(Process& process, const DaemonOptions& options,
-                           std::vector<std::string> brokers) {
-  auto opened = open_data_directory(options.data, "monitor");
-  if (!opened) return std::move(opened).error();
-  auto& data = process.keep(std::make_unique<DataDirectory>(std::move(*opened)));
+MonitorSettings monitor_settings(const DaemonOptions& options, const std::string& broker) {
   MonitorSettings settings;
   settings.directory = options.data;
+  settings.found = options.bootstrap;
+  settings.join = !options.join.empty();
+  settings.broker = broker;
   settings.replicas = options.replicas;
   settings.min_copies = options.min_copies;
   settings.groups = options.groups;
@@ -78,10 +83,29 @@ Result<void> start_monitor(Process& process, const DaemonOptions& options,
   settings.heartbeat_period = options.heartbeat;
   settings.check_interval = options.check_interval;
   settings.down_after = options.down_after;
+  settings.events_ms_max =
+      std::chrono::duration_cast<std::chrono::milliseconds>(options.events_kept_for).count();
+  settings.events_entries_max = options.events_kept;
   settings.replica.directory = options.data + "/log";
+  settings.replica.heartbeat = options.raft_heartbeat;
+  settings.replica.election_min = options.election_timeout;
+  settings.replica.election_max = 2 * options.election_timeout;
+  return settings;
+}
+
+// `broker` is the one that the other heads tell clients of.
+Result<void> start_monitor(Process& process, const DaemonOptions& options,
+                           const std::string& broker, std::vector<std::string> brokers) {
+  auto opened = open_data_directory(options.data, "monitor");
+  if (!opened) return std::move(opened).error();
+  auto& data = process.keep(std::make_unique<DataDirectory>(std::move(*opened)));
+  const MonitorSettings settings = monitor_settings(options, broker);
   ActorSettings actor;
   actor.address = "monitor";
+  actor.listen = raft_endpoint(options);
   actor.brokers = std::move(brokers);
+  actor.start_deadline = settings.join_deadline + std::chrono::seconds(30);
+  actor.stop_deadline = kMonitorStopDeadline;
   auto started = process.start(std::move(actor), [&data, settings](Bus& bus) {
     return std::make_unique<Monitor>(bus, *data.disk, *data.table, settings);
   });
@@ -119,17 +143,15 @@ Result<std::string> start_role(Process& process, Role role, const DaemonOptions&
     case Role::head: {
       DFS_CHECK(start_broker(process, options, true));
       std::vector<std::string> brokers = {kInproc};
-      for (const auto& broker : options.brokers) {
-        if (broker != options.listen) brokers.push_back(broker);
-      }
-      DFS_CHECK(start_monitor(process, options, std::move(brokers)));
+      for (auto& broker : known_brokers(options)) brokers.push_back(std::move(broker));
+      DFS_CHECK(start_monitor(process, options, options.listen, std::move(brokers)));
       return options.listen;
     }
     case Role::broker:
       DFS_CHECK(start_broker(process, options, false));
       return options.listen;
     case Role::monitor:
-      DFS_CHECK(start_monitor(process, options, options.brokers));
+      DFS_CHECK(start_monitor(process, options, options.brokers.front(), known_brokers(options)));
       return std::string();
     case Role::storage:
       return start_storage(process, options);
@@ -142,7 +164,7 @@ Result<std::string> start_role(Process& process, Role role, const DaemonOptions&
 int run_daemon(Role role, const DaemonOptions& options) {
   const auto refuse = [role](const Error& error) {
     std::cerr << "dfsd " << name_of(role) << ": " << error.text << std::endl;
-    return error.code == Code::usage ? 2 : 1;
+    return exit_code_of(error.code);
   };
   Marker pid;
   Marker ready;

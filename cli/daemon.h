@@ -26,6 +26,11 @@ struct DaemonOptions {
   std::string data;
 
   // head and monitor
+  bool bootstrap = false;
+  std::vector<std::string> join;
+  std::string raft_listen;  // empty: see raft_endpoint()
+  Duration raft_heartbeat = std::chrono::milliseconds(100);
+  Duration election_timeout = std::chrono::milliseconds(500);
   uint32_t replicas = 2;
   uint32_t min_copies = 0;
   uint32_t groups = 64;
@@ -33,6 +38,8 @@ struct DaemonOptions {
   Duration heartbeat = std::chrono::milliseconds(500);
   Duration check_interval = std::chrono::milliseconds(500);
   Duration down_after = std::chrono::seconds(3);
+  uint64_t events_kept = 500'000;
+  Duration events_kept_for = std::chrono::hours(7 * 24);
 
   // storage
   std::string host;
@@ -50,7 +57,16 @@ void add_settings(Settings& settings, Role role, DaemonOptions& options);
 // `usage` with what is wrong and what would be right; whatever needs no look at the machine.
 Result<void> check_options(Role role, const DaemonOptions& options);
 
-// Runs the role until SIGTERM and returns the exit status: 0, or 1 with the reason on stderr.
+// Where the other heads reach the monitor: --raft-listen, or three above the port of --listen.
+// `options` must have passed check_options().
+std::string raft_endpoint(const DaemonOptions& options);
+
+// The brokers that a monitor or storage node uses: --broker and --join, none twice, without the
+// one at --listen.
+std::vector<std::string> known_brokers(const DaemonOptions& options);
+
+// Runs the role until SIGTERM and returns the exit status, with the reason on stderr unless it is
+// 0: the first failure as exit_codes.h has it.
 int run_daemon(Role role, const DaemonOptions& options);
 
 }  // namespace dfs::cli

@@ -1,5 +1,6 @@
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <charconv>
@@ -27,18 +28,32 @@ std::string own_host_name() {
   return gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "localhost";
 }
 
-// `endpoint` must be tcp://HOST:PORT with a port of at most `port_max`.
+// A broker takes three ports from its own on; the raft port of a head is the one after them.
+constexpr int kBrokerPorts = 3;
+constexpr int kPortMax = 65535;
+
+struct Endpoint {
+  std::string host;  // with its scheme: "tcp://10.0.0.1"
+  int port = -1;
+};
+
+// The parts of tcp://HOST:PORT; the port is -1 when `text` has another form.
+Endpoint parse_endpoint(const std::string& text) {
+  constexpr std::string_view kScheme = "tcp://";
+  const size_t colon = text.rfind(':');
+  Endpoint endpoint;
+  if (!text.starts_with(kScheme) || colon <= kScheme.size()) return endpoint;
+  endpoint.host = text.substr(0, colon);
+  const char* end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data() + colon + 1, end, endpoint.port);
+  if (error != std::errc() || rest != end) endpoint.port = -1;
+  return endpoint;
+}
+
+// `endpoint` must be tcp://HOST:PORT with a port in the range.
 Result<void> check_endpoint(const std::string& flag, const std::string& endpoint, int port_min,
                             int port_max) {
-  constexpr std::string_view kScheme = "tcp://";
-  const size_t colon = endpoint.rfind(':');
-  const bool shaped = endpoint.starts_with(kScheme) && colon > kScheme.size();
-  int port = -1;
-  if (shaped) {
-    const char* end = endpoint.data() + endpoint.size();
-    const auto [rest, error] = std::from_chars(endpoint.data() + colon + 1, end, port);
-    if (error != std::errc() || rest != end) port = -1;
-  }
+  const int port = parse_endpoint(endpoint).port;
   if (port < port_min || port > port_max) {
     return misuse("--" + flag + " " + endpoint + " is not tcp://HOST:PORT with a port from " +
                   std::to_string(port_min) + " to " + std::to_string(port_max));
@@ -46,7 +61,52 @@ Result<void> check_endpoint(const std::string& flag, const std::string& endpoint
   return {};
 }
 
+// What is told to others must be an address, not "all of this machine's".
+Result<void> check_reachable(const std::string& flag, const std::string& endpoint) {
+  const bool any = endpoint.starts_with("tcp://0.0.0.0:") || endpoint.starts_with("tcp://*:") ||
+                   endpoint.starts_with("tcp://[::]");
+  if (!any) return {};
+  return misuse("--" + flag + " " + endpoint +
+                " names no address that others could reach; give this machine's own");
+}
+
+bool contains(const std::vector<std::string>& words, const std::string& word) {
+  return std::find(words.begin(), words.end(), word) != words.end();
+}
+
+Result<void> check_raft(const DaemonOptions& options) {
+  if (options.bootstrap && !options.join.empty()) {
+    return misuse(
+        "--bootstrap founds a new cluster and --join enters one that is there; give one of them");
+  }
+  for (const auto& broker : options.join) {
+    DFS_CHECK(check_endpoint("join", broker, 1, kPortMax - kBrokerPorts + 1));
+    if (broker == options.listen) {
+      return misuse("--join " + broker + " is this head itself; name brokers of the other heads");
+    }
+  }
+  const std::string endpoint = raft_endpoint(options);
+  DFS_CHECK(check_endpoint("raft-listen", endpoint, 1, kPortMax));
+  DFS_CHECK(check_reachable("raft-listen", endpoint));
+  const Endpoint raft = parse_endpoint(endpoint);
+  const Endpoint broker = parse_endpoint(options.listen);
+  if (raft.host == broker.host && raft.port >= broker.port &&
+      raft.port < broker.port + kBrokerPorts) {
+    return misuse("--raft-listen " + endpoint + " is one of the three ports that --listen takes");
+  }
+  if (options.raft_heartbeat < std::chrono::milliseconds(10)) {
+    return misuse("--raft-heartbeat must be at least 10ms");
+  }
+  if (options.election_timeout < 3 * options.raft_heartbeat) {
+    return misuse(
+        "--election-timeout must be at least three of --raft-heartbeat, or one lost message would "
+        "depose a leader");
+  }
+  return {};
+}
+
 Result<void> check_monitor(const DaemonOptions& options) {
+  DFS_CHECK(check_raft(options));
   if (options.replicas < 1 || options.replicas > kReplicasMax) {
     return misuse("--replicas must be 1, 2 or 3");
   }
@@ -66,6 +126,10 @@ Result<void> check_monitor(const DaemonOptions& options) {
   if (options.check_interval < std::chrono::milliseconds(10)) {
     return misuse("--check-interval must be at least 10ms");
   }
+  if (options.events_kept < 1) return misuse("--events-kept must be at least 1");
+  if (options.events_kept_for < std::chrono::seconds(1)) {
+    return misuse("--events-kept-for must be at least 1s");
+  }
   if (options.down_after < 2 * options.heartbeat) {
     return misuse("--down-after must be at least two heartbeats, or live nodes would be given up");
   }
@@ -73,14 +137,8 @@ Result<void> check_monitor(const DaemonOptions& options) {
 }
 
 Result<void> check_storage(const DaemonOptions& options) {
-  const bool any = options.listen.starts_with("tcp://0.0.0.0:") ||
-                   options.listen.starts_with("tcp://*:") ||
-                   options.listen.starts_with("tcp://[::");
-  if (any) {
-    return misuse("--listen " + options.listen +
-                  " names no address that others could reach; give this machine's own");
-  }
-  DFS_CHECK(check_endpoint("listen", options.listen, 0, 65535));
+  DFS_CHECK(check_reachable("listen", options.listen));
+  DFS_CHECK(check_endpoint("listen", options.listen, 0, kPortMax));
   if (options.segment_size < 2 * kBlockBytesMax) {
     return misuse("--segment-size must be at least 256M, two of the largest blocks");
   }
@@ -109,6 +167,7 @@ DaemonOptions default_options(Role role) {
   if (hosts_broker(role)) options.listen = "tcp://127.0.0.1:7000";
   if (role == Role::storage) options.listen = "tcp://127.0.0.1:0";
   if (!hosts_broker(role)) options.brokers = {"tcp://127.0.0.1:7000"};
+  if (role == Role::monitor) options.raft_listen = "tcp://127.0.0.1:7003";
   if (role == Role::storage) options.host = own_host_name();
   return options;
 }
@@ -128,6 +187,17 @@ void add_settings(Settings& settings, Role role, DaemonOptions& options) {
   }
   if (role != Role::broker) settings.add("data", options.data, "directory of what is kept");
   if (hosts_monitor(role)) {
+    settings.add("bootstrap", options.bootstrap,
+                 "found a new cluster; only the first head, only once, with an empty --data");
+    settings.add("join", options.join,
+                 "brokers of the cluster that this head becomes part of (repeatable)");
+    settings.add("raft-listen", options.raft_listen,
+                 role == Role::head ? "tcp://HOST:PORT for the other heads; PORT+3 unless given"
+                                    : "tcp://HOST:PORT for the other heads");
+    settings.add_duration("raft-heartbeat", options.raft_heartbeat,
+                          "how often the leading head tells the others that it lives");
+    settings.add_duration("election-timeout", options.election_timeout,
+                          "least silence before another head wants to lead; at most twice that");
     settings.add("replicas", options.replicas, "copies of each block, for a new cluster");
     settings.add("min-copies", options.min_copies,
                  "fewest copies a write may have; 0: one less than --replicas, at least 1");
@@ -136,6 +206,9 @@ void add_settings(Settings& settings, Role role, DaemonOptions& options) {
     settings.add_duration("heartbeat", options.heartbeat, "how often nodes tell that they live");
     settings.add_duration("check-interval", options.check_interval, "how often that is judged");
     settings.add_duration("down-after", options.down_after, "silence after which a node is down");
+    settings.add("events-kept", options.events_kept,
+                 "changes whose events can be read again; those of the head that leads count");
+    settings.add_duration("events-kept-for", options.events_kept_for, "or as old as this, if less");
   }
   if (role == Role::storage) {
     settings.add("host", options.host, "the machine; copies go to different ones where possible");
@@ -158,16 +231,34 @@ Result<void> check_options(Role role, const DaemonOptions& options) {
     return misuse("--data DIR is missing: the directory where this " + std::string(name_of(role)) +
                   " keeps what must survive");
   }
-  if (hosts_broker(role)) DFS_CHECK(check_endpoint("listen", options.listen, 1, 65533));
+  const int broker_port_max = kPortMax - kBrokerPorts + 1;
+  if (hosts_broker(role)) DFS_CHECK(check_endpoint("listen", options.listen, 1, broker_port_max));
+  if (role == Role::head) DFS_CHECK(check_reachable("listen", options.listen));
   if (role != Role::broker && role != Role::head && options.brokers.empty()) {
     return misuse("--broker tcp://HOST:PORT is missing");
   }
   for (const auto& broker : options.brokers) {
-    DFS_CHECK(check_endpoint("broker", broker, 1, 65533));
+    DFS_CHECK(check_endpoint("broker", broker, 1, broker_port_max));
   }
   if (hosts_monitor(role)) DFS_CHECK(check_monitor(options));
   if (role == Role::storage) DFS_CHECK(check_storage(options));
   return {};
+}
+
+std::string raft_endpoint(const DaemonOptions& options) {
+  if (!options.raft_listen.empty()) return options.raft_listen;
+  const Endpoint broker = parse_endpoint(options.listen);
+  return broker.host + ":" + std::to_string(broker.port + kBrokerPorts);
+}
+
+std::vector<std::string> known_brokers(const DaemonOptions& options) {
+  std::vector<std::string> known;
+  for (const auto* list : {&options.brokers, &options.join}) {
+    for (const auto& broker : *list) {
+      if (broker != options.listen && !contains(known, broker)) known.push_back(broker);
+    }
+  }
+  return known;
 }
 
 }  // namespace dfs::cli

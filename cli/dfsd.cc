@@ -35,12 +35,17 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", dfs::cli::version_text("dfsd"));
   app.require_subcommand(0, 1);
   app.footer(
-      "A cluster needs one head and any number of storage nodes:\n"
-      "  dfsd head --data /var/lib/zdfs/head\n"
+      "A cluster needs one head, better three, and any number of storage nodes:\n"
+      "  dfsd head --data /var/lib/zdfs/head --bootstrap\n"
+      "  dfsd head --data /var/lib/zdfs/head2 --listen tcp://127.0.0.1:7010 \\\n"
+      "      --join tcp://127.0.0.1:7000\n"
       "  dfsd storage --data /var/lib/zdfs/storage --broker tcp://127.0.0.1:7000\n"
+      "--bootstrap is given once in the life of a cluster; a head that starts again needs neither\n"
+      "that nor --join.\n"
       "Every setting is also a key of the --config file and a DFS_ variable: --down-after is\n"
       "down-after and DFS_DOWN_AFTER. --print-config shows what holds and why.\n"
-      "Exit status: 0 stopped in order, 1 could not start, 2 wrong usage.");
+      "Exit status: 0 stopped in order, 1 could not start, 2 wrong usage, 4 nobody answered,\n"
+      "6 what it keeps is damaged.");
   std::array<Choice, 4> choices = {
       Choice{Role::head, "broker and monitor in one process", {}, nullptr, {}},
       Choice{Role::broker, "passes messages on between clients and services", {}, nullptr, {}},

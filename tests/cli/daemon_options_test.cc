@@ -108,6 +108,55 @@ TEST_SUITE("cli") {
     CHECK(has(head({"--listen", "tcp://127.0.0.1:0"}), "--listen"));
     CHECK(has(head({"--listen", "tcp://127.0.0.1:70x"}), "--listen"));
     CHECK(has(head({"--broker", "tcp://:7000"}), "--broker"));
+    CHECK(has(head({"--raft-heartbeat", "1ms"}), "--raft-heartbeat"));
+    CHECK(has(head({"--election-timeout", "250ms"}), "--election-timeout"));
+    CHECK(head({"--election-timeout", "300ms"}) == "accepted");
+    CHECK(has(head({"--events-kept", "0"}), "--events-kept"));
+    CHECK(has(head({"--events-kept-for", "0"}), "--events-kept-for"));
+  }
+
+  TEST_CASE("a head founds a cluster or joins one, never both") {
+    const auto head = [](std::vector<std::string> more) {
+      more.insert(more.end(), {"--data", "/d"});
+      return refusal(Role::head, std::move(more));
+    };
+    CHECK(head({"--bootstrap"}) == "accepted");
+    CHECK(head({"--join", "tcp://10.0.0.2:7000,tcp://10.0.0.3:7000"}) == "accepted");
+    CHECK(has(head({"--bootstrap", "--join", "tcp://10.0.0.2:7000"}), "--bootstrap"));
+    CHECK(has(head({"--join", "10.0.0.2:7000"}), "--join"));
+    CHECK(has(head({"--join", "tcp://127.0.0.1:7000"}), "itself"));
+    // Other heads are told where its broker is.
+    CHECK(has(head({"--listen", "tcp://*:7000"}), "reach"));
+    CHECK(has(head({"--listen", "tcp://0.0.0.0:7000"}), "reach"));
+    CHECK(has(refusal(Role::monitor, {"--data", "/d", "--raft-listen", "tcp://*:7003"}), "reach"));
+  }
+
+  TEST_CASE("the port for the other heads follows the three of the broker") {
+    auto head = options_of(Role::head, {"--data", "/d", "--listen", "tcp://10.0.0.1:8000"});
+    REQUIRE(head.ok());
+    CHECK(raft_endpoint(*head) == "tcp://10.0.0.1:8003");
+    auto chosen = options_of(Role::head, {"--data", "/d", "--raft-listen", "tcp://10.1.0.1:9000"});
+    REQUIRE(chosen.ok());
+    CHECK(raft_endpoint(*chosen) == "tcp://10.1.0.1:9000");
+    auto monitor = options_of(Role::monitor, {"--data", "/d"});
+    REQUIRE(monitor.ok());
+    CHECK(raft_endpoint(*monitor) == "tcp://127.0.0.1:7003");
+    const auto refused = [](const std::string& listen, const std::string& raft) {
+      return refusal(Role::head, {"--data", "/d", "--listen", listen, "--raft-listen", raft});
+    };
+    CHECK(has(refused("tcp://10.0.0.1:8000", "tcp://10.0.0.1:8002"), "--raft-listen"));
+    CHECK(refused("tcp://10.0.0.1:8000", "tcp://10.0.0.2:8002") == "accepted");
+    CHECK(refused("tcp://10.0.0.1:65533", "tcp://10.0.0.1:1") == "accepted");
+    CHECK(has(refusal(Role::head, {"--data", "/d", "--listen", "tcp://10.0.0.1:65533"}), "65536"));
+  }
+
+  TEST_CASE("a head knows the brokers it was told and those it joins by, each once") {
+    auto head = options_of(Role::head, {"--data", "/d", "--listen", "tcp://10.0.0.1:7000",
+                                        "--broker", "tcp://10.0.0.1:7000,tcp://10.0.0.2:7000",
+                                        "--join", "tcp://10.0.0.3:7000,tcp://10.0.0.2:7000"});
+    REQUIRE(head.ok());
+    CHECK(known_brokers(*head) ==
+          std::vector<std::string>{"tcp://10.0.0.2:7000", "tcp://10.0.0.3:7000"});
   }
 
   TEST_CASE("a storage node must be reachable at the address it gives") {
