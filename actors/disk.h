@@ -86,6 +86,9 @@ class Disk {
   virtual Result<std::vector<std::string>> list(const std::string& directory) = 0;  // sorted names
   virtual Result<void> make_directories(const std::string& path) = 0;  // durable on return
   virtual Result<void> remove(const std::string& path) = 0;            // a file; `not_found`
+  // A directory with all that is in it, or nothing when it is not there. A crash in the middle
+  // leaves some of it.
+  virtual Result<void> remove_tree(const std::string& path) = 0;
   virtual Result<void> rename(const std::string& from, const std::string& to) = 0;  // atomic
   // Makes creations, removals and renames in `directory` durable.
   virtual Result<void> sync_directory(const std::string& directory) = 0;

@@ -11,6 +11,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 
 namespace dfs {
 
@@ -275,6 +276,13 @@ class PosixDisk : public Disk {
 
   Result<void> remove(const std::string& path) override {
     if (::unlink(path.c_str()) != 0) return error_of(errno, "remove", path);
+    return {};
+  }
+
+  Result<void> remove_tree(const std::string& path) override {
+    std::error_code failure;
+    std::filesystem::remove_all(path, failure);
+    if (failure) return error_of(failure.value(), "remove", path);
     return {};
   }
 

@@ -5,11 +5,16 @@
 #include <rocksdb/db.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/table.h>
+#include <rocksdb/utilities/checkpoint.h>
 #include <rocksdb/write_batch.h>
 
 #include <algorithm>
+#include <charconv>
+#include <cstdarg>
+#include <cstring>
 
 #include "actors/posix_disk.h"
+#include "messages/types.h"
 
 namespace dfs {
 
@@ -19,84 +24,27 @@ rocksdb::Slice slice_of(std::string_view bytes) {
   return {bytes.data(), bytes.size()};
 }
 
-class RocksTable : public Table {
- public:
-  RocksTable(RocksTableSettings settings, std::unique_ptr<rocksdb::DB> db)
-      : settings_(std::move(settings)), db_(std::move(db)) {}
+// The rows are in a sub-directory, so that a whole table can take the place of another: the file
+// `live` names the one that counts, and whatever else is there was left by an interrupted restore.
+constexpr const char* kLiveName = "/live";
+constexpr const char* kRowsName = "rows-";
 
-  ~RocksTable() override {
-    // Without this, closing waits for a compaction to finish.
-    rocksdb::CancelAllBackgroundWork(db_.get(), true);
-    (void)db_->Close();
+std::string rows_name(uint64_t number) {
+  return kRowsName + std::to_string(number);
+}
+
+Error damaged(const std::string& path, const std::string& why) {
+  return {Code::corrupt, path + " " + why + "; restore the table from a good copy", {}, 0};
+}
+
+Error error_of(const rocksdb::Status& status, const char* action, const std::string& directory) {
+  const std::string what =
+      std::string("cannot ") + action + " the table in " + directory + ": " + status.ToString();
+  if (status.IsCorruption()) {
+    return {Code::corrupt, what + "; restore the directory from a good copy", {}, 0};
   }
-
-  static Error error_of(const rocksdb::Status& status, const char* action,
-                        const std::string& directory) {
-    const std::string what =
-        std::string("cannot ") + action + " the table in " + directory + ": " + status.ToString();
-    if (status.IsCorruption()) {
-      return {Code::corrupt, what + "; restore the directory from a good copy", {}, 0};
-    }
-    return {Code::io_error, what + "; check the disk and its free space, then start again", {}, 0};
-  }
-
-  Result<std::optional<std::string>> get(std::string_view key) override {
-    std::string value;
-    const rocksdb::Status status = db_->Get(rocksdb::ReadOptions(), slice_of(key), &value);
-    if (status.IsNotFound()) return std::optional<std::string>();
-    if (!status.ok()) return error("read", status);
-    return std::optional<std::string>(std::move(value));
-  }
-
-  Result<void> write(const Batch& batch, Durability durability) override {
-    rocksdb::WriteBatch changes;
-    for (const auto& [key, value] : batch.changes()) {
-      const rocksdb::Status status = value ? changes.Put(key, *value) : changes.Delete(key);
-      if (!status.ok()) return error("write", status);
-    }
-    rocksdb::WriteOptions options;
-    options.disableWAL = !settings_.write_ahead_log;
-    options.sync = settings_.write_ahead_log && durability == Durability::synced;
-    const rocksdb::Status status = db_->Write(options, &changes);
-    if (!status.ok()) return error("write", status);
-    if (durability == Durability::synced && !settings_.write_ahead_log) return flush();
-    return {};
-  }
-
-  Result<void> scan(std::string_view from, std::string_view until, const Visit& visit) override {
-    const std::string end(until);
-    const rocksdb::Slice bound(end);
-    rocksdb::ReadOptions options;
-    if (!end.empty()) options.iterate_upper_bound = &bound;
-    const std::unique_ptr<rocksdb::Iterator> row(db_->NewIterator(options));
-    for (row->Seek(slice_of(from)); row->Valid(); row->Next()) {
-      if (!visit(row->key().ToStringView(), row->value().ToStringView())) break;
-    }
-    if (!row->status().ok()) return error("scan", row->status());
-    return {};
-  }
-
-  Result<void> flush() override {
-    rocksdb::Status status;
-    if (settings_.write_ahead_log) {
-      status = db_->FlushWAL(true);
-    } else {
-      rocksdb::FlushOptions options;
-      options.allow_write_stall = true;  // the caller waits anyway; writers stall only if they must
-      status = db_->Flush(options);
-    }
-    if (!status.ok()) return error("flush", status);
-    return {};
-  }
-
- private:
-  Error error(const char* action, const rocksdb::Status& status) const {
-    return error_of(status, action, settings_.directory);
-  }
-
-  const RocksTableSettings settings_;
-  const std::unique_ptr<rocksdb::DB> db_;
-};
+  return {Code::io_error, what + "; check the disk and its free space, then start again", {}, 0};
+}
 
 // A table is used by one thread, and RocksDB's own choice makes shards of 512 KiB.
 constexpr int kCacheShardBits = 2;
@@ -147,15 +95,223 @@ rocksdb::Options options_of(const RocksTableSettings& settings) {
   return options;
 }
 
+// Closes without waiting for a compaction to finish.
+struct Close {
+  void operator()(rocksdb::DB* db) const {
+    rocksdb::CancelAllBackgroundWork(db, true);
+    (void)db->Close();
+    delete db;
+  }
+};
+using Database = std::unique_ptr<rocksdb::DB, Close>;
+
+rocksdb::Status open_database(const rocksdb::Options& options, const std::string& path,
+                              Database& database) {
+  rocksdb::DB* db = nullptr;
+  const rocksdb::Status status = rocksdb::DB::Open(options, path, &db);
+  database.reset(db);
+  return status;
+}
+
+// RocksDB keeps its log beside the rows, unless it has somewhere else to write it.
+class NoLog : public rocksdb::Logger {
+ public:
+  using Logger::Logv;
+  void Logv(const char*, va_list) override {}
+};
+
+class RocksTable : public Table {
+ public:
+  RocksTable(RocksTableSettings settings, uint64_t number, Database database)
+      : settings_(std::move(settings)), live_(number), last_(number), db_(std::move(database)) {}
+
+  Result<std::optional<std::string>> get(std::string_view key) override {
+    std::string value;
+    const rocksdb::Status status = db_->Get(rocksdb::ReadOptions(), slice_of(key), &value);
+    if (status.IsNotFound()) return std::optional<std::string>();
+    if (!status.ok()) return error("read", status);
+    return std::optional<std::string>(std::move(value));
+  }
+
+  Result<void> write(const Batch& batch, Durability durability) override {
+    rocksdb::WriteBatch changes;
+    for (const auto& [key, value] : batch.changes()) {
+      const rocksdb::Status status = value ? changes.Put(key, *value) : changes.Delete(key);
+      if (!status.ok()) return error("write", status);
+    }
+    rocksdb::WriteOptions options;
+    options.disableWAL = !settings_.write_ahead_log;
+    options.sync = settings_.write_ahead_log && durability == Durability::synced;
+    const rocksdb::Status status = db_->Write(options, &changes);
+    if (!status.ok()) return error("write", status);
+    if (durability == Durability::synced && !settings_.write_ahead_log) return flush();
+    return {};
+  }
+
+  Result<void> scan(std::string_view from, std::string_view until, const Visit& visit) override {
+    const std::string end(until);
+    const rocksdb::Slice bound(end);
+    rocksdb::ReadOptions options;
+    if (!end.empty()) options.iterate_upper_bound = &bound;
+    const std::unique_ptr<rocksdb::Iterator> row(db_->NewIterator(options));
+    for (row->Seek(slice_of(from)); row->Valid(); row->Next()) {
+      if (!visit(row->key().ToStringView(), row->value().ToStringView())) break;
+    }
+    if (!row->status().ok()) return error("scan", row->status());
+    return {};
+  }
+
+  Result<void> flush() override {
+    rocksdb::Status status;
+    if (settings_.write_ahead_log) {
+      status = db_->FlushWAL(true);
+    } else {
+      rocksdb::FlushOptions options;
+      options.allow_write_stall = true;  // the caller waits anyway; writers stall only if they must
+      status = db_->Flush(options);
+    }
+    if (!status.ok()) return error("flush", status);
+    return {};
+  }
+
+  Result<std::optional<std::string>> checkpoint(Disk& disk, const std::string& directory,
+                                                std::string_view key) override {
+    const auto there = disk.exists(directory);
+    if (!there) return there.error();
+    if (*there) {
+      return {Code::exists, "cannot write a checkpoint to " + directory + ": it exists already"};
+    }
+    rocksdb::Checkpoint* made = nullptr;
+    rocksdb::Status status = rocksdb::Checkpoint::Create(db_.get(), &made);
+    const std::unique_ptr<rocksdb::Checkpoint> checkpoint(made);
+    if (status.ok()) status = checkpoint->CreateCheckpoint(directory);
+    if (!status.ok()) return error("copy", status);
+
+    // Asked of the copy, as the table may have gone on.
+    rocksdb::Options options = options_of(settings_);
+    options.info_log = std::make_shared<NoLog>();
+    rocksdb::DB* db = nullptr;
+    status = rocksdb::DB::OpenForReadOnly(options, directory, &db);
+    const Database copy(db);
+    std::string value;
+    if (status.ok()) status = copy->Get(rocksdb::ReadOptions(), slice_of(key), &value);
+    if (status.IsNotFound()) return std::optional<std::string>();
+    if (!status.ok()) return error_of(status, "read", directory);
+    return std::optional<std::string>(std::move(value));
+  }
+
+  Result<void> restore(Disk& disk, const std::string& directory) override {
+    auto replaced = replace(disk, directory);
+    if (!replaced) (void)disk.remove_tree(directory);
+    return replaced;
+  }
+
+ private:
+  std::string path_of(uint64_t number) const {
+    return settings_.directory + "/" + rows_name(number);
+  }
+
+  Error error(const char* action, const rocksdb::Status& status) const {
+    return error_of(status, action, settings_.directory);
+  }
+
+  Result<void> replace(Disk& disk, const std::string& directory) {
+    const auto names = disk.list(directory);
+    if (!names) return names.error();
+    for (const std::string& name : *names) {
+      auto file = disk.open(directory + "/" + name, {});
+      if (!file) return std::move(file).error();
+      DFS_CHECK((*file)->sync());
+    }
+    DFS_CHECK(disk.sync_directory(directory));
+    // A number is not used again: after a failure the file `live` may name it already.
+    const uint64_t number = ++last_;
+    DFS_CHECK(disk.rename(directory, path_of(number)));
+    DFS_CHECK(disk.sync_directory(settings_.directory));
+
+    rocksdb::Options options = options_of(settings_);
+    options.create_if_missing = false;
+    Database fresh;
+    if (const auto status = open_database(options, path_of(number), fresh); !status.ok()) {
+      (void)disk.remove_tree(path_of(number));
+      Error failure = error_of(status, "restore", settings_.directory);
+      if (status.IsNoSpace()) failure.code = Code::no_space;
+      if (!status.IsIOError() || status.IsPathNotFound()) failure.code = Code::corrupt;
+      return failure;
+    }
+    DFS_CHECK(write_file_atomically(disk, settings_.directory + kLiveName, rows_name(number)));
+    db_ = std::move(fresh);
+    // What stays of the old rows is removed when the table is opened again.
+    (void)disk.remove_tree(path_of(std::exchange(live_, number)));
+    return {};
+  }
+
+  const RocksTableSettings settings_;
+  uint64_t live_;  // number of the sub-directory that counts
+  uint64_t last_;  // the highest number that was used
+  Database db_;
+};
+
+struct Live {
+  uint64_t number = 1;
+  bool known = false;  // to the file `live`, and not just assumed
+};
+
+Result<Live> find_live(Disk& disk, const std::string& directory) {
+  const std::string path = directory + kLiveName;
+  const auto text = read_file(disk, path, kNameBytesMax);
+  if (text) {
+    Live live{0, true};
+    const char* digits = text->data() + std::min(text->size(), std::strlen(kRowsName));
+    std::from_chars(digits, text->data() + text->size(), live.number);
+    if (*text != rows_name(live.number)) return damaged(path, "does not name the rows");
+    const auto current = disk.exists(directory + "/" + *text + "/CURRENT");
+    if (!current) return current.error();
+    if (!*current) return damaged(directory + "/" + *text, "is named by `live` and holds no rows");
+    return live;
+  }
+  if (text.code() == Code::too_large) return damaged(path, "does not name the rows");
+  if (text.code() != Code::not_found) return text.error();
+  // The first time, or a process died before it had written the file, and so before it had rows.
+  const auto names = disk.list(directory);
+  if (!names) return names.error();
+  for (const std::string& name : *names) {
+    if (name.starts_with(kRowsName) && name != rows_name(1)) return damaged(path, "is missing");
+  }
+  return Live{};
+}
+
+Result<void> remove_leftovers(Disk& disk, const std::string& directory, uint64_t live) {
+  const auto names = disk.list(directory);
+  if (!names) return names.error();
+  for (const std::string& name : *names) {
+    if (!name.starts_with(kRowsName) || name == rows_name(live)) continue;
+    DFS_CHECK(disk.remove_tree(directory + "/" + name));
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Table>> open_rocks_table(RocksTableSettings settings) {
-  DFS_CHECK(make_posix_disk()->make_directories(settings.directory));
-  rocksdb::DB* db = nullptr;
-  const rocksdb::Status status = rocksdb::DB::Open(options_of(settings), settings.directory, &db);
-  if (!status.ok()) return RocksTable::error_of(status, "open", settings.directory);
+  const auto disk = make_posix_disk();
+  DFS_CHECK(disk->make_directories(settings.directory));
+  const auto live = find_live(*disk, settings.directory);
+  if (!live) return live.error();
+  const std::string name = rows_name(live->number);
+  rocksdb::Options options = options_of(settings);
+  options.create_if_missing = !live->known;
+  Database database;
+  const auto status = open_database(options, settings.directory + "/" + name, database);
+  if (!status.ok()) return error_of(status, "open", settings.directory);
+  // Nobody else is in the table from here on.
+  if (!live->known) {
+    DFS_CHECK(disk->sync_directory(settings.directory));
+    DFS_CHECK(write_file_atomically(*disk, settings.directory + kLiveName, name));
+  }
+  DFS_CHECK(remove_leftovers(*disk, settings.directory, live->number));
   return std::unique_ptr<Table>(
-      std::make_unique<RocksTable>(std::move(settings), std::unique_ptr<rocksdb::DB>(db)));
+      std::make_unique<RocksTable>(std::move(settings), live->number, std::move(database)));
 }
 
 }  // namespace dfs

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "actors/disk.h"
 #include "messages/result.h"
 
 namespace dfs {
@@ -49,6 +50,21 @@ class Table {
   virtual Result<void> scan(std::string_view from, std::string_view until, const Visit& visit) = 0;
   // Returns once every batch written so far is on stable storage.
   virtual Result<void> flush() = 0;
+
+  // Writes the rows as they are now into files of `directory`, which must not exist while its
+  // parent does, and returns what they hold at `key`. The directory is flat. Cheap where the file
+  // system has hard links. Pool only; the actor may go on writing meanwhile, and whole batches are
+  // seen. The files need not survive a crash of the machine. What a failure or crash leaves is in
+  // `directory` or in `directory`.tmp, and the caller's to remove; a new attempt at the same name
+  // may be made when `directory` is gone.
+  virtual Result<std::optional<std::string>> checkpoint(Disk& disk, const std::string& directory,
+                                                        std::string_view key) = 0;
+  // Replaces all rows by those of the checkpoint in `directory`, which is used up whatever comes of
+  // it, and must be on the table's own file system. Durable on return, whether or not the
+  // checkpoint's files were; a crash leaves all the old rows or all the new ones. `corrupt` when
+  // the checkpoint is damaged or incomplete, and `no_space`: the old rows stay. After `io_error`
+  // only opening the table again tells. Pool only, and nobody else may use the table meanwhile.
+  virtual Result<void> restore(Disk& disk, const std::string& directory) = 0;
 };
 
 // The first key after every key that starts with `prefix` (empty: none).

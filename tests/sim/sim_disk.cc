@@ -4,6 +4,8 @@
 #include <array>
 #include <cstring>
 
+#include "tests/sim/reserved_pages.h"
+
 namespace dfs::sim {
 
 namespace {
@@ -25,68 +27,6 @@ std::string directory_of(const std::string& path) {
   return slash == 0 ? "/" : path.substr(0, slash);
 }
 
-// Which pages of a file have space reserved; disjoint ranges [first, end).
-class Reserved {
- public:
-  uint64_t pages() const { return pages_; }
-
-  uint64_t missing(uint64_t first, uint64_t end) const {
-    uint64_t missing = end - first;
-    for (auto range = ranges_.begin(); range != ranges_.end() && range->first < end; ++range) {
-      const uint64_t from = std::max(first, range->first);
-      const uint64_t until = std::min(end, range->second);
-      if (from < until) missing -= until - from;
-    }
-    return missing;
-  }
-
-  void add(uint64_t first, uint64_t end) {
-    if (first >= end) return;
-    remove(first, end);
-    ranges_[first] = end;
-    pages_ += end - first;
-    // Neighbours are joined, or a file written page by page would have as many ranges.
-    const auto range = ranges_.find(first);
-    if (const auto next = std::next(range); next != ranges_.end() && next->first == end) {
-      range->second = next->second;
-      ranges_.erase(next);
-    }
-    if (range != ranges_.begin()) {
-      if (const auto before = std::prev(range); before->second == first) {
-        before->second = range->second;
-        ranges_.erase(range);
-      }
-    }
-  }
-
-  void remove(uint64_t first, uint64_t end) {
-    if (first >= end) return;
-    auto range = ranges_.upper_bound(first);
-    if (range != ranges_.begin()) --range;
-    while (range != ranges_.end() && range->first < end) {
-      const auto [from, until] = *range;
-      if (until <= first) {
-        ++range;
-        continue;
-      }
-      pages_ -= until - from;
-      range = ranges_.erase(range);
-      if (from < first) {
-        ranges_[from] = first;
-        pages_ += first - from;
-      }
-      if (until > end) {
-        ranges_[end] = until;
-        pages_ += until - end;
-      }
-    }
-  }
-
- private:
-  std::map<uint64_t, uint64_t> ranges_;
-  uint64_t pages_ = 0;
-};
-
 }  // namespace
 
 // What a file holds, and enough of its past to take back what was not synced.
@@ -100,7 +40,7 @@ class SimDisk::Contents {
   };
 
   uint64_t size() const { return size_; }
-  const Reserved& reserved() const { return reserved_; }
+  const ReservedPages& reserved() const { return reserved_; }
   size_t stored_pages() const { return pages_.size(); }
 
   size_t read(uint64_t offset, uint8_t* out, size_t size) const {
@@ -257,11 +197,11 @@ class SimDisk::Contents {
 
   std::map<uint64_t, std::shared_ptr<Page>> pages_;  // an absent one is all zeros
   uint64_t size_ = 0;
-  Reserved reserved_;
+  ReservedPages reserved_;
   std::vector<Change> unsynced_;
   std::map<uint64_t, std::shared_ptr<Page>> synced_pages_;  // of those changed since the last sync
   uint64_t synced_size_ = 0;
-  Reserved synced_reserved_;
+  ReservedPages synced_reserved_;
 };
 
 class SimDisk::SimFile : public File {
@@ -355,7 +295,11 @@ void SimDisk::restart() {
 }
 
 void SimDisk::crash(const Chance& random) {
-  unsynced_.resize(random() % (unsynced_.size() + 1));
+  const size_t kept = random() % (unsynced_.size() + 1);
+  for (size_t i = kept; i < unsynced_.size(); ++i) {
+    if (unsynced_[i].operation == Operation::remove_directory) add_directory(unsynced_[i].path);
+  }
+  unsynced_.resize(kept);
   for (const Entry& entry : unsynced_) apply(durable_, entry);
   unsynced_.clear();
   names_ = durable_;
@@ -398,6 +342,7 @@ Result<void> SimDisk::reserve(const Contents& contents, uint64_t offset, uint64_
 }
 
 void SimDisk::apply(Names& names, const Entry& entry) {
+  if (entry.operation == Operation::remove_directory) return;
   if (entry.operation == Operation::create) {
     names[entry.path] = entry.contents;
     return;
@@ -451,15 +396,35 @@ Result<std::vector<std::string>> SimDisk::list(const std::string& directory) {
 
 Result<void> SimDisk::make_directories(const std::string& path) {
   DFS_CHECK(enter(Operation::make_directories, path));
-  for (std::string at = without_slash(path); directories_.insert(at).second;) {
-    at = directory_of(at);
-  }
+  add_directory(without_slash(path));
   return {};
+}
+
+void SimDisk::add_directory(std::string path) {
+  while (directories_.insert(path).second) path = directory_of(path);
 }
 
 Result<void> SimDisk::remove(const std::string& path) {
   if (!names_.contains(path)) return {Code::not_found, "cannot remove " + path + ": no such file"};
   return change({Operation::remove, path, {}, nullptr});
+}
+
+Result<void> SimDisk::remove_tree(const std::string& path) {
+  const std::string top = without_slash(path);
+  std::vector<std::string> files, directories;
+  for (const auto& [at, contents] : names_) {
+    if (at.starts_with(top + "/")) files.push_back(at);
+  }
+  for (const std::string& at : directories_) {
+    if (at == top || at.starts_with(top + "/")) directories.push_back(at);
+  }
+  for (const std::string& at : files) DFS_CHECK(remove(at));
+  // The innermost first: a directory must be empty to go.
+  for (auto at = directories.rbegin(); at != directories.rend(); ++at) {
+    DFS_CHECK(change({Operation::remove_directory, *at, {}, nullptr}));
+    directories_.erase(*at);
+  }
+  return {};
 }
 
 Result<void> SimDisk::rename(const std::string& from, const std::string& to) {
@@ -473,9 +438,19 @@ Result<void> SimDisk::rename(const std::string& from, const std::string& to) {
 Result<void> SimDisk::sync_directory(const std::string& directory) {
   DFS_CHECK(enter(Operation::sync_directory, directory));
   const std::string parent = without_slash(directory);
+  // With a directory that is gone for good, so is what was in it.
+  std::vector<std::string> gone;
+  for (const Entry& entry : unsynced_) {
+    if (entry.operation == Operation::remove_directory && directory_of(entry.path) == parent) {
+      gone.push_back(entry.path + "/");
+    }
+  }
   std::erase_if(unsynced_, [&](const Entry& entry) {
     const std::string& path = entry.operation == Operation::rename ? entry.to : entry.path;
-    if (directory_of(path) != parent) return false;
+    const bool inside = std::any_of(gone.begin(), gone.end(), [&](const std::string& below) {
+      return path.starts_with(below);
+    });
+    if (directory_of(path) != parent && !inside) return false;
     apply(durable_, entry);
     return true;
   });

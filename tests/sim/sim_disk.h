@@ -27,6 +27,7 @@ class SimDisk : public Disk {
     truncate,
     create,
     remove,
+    remove_directory,
     rename,
     make_directories,
     sync_directory,
@@ -63,6 +64,7 @@ class SimDisk : public Disk {
   Result<std::vector<std::string>> list(const std::string& directory) override;
   Result<void> make_directories(const std::string& path) override;
   Result<void> remove(const std::string& path) override;
+  Result<void> remove_tree(const std::string& path) override;
   Result<void> rename(const std::string& from, const std::string& to) override;
   Result<void> sync_directory(const std::string& directory) override;
   Result<DiskSpace> space(const std::string& path) override;
@@ -81,6 +83,7 @@ class SimDisk : public Disk {
     std::shared_ptr<Contents> contents;
   };
   static void apply(Names& names, const Entry& entry);
+  void add_directory(std::string path);  // with those it is in
   Result<void> enter(Operation operation, const std::string& path);
   Result<void> change(Entry entry);
   Result<void> reserve(const Contents& contents, uint64_t offset, uint64_t size,

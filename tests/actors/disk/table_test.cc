@@ -192,7 +192,7 @@ TEST_SUITE("table") {
       REQUIRE(second.code() == Code::io_error);
       CHECK(second.error().text.find(directory.path()) != std::string::npos);
     }
-    std::ofstream(directory.path() + "/CURRENT") << "nonsense";
+    std::ofstream(directory.path() + "/rows-1/CURRENT") << "nonsense";
     const auto damaged = open_rocks_table({.directory = directory.path()});
     REQUIRE(damaged.code() == Code::corrupt);
     CHECK(damaged.error().text.find(directory.path()) != std::string::npos);
