@@ -24,6 +24,9 @@ T load(const char* at) {
   return value;
 }
 
+// A receiver can check what it is sent; nothing else is ever looked for among it.
+constexpr uint32_t kWireSalt = 0;
+
 size_t padded(size_t size) {
   return (size + kRecordAlignment - 1) & ~(kRecordAlignment - 1);
 }
@@ -36,27 +39,27 @@ uint32_t checksum(std::string_view bytes, size_t crc_at, uint32_t salt) {
 
 }  // namespace
 
-size_t record_bytes(const Command& command) {
-  return kRecordBytes + command.client.size() + command.body.size();
+size_t record_bytes(const LogEntry& entry) {
+  return kRecordBytes + entry.client.size() + entry.body.size();
 }
 
-void append_record(std::string& out, const Command& command, LogIndex batch, uint32_t salt) {
+void append_record(std::string& out, const LogEntry& entry, LogIndex batch, uint32_t salt) {
   const size_t start = out.size();
-  const size_t size = record_bytes(command);
+  const size_t size = record_bytes(entry);
   out.resize(start + kRecordBytes);
   char* record = out.data() + start;
   store(record + kRecordSizeAt, static_cast<uint32_t>(size));
-  store(record + kRecordIndexAt, command.index);
+  store(record + kRecordIndexAt, entry.index);
   store(record + kRecordBatchAt, batch);
-  store(record + kRecordTermAt, command.term);
-  store(record + kRecordTimeAt, command.time_ms);
-  store(record + kRecordRequestAt, command.request);
-  store(record + kRecordTraceAt, command.trace);
-  store(record + kRecordTypeAt, static_cast<uint16_t>(command.type));
-  store(record + kRecordClientAt, static_cast<uint16_t>(command.client.size()));
-  store(record + kRecordBodyAt, static_cast<uint32_t>(command.body.size()));
-  out += command.client;
-  out += command.body;
+  store(record + kRecordTermAt, entry.term);
+  store(record + kRecordTimeAt, entry.time_ms);
+  store(record + kRecordRequestAt, entry.request);
+  store(record + kRecordTraceAt, entry.trace);
+  store(record + kRecordTypeAt, static_cast<uint16_t>(entry.type));
+  store(record + kRecordClientAt, static_cast<uint16_t>(entry.client.size()));
+  store(record + kRecordBodyAt, static_cast<uint32_t>(entry.body.size()));
+  out += entry.client;
+  out += entry.body;
   const uint32_t crc = checksum(std::string_view(out).substr(start), kRecordCrcAt, salt);
   store(out.data() + start + kRecordCrcAt, crc);
   out.resize(start + padded(size));
@@ -68,8 +71,9 @@ std::optional<LogRecord> parse_record(std::string_view segment, size_t offset, u
   const auto size = load<uint32_t>(record + kRecordSizeAt);
   const auto client_bytes = load<uint16_t>(record + kRecordClientAt);
   const auto body_bytes = load<uint32_t>(record + kRecordBodyAt);
-  if (size > kRecordBytesMax || size > segment.size() - offset) return std::nullopt;
+  if (size > segment.size() - offset) return std::nullopt;
   if (size != uint64_t{kRecordBytes} + client_bytes + body_bytes) return std::nullopt;
+  if (client_bytes > kAddressBytesMax || body_bytes > kBodyBytesMax) return std::nullopt;
   const std::string_view bytes = segment.substr(offset, size);
   if (load<uint32_t>(record + kRecordCrcAt) != checksum(bytes, kRecordCrcAt, salt)) {
     return std::nullopt;
@@ -77,14 +81,14 @@ std::optional<LogRecord> parse_record(std::string_view segment, size_t offset, u
   LogRecord out;
   out.batch = load<uint64_t>(record + kRecordBatchAt);
   out.bytes = padded(size);
-  out.command.index = load<uint64_t>(record + kRecordIndexAt);
-  out.command.term = load<uint64_t>(record + kRecordTermAt);
-  out.command.time_ms = load<int64_t>(record + kRecordTimeAt);
-  out.command.request = load<uint64_t>(record + kRecordRequestAt);
-  out.command.trace = load<uint64_t>(record + kRecordTraceAt);
-  out.command.type = static_cast<Type>(load<uint16_t>(record + kRecordTypeAt));
-  out.command.client = bytes.substr(kRecordBytes, client_bytes);
-  out.command.body = bytes.substr(kRecordBytes + client_bytes);
+  out.entry.index = load<uint64_t>(record + kRecordIndexAt);
+  out.entry.term = load<uint64_t>(record + kRecordTermAt);
+  out.entry.time_ms = load<int64_t>(record + kRecordTimeAt);
+  out.entry.request = load<uint64_t>(record + kRecordRequestAt);
+  out.entry.trace = load<uint64_t>(record + kRecordTraceAt);
+  out.entry.type = static_cast<Type>(load<uint16_t>(record + kRecordTypeAt));
+  out.entry.client = bytes.substr(kRecordBytes, client_bytes);
+  out.entry.body = bytes.substr(kRecordBytes + client_bytes);
   return out;
 }
 
@@ -105,6 +109,8 @@ std::string encode_log_header(const LogHeader& header) {
   store(bytes.data() + kLogVersionAt, kLogVersion);
   store(bytes.data() + kLogFirstAt, header.first);
   store(bytes.data() + kLogSaltAt, header.salt);
+  store(bytes.data() + kLogGenerationAt, header.generation);
+  store(bytes.data() + kLogBaseTermAt, header.base_term);
   store(bytes.data() + kLogHeaderCrcAt, checksum(bytes, kLogHeaderCrcAt, 0));
   return bytes;
 }
@@ -117,8 +123,76 @@ std::optional<LogHeader> parse_log_header(std::string_view segment) {
   if (load<uint32_t>(bytes.data() + kLogHeaderCrcAt) != checksum(bytes, kLogHeaderCrcAt, 0)) {
     return std::nullopt;
   }
-  return LogHeader{load<uint64_t>(bytes.data() + kLogFirstAt),
-                   load<uint32_t>(bytes.data() + kLogSaltAt)};
+  LogHeader header;
+  header.first = load<uint64_t>(bytes.data() + kLogFirstAt);
+  header.salt = load<uint32_t>(bytes.data() + kLogSaltAt);
+  header.generation = load<uint32_t>(bytes.data() + kLogGenerationAt);
+  header.base_term = load<uint64_t>(bytes.data() + kLogBaseTermAt);
+  return header;
+}
+
+std::string encode_hard_state(const raft::HardState& state) {
+  std::string bytes(kStateBytes, '\0');
+  std::memcpy(bytes.data() + kStateMagicAt, kStateMagic, 8);
+  store(bytes.data() + kStateVersionAt, kStateVersion);
+  store(bytes.data() + kStateTermAt, state.term);
+  store(bytes.data() + kStateVoteAt, state.vote);
+  store(bytes.data() + kStateCrcAt, checksum(bytes, kStateCrcAt, 0));
+  return bytes;
+}
+
+std::optional<raft::HardState> parse_hard_state(std::string_view bytes) {
+  if (bytes.size() != kStateBytes) return std::nullopt;
+  if (bytes.substr(kStateMagicAt, 8) != std::string_view(kStateMagic, 8)) return std::nullopt;
+  if (load<uint32_t>(bytes.data() + kStateVersionAt) != kStateVersion) return std::nullopt;
+  if (load<uint32_t>(bytes.data() + kStateCrcAt) != checksum(bytes, kStateCrcAt, 0)) {
+    return std::nullopt;
+  }
+  return raft::HardState{load<uint64_t>(bytes.data() + kStateTermAt),
+                         load<uint64_t>(bytes.data() + kStateVoteAt)};
+}
+
+std::string encode_entries(const LogEntries& entries) {
+  std::string payload;
+  size_t size = 0;
+  for (const auto& entry : entries) size += padded(record_bytes(*entry));
+  payload.reserve(size);
+  for (const auto& entry : entries) {
+    append_record(payload, *entry, entries.front()->index, kWireSalt);
+  }
+  return payload;
+}
+
+Result<LogEntries> decode_entries(std::string_view payload) {
+  const auto malformed = [](size_t at, const char* why) {
+    return Error{Code::malformed,
+                 "the entries of a log are damaged at byte " + std::to_string(at) + ": " + why,
+                 {},
+                 0};
+  };
+  LogEntries entries;
+  for (size_t at = 0; at < payload.size();) {
+    auto record = parse_record(payload, at, kWireSalt);
+    if (!record) return malformed(at, "a record does not check out");
+    LogEntry& entry = record->entry;
+    const size_t end = at + record->bytes;
+    if (end > payload.size()) return malformed(at, "the last record is cut short");
+    if (payload.find_first_not_of('\0', at + record_bytes(entry)) < end) {
+      return malformed(at, "there is something between two records");
+    }
+    if (entry.index == 0) return malformed(at, "an index is zero");
+    if (!entries.empty()) {
+      const LogEntry& before = *entries.back();
+      if (entry.index != before.index + 1) return malformed(at, "an entry is missing");
+      if (entry.term < before.term) return malformed(at, "a term falls");
+    }
+    if (record->batch != entry.index - entries.size()) {
+      return malformed(at, "a record is of another batch");
+    }
+    entries.push_back(std::make_shared<const LogEntry>(std::move(entry)));
+    at = end;
+  }
+  return entries;
 }
 
 }  // namespace dfs

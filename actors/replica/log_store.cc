@@ -1,17 +1,16 @@
 #include "actors/replica/log_store.h"
 
 #include <algorithm>
-#include <charconv>
+#include <cstdio>
 
+#include "actors/replica/log_files.h"
 #include "actors/replica/log_format.h"
 #include "actors/replica/log_record.h"
+#include "messages/message.h"
 
 namespace dfs {
 
 namespace {
-
-constexpr const char* kSuffix = ".log";
-constexpr const char* kUnfinished = ".new";
 
 // Overwriting zeros that are already on the disk lets fdatasync write data alone; a file that grows
 // makes it commit the file system's journal too. So zeros are written ahead, this far at a time.
@@ -23,137 +22,69 @@ std::string hex16(uint64_t value) {
   return digits;
 }
 
-std::optional<LogIndex> index_of_name(const std::string& name) {
-  if (name.size() != 20 || !name.ends_with(kSuffix)) return std::nullopt;
-  LogIndex first = 0;
-  const auto [end, error] = std::from_chars(name.data(), name.data() + 16, first, 16);
-  if (error != std::errc() || end != name.data() + 16) return std::nullopt;
-  return first;
-}
-
-Error corrupt_at(const std::string& path, uint64_t offset, const std::string& why) {
-  return {Code::corrupt,
-          "the log is damaged at byte " + std::to_string(offset) + " of " + path + ": " + why +
-              ". Nothing was changed; restore the file from a good copy",
-          {{"path", path}, {"offset", std::to_string(offset)}},
+Error not_a_change(const LogEntry& entry, const Error& why) {
+  return {Code::malformed,
+          "entry " + std::to_string(entry.index) +
+              " should change the members of the group and does not: " + why.text,
+          {},
           0};
-}
-
-Result<std::string> read_whole(File& file) {
-  const auto size = file.size();
-  if (!size) return size.error();
-  std::string bytes(*size, '\0');
-  const auto got = file.read_at(0, bytes.data(), bytes.size());
-  if (!got) return got.error();
-  bytes.resize(*got);
-  return bytes;
 }
 
 }  // namespace
 
-Result<std::unique_ptr<LogStore>> LogStore::open(Disk& disk, LogSettings settings) {
-  DFS_ASSERT(settings.segment_bytes <= UINT32_MAX / 2);
-  std::unique_ptr<LogStore> store(new LogStore(disk, std::move(settings)));
-  DFS_CHECK(store->recover());
-  return store;
-}
-
 LogStore::~LogStore() = default;
 
-LogIndex LogStore::first() const {
-  return segments_.front().first;
+std::string LogStore::path_of(LogIndex first) const {
+  return settings_.directory + "/" + hex16(first) + kSegmentSuffix;
 }
 
-LogIndex LogStore::last() const {
-  return segments_.back().first + segments_.back().offsets.size() - 1;
+std::vector<std::pair<LogIndex, ChangeMembers>> LogStore::changes_after(LogIndex applied) const {
+  const auto after = std::find_if(changes_.begin(), changes_.end(),
+                                  [&](const auto& change) { return change.first > applied; });
+  return {after, changes_.end()};
 }
 
-uint64_t LogStore::bytes() const {
+void LogStore::count_bytes() {
   uint64_t bytes = 0;
   for (const Segment& segment : segments_) bytes += segment.used - kLogHeaderBytes;
-  return bytes;
+  bytes_ = bytes;
 }
 
-std::string LogStore::path_of(LogIndex first) const {
-  return settings_.directory + "/" + hex16(first) + kSuffix;
-}
-
-Result<void> LogStore::recover() {
-  DFS_CHECK(disk_.make_directories(settings_.directory));
-  auto lock = disk_.lock(settings_.directory + "/lock");
-  if (!lock) return std::move(lock).error();
-  lock_ = std::move(*lock);
-
-  const auto names = disk_.list(settings_.directory);
-  if (!names) return names.error();
-  std::vector<LogIndex> firsts;
-  for (const std::string& name : *names) {
-    if (name.ends_with(kUnfinished)) DFS_CHECK(disk_.remove(settings_.directory + "/" + name));
-    if (const auto first = index_of_name(name)) firsts.push_back(*first);
+Result<void> LogStore::remember(const LogEntry& entry) {
+  if (entry.type == Type::ChangeMembers) {
+    auto change = decode<ChangeMembers>(entry.body);
+    if (!change) return not_a_change(entry, change.error());
+    changes_.emplace_back(entry.index, std::move(*change));
   }
-  // A name that a killed process gave may not be durable yet, but what we append behind it will be.
-  DFS_CHECK(disk_.sync_directory(settings_.directory));
-  if (firsts.empty()) return begin_segment(1);
-  for (const LogIndex first : firsts) {
-    DFS_CHECK(recover_segment(first, first == firsts.back()));
-  }
+  if (entry.term != last_term() || terms_.empty()) terms_.push_back({entry.index, entry.term});
+  last_time_ = entry.time_ms;
   return {};
 }
 
-Result<void> LogStore::recover_segment(LogIndex first, bool is_last) {
-  Segment segment;
-  segment.path = path_of(first);
-  segment.first = first;
-  if (!segments_.empty() && last() + 1 != first) {
-    const Segment& before = segments_.back();
-    return corrupt_at(before.path, before.used,
-                      "entry " + std::to_string(last() + 1) +
-                          " is missing, and the next file begins " + "with entry " +
-                          std::to_string(first));
-  }
-  auto file = disk_.open(segment.path, {});
-  if (!file) return std::move(file).error();
-  const auto bytes = read_whole(**file);
-  if (!bytes) return bytes.error();
-  const auto header = parse_log_header(*bytes);
-  if (!header || header->first != first) {
-    return corrupt_at(segment.path, 0, "its header does not check out, or is of another version");
-  }
-  segment.salt = header->salt;
+void LogStore::forget_from(LogIndex index) {
+  while (!terms_.empty() && terms_.back().first >= index) terms_.pop_back();
+  while (!changes_.empty() && changes_.back().first >= index) changes_.pop_back();
+}
 
-  LogIndex next = first;
-  size_t at = kLogHeaderBytes;
-  while (auto record = parse_record(*bytes, at, segment.salt)) {
-    if (record->command.index != next) break;
-    segment.offsets.push_back(static_cast<uint32_t>(at));
-    last_term_ = record->command.term;
-    last_time_ = record->command.time_ms;
-    at += record->bytes;
-    ++next;
+void LogStore::forget_before(LogIndex index) {
+  std::erase_if(changes_, [&](const auto& change) { return change.first < index; });
+  // The run that `index` is in begins there from now on.
+  const auto next = std::find_if(terms_.begin(), terms_.end(),
+                                 [&](const raft::TermRun& run) { return run.first > index; });
+  if (next != terms_.begin()) terms_.erase(terms_.begin(), std::prev(next));
+  if (last() < index) {
+    terms_.clear();
+    last_time_ = 0;
+  } else if (!terms_.empty()) {
+    terms_.front().first = std::max(terms_.front().first, index);
   }
-  segment.used = at;
-  segments_.push_back(std::move(segment));
-  // Entries of a segment that is not the last are counted by the next one's first index.
-  if (!is_last) return {};
-
-  // An append begins only when the one before is on stable storage. So a sound record of a later
-  // batch proves that this place was once synced, and is not just the torn end of the last append.
-  if (const auto later = find_later_batch(*bytes, at, next, header->salt)) {
-    return corrupt_at(segments_.back().path, at,
-                      "entry " + std::to_string(next) + " does not check out, but entry " +
-                          std::to_string(later->command.index) + " behind it does");
-  }
-  tail_ = std::move(*file);
-  const size_t end = bytes->find_last_not_of('\0');
-  if (end != std::string::npos && end >= at) torn_bytes_ = end + 1 - at;
-  return cut_tail();
 }
 
 Result<void> LogStore::cut_tail() {
   // Cut off rather than overwritten: a crash in the middle must not leave half of it.
   const uint64_t used = segments_.back().used;
   DFS_CHECK(tail_->truncate(used));
-  DFS_CHECK(tail_->sync());
+  DFS_CHECK(sync(*tail_));
   zeroed_ = used;
   reserved_ = false;
   // On a full disk reading still works; append() tries again and says so.
@@ -165,6 +96,11 @@ Result<void> LogStore::reserve() {
   DFS_CHECK(tail_->allocate(0, std::max(settings_.segment_bytes, segments_.back().used)));
   reserved_ = true;
   return {};
+}
+
+Result<void> LogStore::sync(File& file) {
+  ++syncs_;
+  return file.sync();
 }
 
 Result<void> LogStore::usable() const {
@@ -180,60 +116,94 @@ Result<void> LogStore::broken(Result<void> outcome) {
   return outcome;
 }
 
-Result<void> LogStore::begin_segment(LogIndex first) {
+Result<void> LogStore::save_state(const raft::HardState& state) {
+  DFS_ASSERT(state.term >= state_.term);
+  DFS_CHECK(usable());
+  auto written = write_state(state);
+  // Without room the file is the old one, or the new one that nobody relies on yet.
+  if (!written && written.code() != Code::no_space) return broken(std::move(written));
+  return written;
+}
+
+Result<void> LogStore::write_state(const raft::HardState& state) {
+  ++syncs_;
+  DFS_CHECK(
+      write_file_atomically(disk_, settings_.directory + kHardStateName, encode_hard_state(state)));
+  state_ = state;
+  return {};
+}
+
+// On stable storage under its name, and `file` open for it; the segment before is untouched.
+Result<LogStore::Segment> LogStore::make_segment(LogIndex first, uint64_t base_term,
+                                                 uint32_t generation, std::unique_ptr<File>& file) {
   Segment segment;
   segment.path = path_of(first);
   segment.first = first;
   segment.salt = static_cast<uint32_t>((settings_.salt ^ first) * 0x9e3779b97f4a7c15ull >> 32);
+  segment.base_term = base_term;
   segment.used = kLogHeaderBytes;
 
   // The file gets its name when its header is whole, so a segment never begins torn.
-  const std::string beside = segment.path + kUnfinished;
-  std::unique_ptr<File> file;
+  const std::string beside = segment.path + kUnfinishedSuffix;
   const auto prepare = [&]() -> Result<void> {
     auto opened = disk_.open(beside, {.create = true});
     if (!opened) return std::move(opened).error();
     file = std::move(*opened);
-    const std::string header = encode_log_header({first, segment.salt});
+    const std::string header = encode_log_header({first, segment.salt, generation, base_term});
     DFS_CHECK(file->truncate(0));
     DFS_CHECK(file->allocate(0, settings_.segment_bytes));
     DFS_CHECK(file->write_at(0, header.data(), header.size()));
-    return file->sync();
+    return sync(*file);
   };
   if (auto prepared = prepare(); !prepared) {
-    if (prepared.code() != Code::no_space) return broken(std::move(prepared));
+    if (prepared.code() != Code::no_space) return broken(std::move(prepared)).error();
     // The old segment is untouched; so the log is as it was, and may go on when there is room.
     file.reset();
     if (const auto removed = disk_.remove(beside); !removed && removed.code() != Code::not_found) {
-      return broken(removed);
+      return broken(removed).error();
     }
-    return prepared;
+    return prepared.error();
   }
   DFS_CHECK(broken(disk_.rename(beside, segment.path)));
   DFS_CHECK(broken(disk_.sync_directory(settings_.directory)));
-  if (tail_) DFS_CHECK(broken(tail_->truncate(segments_.back().used)));
+  return segment;
+}
+
+void LogStore::go_on_in(Segment segment, std::unique_ptr<File> file) {
   segments_.push_back(std::move(segment));
   tail_ = std::move(file);
   zeroed_ = kLogHeaderBytes;
   reserved_ = true;
+}
+
+Result<void> LogStore::begin_segment() {
+  std::unique_ptr<File> file;
+  auto segment = make_segment(last() + 1, last_term(), generation_, file);
+  if (!segment) return segment.error();
+  DFS_CHECK(broken(tail_->truncate(segments_.back().used)));
+  go_on_in(std::move(*segment), std::move(file));
   return {};
 }
 
-Result<void> LogStore::append(const std::vector<Command>& batch) {
+Result<void> LogStore::append(const LogEntries& batch) {
   DFS_ASSERT(!batch.empty());
   DFS_CHECK(usable());
   uint64_t bytes = 0;
-  for (const Command& command : batch) {
-    if (command.client.size() > kAddressBytesMax || command.body.size() > kBodyBytesMax) {
-      return {Code::too_large, "a command of " + std::to_string(command.body.size()) +
+  for (const auto& entry : batch) {
+    if (entry->client.size() > kAddressBytesMax || entry->body.size() > kBodyBytesMax) {
+      return {Code::too_large, "an entry of " + std::to_string(entry->body.size()) +
                                    " bytes does not fit into the log; at most " +
                                    std::to_string(kBodyBytesMax) + " do"};
     }
-    bytes += record_bytes(command) + kRecordAlignment;
+    if (entry->type == Type::ChangeMembers) {
+      const auto change = decode<ChangeMembers>(entry->body);
+      if (!change) return not_a_change(*entry, change.error());
+    }
+    bytes += record_bytes(*entry) + kRecordAlignment;
   }
   if (!segments_.back().offsets.empty() &&
       segments_.back().used + bytes > settings_.segment_bytes) {
-    DFS_CHECK(begin_segment(last() + 1));
+    DFS_CHECK(begin_segment());
   }
   if (!reserved_) DFS_CHECK(reserve());
 
@@ -243,18 +213,21 @@ Result<void> LogStore::append(const std::vector<Command>& batch) {
   offsets.reserve(batch.size());
   std::string records;
   records.reserve(bytes);
-  for (const Command& command : batch) {
-    DFS_ASSERT(command.index == first + offsets.size());
+  uint64_t term = last_term();
+  for (const auto& entry : batch) {
+    DFS_ASSERT(entry->index == first + offsets.size());
+    DFS_ASSERT(entry->term >= std::exchange(term, entry->term));
     DFS_ASSERT(segment.used + records.size() <= UINT32_MAX);
     offsets.push_back(static_cast<uint32_t>(segment.used + records.size()));
-    append_record(records, command, first, segment.salt);
+    append_record(records, *entry, first, segment.salt);
   }
   const uint64_t used = segment.used + records.size();
   DFS_CHECK(broken(write_tail(std::move(records))));
+  bytes_ += used - segment.used;
   segment.used = used;
   segment.offsets.insert(segment.offsets.end(), offsets.begin(), offsets.end());
-  last_term_ = batch.back().term;
-  last_time_ = batch.back().time_ms;
+  for (const auto& entry : batch) DFS_CHECK(remember(*entry));
+  entries_written_ += batch.size();
   return {};
 }
 
@@ -267,10 +240,10 @@ Result<void> LogStore::write_tail(std::string bytes) {
     bytes.resize(zeroed_ - at, '\0');
   }
   DFS_CHECK(tail_->write_at(at, bytes.data(), bytes.size()));
-  return tail_->sync();
+  return sync(*tail_);
 }
 
-Result<std::vector<Command>> LogStore::read(LogIndex from, size_t bytes_max) {
+Result<LogEntries> LogStore::read(LogIndex from, size_t bytes_max) {
   DFS_ASSERT(from >= first() && from <= last());
   const auto after = std::upper_bound(
       segments_.begin(), segments_.end(), from,
@@ -294,17 +267,17 @@ Result<std::vector<Command>> LogStore::read(LogIndex from, size_t bytes_max) {
   const auto got = file.read_at(segment.offsets[begin], bytes.data(), bytes.size());
   if (!got) return got.error();
 
-  std::vector<Command> commands;
-  commands.reserve(end - begin);
+  LogEntries entries;
+  entries.reserve(end - begin);
   for (size_t i = begin; i < end; ++i) {
     auto record = parse_record(bytes, segment.offsets[i] - segment.offsets[begin], segment.salt);
-    if (!record || record->command.index != segment.first + i) {
-      return corrupt_at(segment.path, segment.offsets[i],
-                        "entry " + std::to_string(segment.first + i) + " does not check out");
+    if (!record || record->entry.index != segment.first + i) {
+      return log_damaged(segment.path, segment.offsets[i],
+                         "entry " + std::to_string(segment.first + i) + " does not check out");
     }
-    commands.push_back(std::move(record->command));
+    entries.push_back(std::make_shared<const LogEntry>(std::move(record->entry)));
   }
-  return commands;
+  return entries;
 }
 
 Result<void> LogStore::truncate_from(LogIndex index) {
@@ -330,13 +303,13 @@ Result<void> LogStore::truncate_from(LogIndex index) {
     segment.offsets.resize(kept);
   }
   DFS_CHECK(broken(cut_tail()));
-  last_term_ = 0;
+  forget_from(index);
+  count_bytes();
   last_time_ = 0;
   if (first() > last()) return {};
   const auto end = read(last(), 0);
   if (!end) return broken(end.error());
-  last_term_ = end->back().term;
-  last_time_ = end->back().time_ms;
+  last_time_ = end->back()->time_ms;
   return {};
 }
 
@@ -347,6 +320,29 @@ Result<void> LogStore::drop_before(LogIndex index) {
   while (segments_.size() > 1 && segments_[1].first <= index) {
     DFS_CHECK(broken(disk_.remove(segments_.front().path)));
     segments_.erase(segments_.begin());
+  }
+  forget_before(first());
+  count_bytes();
+  return broken(disk_.sync_directory(settings_.directory));
+}
+
+Result<void> LogStore::restart_after(LogIndex index, uint64_t term) {
+  DFS_CHECK(usable());
+  // The name of the first segment of the next generation decides: before, a crash leaves the old
+  // log; from then on open() removes what is older, if we do not come to it.
+  std::unique_ptr<File> file;
+  auto segment = make_segment(index + 1, term, generation_ + 1, file);
+  if (!segment) return segment.error();
+  ++generation_;
+  const std::vector<Segment> old = std::exchange(segments_, {});
+  go_on_in(std::move(*segment), std::move(file));
+  terms_.clear();
+  changes_.clear();
+  last_time_ = 0;
+  count_bytes();
+  for (const Segment& gone : old) {
+    if (gone.path == segments_.front().path) continue;  // replaced by the new one
+    DFS_CHECK(broken(disk_.remove(gone.path)));
   }
   return broken(disk_.sync_directory(settings_.directory));
 }
