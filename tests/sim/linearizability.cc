@@ -142,17 +142,32 @@ Verdict check_linearizable(const std::vector<Operation>& operations, const State
   return Search(operations, initial).run(steps_max);
 }
 
+// A few thousand moments fit into a nanosecond; time stands still for longer only in tests.
+uint64_t History::moment_of(std::chrono::nanoseconds time) {
+  return static_cast<uint64_t>(std::max<int64_t>(time.count(), 0)) << 12;
+}
+
+uint64_t History::moment() {
+  last_moment_ = std::max(last_moment_ + 1, moment_of(clock_()));
+  return last_moment_;
+}
+
 History::Id History::begin(const std::string& object, std::string what, Effect effect) {
   records_.push_back(
-      {object, {std::move(what), ++moment_, Operation::kNever, std::move(effect)}, false});
+      {object, {std::move(what), moment(), Operation::kNever, std::move(effect)}, false});
   return records_.size() - 1;
 }
 
 void History::end(Id id, const std::string& answer, Effect effect) {
   Operation& operation = records_[id].operation;
   operation.what += ": " + answer;
-  operation.end = ++moment_;
+  operation.end = moment();
   operation.effect = std::move(effect);
+}
+
+void History::antedate(Id id, std::chrono::nanoseconds time) {
+  uint64_t& begin = records_[id].operation.begin;
+  begin = std::min(begin, moment_of(time));
 }
 
 void History::forget(Id id) {
@@ -162,7 +177,8 @@ void History::forget(Id id) {
 std::vector<Operation> History::of(const std::string& object) const {
   std::vector<Operation> operations;
   for (const Record& record : records_) {
-    if (record.object == object && !record.forgotten) operations.push_back(record.operation);
+    const bool tells = !record.forgotten && record.operation.effect;
+    if (record.object == object && tells) operations.push_back(record.operation);
   }
   return operations;
 }

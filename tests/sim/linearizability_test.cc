@@ -201,7 +201,8 @@ TEST_SUITE("sim_linearizability") {
   }
 
   TEST_CASE("a recorded history is checked object by object") {
-    History history;
+    std::chrono::nanoseconds now(0);
+    History history([&now] { return now; });
     const auto write = [&](const std::string& object, const std::string& value) {
       const History::Id id = history.begin(object, "write " + value, sets(value));
       history.end(id, "ok", sets(value));
@@ -226,5 +227,26 @@ TEST_SUITE("sim_linearizability") {
           "[write 2: ok] [read: 2]");
     history.forget(unknown);
     CHECK(history.check("", 1000).faults.size() == 2);
+  }
+
+  TEST_CASE("an answer that says how old it is may be that old, and no older") {
+    std::chrono::nanoseconds now(0);
+    History history([&now] { return now; });
+    const auto write = [&](const std::string& value) {
+      const History::Id id = history.begin("x", "write " + value, sets(value));
+      history.end(id, "ok", sets(value));
+    };
+    for (const char* value : {"1", "2", "3"}) {
+      write(value);
+      now += std::chrono::seconds(1);
+    }
+    // The second value was overwritten 1 s ago.
+    for (const auto& [age, kind] : {std::pair(500, 1), std::pair(1500, 0)}) {
+      History copy = history;
+      const History::Id id = copy.begin("x", "stale read", nullptr);
+      copy.antedate(id, now - std::chrono::milliseconds(age));
+      copy.end(id, "2", finds("2"));
+      CHECK(copy.check("", 1000).faults.size() == static_cast<size_t>(kind));
+    }
   }
 }
