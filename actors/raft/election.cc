@@ -1,4 +1,5 @@
 // Elections: pre-vote, votes, and who may not vote (Raft 5.2, 5.4.1; thesis 4.2.3, 9.6).
+#include <algorithm>
 #include <tuple>
 
 #include "actors/raft/raft.h"
@@ -11,6 +12,15 @@ bool Raft::follows_live_leader(Time now) const {
   // Before a restart it may have answered a leader that counts on it still.
   if (!fresh_ && started_ > recently) return true;
   return leader_ != 0 && heard_ > recently;
+}
+
+// Who is left out of the newest members stands all the same until they are committed: it may be the
+// only one that has their entry, and the others cannot go on without it (thesis 4.2.2). Its own
+// vote does not count then.
+bool Raft::may_stand() const {
+  return std::any_of(members_.begin(), members_.end(), [&](const auto& known) {
+    return Quorum(known.second.members).contains(settings_.id);
+  });
 }
 
 void Raft::start_election(Time now, bool transfer) {

@@ -108,7 +108,7 @@ void Raft::step_down(Time now) {
 void Raft::tick(Time now) {
   if (role_ == Role::leader) return lead(now);
   if (now < election_at_) return;
-  if (votes(settings_.id)) {
+  if (may_stand()) {
     start_election(now, false);
   } else {
     leader_ = 0;

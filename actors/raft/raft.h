@@ -198,6 +198,7 @@ class Raft {
 
   // election.cc
   bool follows_live_leader(Time now) const;
+  bool may_stand() const;
   void start_election(Time now, bool transfer);
   void pre_campaign(Time now);
   void campaign(Time now, bool transfer);
