@@ -22,18 +22,19 @@ void Raft::begin_round(Time now) {
 }
 
 void Raft::heartbeat(MemberId member, Progress& progress) {
+  // What it lacks was cut from the log while an append to it was lost, or read from the disk.
+  if (progress.next < log_.first()) progress.become_snapshot();
   auto message = to<AppendEntries>(member);
   message.commit = commit_;
   message.round = round_;
-  // It also finds out whether what was sent has arrived. To one that waits for a snapshot it says
-  // only who leads: everybody's log agrees before its beginning.
-  if (const auto prev_term = log_.term_at(progress.next - 1); prev_term) {
-    if (progress.flow != Flow::snapshot) {
-      message.prev_index = progress.next - 1;
-      message.prev_term = *prev_term;
-    }
+  if (progress.flow == Flow::snapshot) {
+    // It says only who leads: everybody's log agrees before its beginning.
+    snapshots_.push_back(member);
+  } else {
+    // It also finds out whether what was sent has arrived.
+    message.prev_index = progress.next - 1;
+    message.prev_term = *log_.term_at(progress.next - 1);
   }
-  if (progress.flow == Flow::snapshot) snapshots_.push_back(member);
   send(std::move(message));
 }
 
