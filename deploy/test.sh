@@ -105,7 +105,7 @@ finish() {
 
 "$here/packages.sh" --tests || { echo "test.sh: packages are missing" >&2; exit 1; }
 
-build release dfsd dfsctl dfs_tests dfs_sim || finish
+build release dfsd dfsctl dfs_tests dfs_sim dfs_load || finish
 bin=$root/build/release/bin
 units unit "$bin/dfs_tests"
 seeds simulator "$bin/dfs_sim" 1 50

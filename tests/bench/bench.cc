@@ -1,7 +1,7 @@
 // Many small requests by several clients at once, through the client library. Each client has one
 // request under way; bench.py runs this and shows the results.
 //
-//   dfs_bench BROKER OPERATION DIRECTORY --count N --clients C [--sessions S] [--bytes B]
+//   dfs_bench BROKER[,BROKER…] OPERATION DIRECTORY --count N --clients C [--sessions S] [--bytes B]
 //             [--passes P]
 //
 // Operations: create (files of B bytes), read, stat, list (the whole directory, N times), rename,
@@ -13,6 +13,7 @@
 #include <cstring>
 #include <functional>
 #include <memory>
+#include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -24,7 +25,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 struct Options {
-  std::string broker;
+  std::vector<std::string> brokers;
   std::string operation;
   std::string directory;
   uint32_t count = 2000;
@@ -160,7 +161,8 @@ dfs::Task<dfs::Result<Latencies>> one_client(dfs::Client& client, Operation oper
 
 bool parse(int argc, char** argv, Options& options) {
   if (argc < 4) return false;
-  options.broker = argv[1];
+  std::istringstream brokers(argv[1]);
+  for (std::string each; std::getline(brokers, each, ',');) options.brokers.push_back(each);
   options.operation = argv[2];
   options.directory = argv[3];
   for (int i = 4; i + 1 < argc; i += 2) {
@@ -190,14 +192,14 @@ int main(int argc, char** argv) {
   Options options;
   if (!parse(argc, argv, options) || !operation_of(options)) {
     std::fprintf(stderr,
-                 "usage: dfs_bench BROKER OPERATION DIRECTORY --count N --clients C "
+                 "usage: dfs_bench BROKER[,BROKER...] OPERATION DIRECTORY --count N --clients C "
                  "[--sessions S] [--bytes B] [--passes P]\n");
     return 2;
   }
   std::vector<std::unique_ptr<dfs::Session>> sessions;
   for (uint32_t i = 0; i < options.sessions; ++i) {
     sessions.push_back(std::make_unique<dfs::Session>(
-        dfs::SessionSettings{.brokers = {options.broker}, .pool_threads = 1}));
+        dfs::SessionSettings{.brokers = options.brokers, .pool_threads = 1}));
     // The connection is made before the clock runs.
     const auto root = sessions.back()->stat("/");
     if (!root) {

@@ -20,6 +20,7 @@ import support  # noqa: E402  pylint: disable=wrong-import-position
 from support import MIB, status_field  # noqa: E402  pylint: disable=wrong-import-position
 
 TICKS = os.sysconf("SC_CLK_TCK")
+PARTS = ("large", "parallel", "small", "heads")
 
 
 class Results:
@@ -217,6 +218,56 @@ class Bench:
             self.results.add(f"{label}: p50", done["p50_us"], "µs")
             self.results.add(f"{label}: p99", done["p99_us"], "µs")
 
+    # --- heads ---
+
+    def heads(self):
+        """Changes of the namespace and lookups, with one head and with three, by turns."""
+        clusters = {count: self.context.cluster(heads=count, storages=1, replicas=1)
+                    for count in (1, 3)}
+        for round_number in range(self.options.runs + 1):
+            if round_number > 0:
+                self.limit_append()
+            for count, self.cluster in clusters.items():
+                self.heads_round(count, round_number)
+        for count, self.cluster in clusters.items():
+            self.add_peaks(heads_label(count))
+            self.finish_cluster()
+
+    def heads_round(self, count, round_number):
+        label = heads_label(count)
+        brokers = ",".join(support.brokers_of(self.cluster))
+        many, one = (f"/{name}-{round_number}" for name in ("many", "one"))
+        names = self.options.small * 10
+        for folder in (many, one):
+            self.cluster.ctl("mkdir", folder)
+        before = self.log_of_leader()
+        created = self.program("dfs_bench", brokers, "create", many, "--count", names,
+                               "--clients", 16, "--bytes", 0)
+        after = self.log_of_leader()
+        alone = self.program("dfs_bench", brokers, "create", one, "--count",
+                             self.options.small // 2, "--clients", 1, "--bytes", 0)
+        looked = self.program("dfs_bench", brokers, "stat", many, "--count", names, "--clients",
+                              16, "--passes", 3)
+        for folder in (many, one):
+            self.cluster.ctl("rm", "-r", folder)
+        if round_number == 0:
+            return
+        add = self.results.add
+        add(f"{label}: creates, 16 clients", created["per_second"], "/s")
+        add(f"{label}: creates, 16 clients: p50", created["p50_us"], "µs")
+        add(f"{label}: creates, 16 clients: p99", created["p99_us"], "µs")
+        add(f"{label}: create, 1 client: p50", alone["p50_us"], "µs")
+        add(f"{label}: create, 1 client: p99", alone["p99_us"], "µs")
+        add(f"{label}: lookups, 16 clients", looked["per_second"], "/s")
+        if before["from"] == after["from"]:
+            add(f"{label}: log fsyncs per create, 16 clients",
+                (after["log_syncs"] - before["log_syncs"]) / names, "")
+        else:
+            print(f"{label}: the leader changed while files were created", file=sys.stderr)
+
+    def log_of_leader(self):
+        return self.cluster.ctl("--json", "head", "list").report
+
     def finish_cluster(self):
         self.cluster.script("down", "--purge")
         self.context.clusters.remove(self.cluster)
@@ -235,6 +286,21 @@ class Bench:
                             ("4 KiB files created, 8 clients", 4000), ("stat, 8 clients", 20000)):
             if name in results.samples:
                 yield f"{name}, of {floor}/s", results.median(name) / floor, 1
+        yield from self.verdicts_of_heads()
+
+    def verdicts_of_heads(self):
+        """The more the better, and what must not be exceeded."""
+        results = self.results
+        label = heads_label(3)
+        for name, floor in (("creates, 16 clients", 5000), ("lookups, 16 clients", 20000)):
+            name = f"{label}: {name}"
+            if name in results.samples:
+                yield f"{name}, of {floor}/s", results.median(name) / floor, 1
+        for name, most in (("create, 1 client: p50", 1500),
+                           ("log fsyncs per create, 16 clients", 0.2)):
+            name = f"{label}: {name}"
+            if name in results.samples:
+                yield f"{name}, {most} over it", most / results.median(name), 1
 
 
 class TimedRun:
@@ -247,6 +313,10 @@ class TimedRun:
         after = os.times()
         self.cpu = (after.children_user + after.children_system
                     - before.children_user - before.children_system)
+
+
+def heads_label(count):
+    return f"{count} head{'s' if count > 1 else ''}"
 
 
 def rate(timed):
@@ -275,7 +345,7 @@ def main():
     parser.add_argument("--dir", help="folder on the disk to measure; default: the temporary one")
     parser.add_argument("--runs", type=int, default=5, help="counted runs, after a warm-up")
     parser.add_argument("--jobs", type=int, default=4, help="blocks under way per transfer")
-    parser.add_argument("--only", action="append", choices=("large", "parallel", "small"))
+    parser.add_argument("--only", action="append", choices=PARTS)
     parser.add_argument("--replicas", type=int, action="append", help="of large; default 1, 2, 3")
     parser.add_argument("--out", metavar="FILE", help="write the samples as JSON")
     parser.add_argument("--quick", action="store_true")
@@ -288,7 +358,7 @@ def main():
     if options.quick:
         options.runs = 1
     bench = Bench(options)
-    parts = options.only or ("large", "parallel", "small")
+    parts = options.only or PARTS
     try:
         if "large" in parts:
             for replicas in options.replicas or (1, 2, 3):
@@ -297,6 +367,8 @@ def main():
             bench.parallel_files()
         if "small" in parts:
             bench.small_files()
+        if "heads" in parts:
+            bench.heads()
     finally:
         bench.context.close(keep=False)
     bench.results.show()

@@ -2,7 +2,7 @@
 // do harm to a cluster meanwhile.
 //
 //   dfs_load BROKER[,BROKER…] DIRECTORY [--clients N] [--sessions N] [--readers N] [--names N]
-//            [--reads PERCENT] [--count N] [--deadline MS] [--seed N]
+//            [--bytes N] [--reads PERCENT] [--count N] [--deadline MS] [--seed N]
 //
 // Each client makes, overwrites (under a condition or not), renames and removes files in a folder
 // of its own and appends to a sequence there. Each reader asks only one of the brokers, whatever
@@ -36,6 +36,8 @@ using dfs::load::Worker;
 
 constexpr double kGapSeconds = 0.05;
 constexpr size_t kTroublesShown = 20;
+// Short, so that a frozen broker has fresh questions waiting when it thaws.
+constexpr uint64_t kReaderDeadlineMs = 500;
 
 struct Options {
   std::vector<std::string> brokers;
@@ -71,6 +73,8 @@ bool parse(int argc, char** argv, Options& options, Plan& plan) {
       options.readers = static_cast<uint32_t>(value);
     } else if (flag == "--names") {
       plan.names = static_cast<uint32_t>(value);
+    } else if (flag == "--bytes") {
+      plan.bytes_max = static_cast<uint32_t>(value);
     } else if (flag == "--reads") {
       plan.reads_percent = static_cast<uint32_t>(value);
     } else if (flag == "--count") {
@@ -122,7 +126,7 @@ dfs::Result<void> prepare(Load& load) {
   }
   for (uint32_t i = 0; i < options.readers; ++i) {
     const std::string& broker = options.brokers[i % options.brokers.size()];
-    load.reader_sessions.push_back(connect({broker}, options.deadline_ms));
+    load.reader_sessions.push_back(connect({broker}, kReaderDeadlineMs));
     load.readers.emplace_back(directories, load.plan, load.floors, options.seed * 7777 + i);
   }
   return {};
@@ -259,8 +263,8 @@ int main(int argc, char** argv) {
   if (!parse(argc, argv, load.options, load.plan)) {
     std::fprintf(stderr,
                  "usage: dfs_load BROKER[,BROKER...] DIRECTORY [--clients N] [--sessions N] "
-                 "[--readers N] [--names N] [--reads PERCENT] [--count N] [--deadline MS] "
-                 "[--seed N]\n");
+                 "[--readers N] [--names N] [--bytes N] [--reads PERCENT] [--count N] "
+                 "[--deadline MS] [--seed N]\n");
     return 2;
   }
   std::signal(SIGTERM, [](int) { interrupted = true; });

@@ -10,7 +10,6 @@ namespace dfs::load {
 
 namespace {
 
-constexpr uint32_t kBytesMax = 300;
 constexpr size_t kSequenceBytesMax = 2000;
 constexpr uint32_t kSequencePercent = 10;
 constexpr Duration kReaderPause = std::chrono::milliseconds(2);
@@ -91,7 +90,7 @@ Task<void> Worker::step(Client& client) {
     co_await renaming;
   } else {
     // Without a condition an overwrite that is applied twice shows in the version after it.
-    std::string bytes(chance(kBytesMax), static_cast<char>('a' + chance(26)));
+    std::string bytes(chance(plan_.bytes_max + 1), static_cast<char>('a' + chance(26)));
     Task<bool> putting = put(client, name, std::move(bytes), kind % 2 == 0);
     co_await putting;
   }

@@ -16,7 +16,8 @@ namespace dfs::load {
 double now();
 
 struct Plan {
-  uint32_t names = 8;  // files per worker that exist or not by turns
+  uint32_t names = 8;        // files per worker that exist or not by turns
+  uint32_t bytes_max = 300;  // of a file
   uint32_t reads_percent = 10;
   std::atomic<int64_t> left = INT64_MAX;  // changes to begin still
   std::atomic<bool> stop = false;

@@ -19,6 +19,10 @@ import membership  # noqa: F401
 import faults  # noqa: F401
 import crashes  # noqa: F401
 import commands  # noqa: F401
+import heads  # noqa: F401
+import head_members  # noqa: F401
+import head_events  # noqa: F401
+import hosts  # noqa: F401
 
 
 def wanted(name, patterns):
@@ -28,12 +32,14 @@ def wanted(name, patterns):
 
 
 def run_one(function, options):
-    """True when the test passed."""
+    """PASS, FAIL or SKIP."""
     begun = time.monotonic()
     context = support.Context(options.bin, options.full)
-    problem = None
+    problem = skipped = None
     try:
         function(context)
+    except support.Skipped as reason:
+        skipped = str(reason)
     except support.Failed as failure:
         problem = f"{failure}\n{place_of(failure)}"
     except Exception:  # pylint: disable=broad-except
@@ -44,6 +50,9 @@ def run_one(function, options):
             context.close(options.keep)
         except support.Failed as failure:
             problem = problem or f"cleaning up: {failure}"
+    if skipped and not problem:
+        print(f"SKIP           {function.__name__}  skipped: {skipped}", flush=True)
+        return "SKIP"
     outcome = "FAIL" if problem else "PASS"
     notes = "  " + ", ".join(context.notes) if context.notes else ""
     print(f"{outcome} {time.monotonic() - begun:6.1f} s  {function.__name__}{notes}", flush=True)
@@ -53,7 +62,7 @@ def run_one(function, options):
         if options.keep:
             print(f"       kept in {context.directory}")
         sys.stdout.flush()
-    return problem is None
+    return outcome
 
 
 def place_of(failure):
@@ -85,15 +94,14 @@ def main():
         for function in tests:
             print(function.__name__)
         return 0
-    for program in ("dfsd", "dfsctl"):
+    for program in ("dfsd", "dfsctl", "dfs_load"):
         if not os.access(os.path.join(options.bin, program), os.X_OK):
             parser.error(f"no {program} in {options.bin}; build first or give --bin")
     signal.signal(signal.SIGTERM, interrupt)
-    passed = 0
-    for function in tests:
-        passed += run_one(function, options)
-    print(f"{passed} passed, {len(tests) - passed} failed")
-    return 0 if passed == len(tests) and tests else 1
+    outcomes = [run_one(function, options) for function in tests]
+    passed, failed, skipped = map(outcomes.count, ("PASS", "FAIL", "SKIP"))
+    print(f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))
+    return 0 if outcomes and not failed else 1
 
 
 if __name__ == "__main__":

@@ -12,6 +12,8 @@ import tempfile
 import time
 
 MIB = 1 << 20
+ROLE_FOLLOWER = 2  # messages/heads.h
+LAG_SMALL = 5000  # entries, under load
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 CLUSTER_SCRIPT = os.path.join(ROOT, "deploy", "local_cluster.sh")
 
@@ -25,6 +27,10 @@ def test(function):
 
 class Failed(Exception):
     """A test's expectation that did not hold."""
+
+
+class Skipped(Exception):
+    """This machine, or this run, does not have what a test needs."""
 
 
 def check(condition, what):
@@ -320,6 +326,40 @@ class Cluster:
         nodes = self.map()["nodes"]
         return next(node["host"] for node in nodes if node["node"] == number)
 
+    def setting(self, name, key):
+        """A setting of one process, as local_cluster.sh wrote it."""
+        text = read_bytes(os.path.join(self.directory, "conf", name + ".conf")).decode()
+        return re.search(rf'^{key} = "?([^"\n]*)', text, re.M).group(1)
+
+    def head_name(self, number):
+        """The process that is head `number`."""
+        heads = self.ctl("--json", "head", "list").report["heads"]
+        broker = next(head["broker"] for head in heads if head["head"] == number)
+        return next(name for name in self.names
+                    if name.startswith("head-") and self.setting(name, "listen") == broker)
+
+    def head_number(self, name):
+        heads = self.ctl("--json", "head", "list").report["heads"]
+        broker = self.setting(name, "listen")
+        return next(head["head"] for head in heads if head["broker"] == broker)
+
+    def leader(self):
+        """The process that is the leading head."""
+        return self.head_name(self.ctl("--json", "head", "list").report["leader"])
+
+    def wait_heads(self, count, seconds=30.0):
+        """Waits until `count` heads vote and have all but the last moments of the log."""
+        def together():
+            run = self.begin("--timeout", "2s", "--json", "head", "list")
+            if run.wait() != 0:
+                return False
+            listed = run.report
+            return len(listed["heads"]) == count and all(
+                head["head"] == listed["leader"] or head["role"] == ROLE_FOLLOWER
+                and head["silent_ms"] < 1000 and head["lag"] < LAG_SMALL
+                and not head["installing"] for head in listed["heads"])
+        wait_until(together, f"{count} heads together", seconds)
+
     def damage(self, name, pattern):
         """Flips a byte of `pattern` where the disk of storage node `name` has it."""
         flipped = 0
@@ -327,6 +367,11 @@ class Cluster:
             for file in files:
                 flipped += flip_in(os.path.join(folder, file), pattern)
         check(flipped == 1, f"the pattern is {flipped} times on the disk of {name}")
+
+
+def brokers_of(cluster):
+    with open(cluster.environment["DFS_CONFIG"], encoding="ascii") as file:
+        return re.findall(r'"([^"]+)"', file.read())
 
 
 def flip_in(path, pattern):
