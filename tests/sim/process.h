@@ -67,6 +67,7 @@ class Process {
   uint64_t incarnation() const { return incarnation_; }  // 0 while it does not run
 
   Actor& actor() { return *actor_; }
+  const Actor& actor() const { return *actor_; }
   SimBus& bus() { return *bus_; }
   World& world() { return world_; }
 
