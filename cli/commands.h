@@ -5,6 +5,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "actors/client/client.h"
 #include "actors/client/session.h"
 #include "cli/exit_codes.h"
+#include "cli/heads_view.h"
 #include "cli/output.h"
 #include "cli/paths.h"
 
@@ -36,6 +38,7 @@ class Context {
  public:
   GlobalOptions options;
   std::string command;  // "put", "cluster status"
+  bool stale = false;   // let any head answer
   std::function<int()> run;
 
   // Connects at first use. Aborts nothing: an unreachable cluster shows in the first request.
@@ -48,6 +51,7 @@ class Context {
   // exit status, which is also kept as status() unless an earlier failure is.
   int fail(std::string_view subject, const Error& error);
   void warn(std::string_view text);
+  void say(std::string_view line);  // on stderr, unless --quiet
   // A line of results on stdout. Its failure (a full disk, a closed pipe) ends in status().
   void print(std::string_view line);
   // The line that closes a transfer: on stdout, or on stderr when stdout carries the file.
@@ -58,24 +62,43 @@ class Context {
   // A name for people on a terminal, as it is for a pipe.
   static std::string shown(std::string_view name);
 
+  Result<InodeInfo> stat(const std::string& path);
   // The kind of thing at the remote `path`; an absent one is no error.
   Result<TargetKind> kind_of(const std::string& path);
 
+  // Remembers how old an answer may be, with --stale; the oldest of all is told by tell_freshness()
+  // at the end.
+  void note(const Freshness& freshness);
+  void tell_freshness();
+  JsonLine& add_freshness_to(JsonLine& line) const;  // what is known so far, if anything
+
  private:
+  Error explained(Error error);
+
   std::unique_ptr<Session> session_;
   std::atomic<Session*> live_session_ = nullptr;
   std::atomic<bool> interrupted_ = false;
   std::atomic<int> status_ = kExitOk;
+  std::optional<Freshness> freshness_;
 };
 
 void add_transfer_commands(CLI::App& app, Context& context);   // put get cat
 void add_namespace_commands(CLI::App& app, Context& context);  // ls mkdir mv rm
 void add_inspect_commands(CLI::App& app, Context& context);    // stat checksum
-void add_cluster_commands(CLI::App& app, Context& context);    // cluster events version
+void add_cluster_commands(CLI::App& app, Context& context);    // cluster version
+void add_head_commands(CLI::App& app, Context& context);       // head
+void add_event_commands(CLI::App& app, Context& context);      // events
+
+// The heads as any of them knows them, and what each says when it is asked directly; either takes
+// at most `deadline`.
+Result<HeadsView> look_at_heads(Context& context, Duration deadline);
+
+// Declares --stale for a command that reads.
+void add_stale_flag(CLI::App& command, Context& context);
 
 // Calls `visit` for every entry of the remote directory, in order of names, page by page, until it
 // returns false.
-Result<void> for_each_entry(Session& session, const std::string& directory,
+Result<void> for_each_entry(Context& context, const std::string& directory,
                             const std::function<bool(const ListEntry&)>& visit);
 
 }  // namespace dfs::cli

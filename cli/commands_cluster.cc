@@ -1,12 +1,7 @@
-// cluster events version
-#include <unistd.h>
-
+// cluster version
 #include <CLI/CLI.hpp>
-#include <condition_variable>
-#include <memory>
-#include <mutex>
+#include <algorithm>
 
-#include "broker/config.h"
 #include "cli/commands.h"
 
 namespace dfs::cli {
@@ -61,46 +56,102 @@ std::string node_table(const ClusterStatus& status) {
   return table.str();
 }
 
-Result<ClusterStatus> ask_status(Context& context) {
-  return context.session().run<ClusterStatus>([](Client& client) { return client.status(); });
+// How the cluster is, as the head that leads knows it, or any head while none does.
+struct StatusView {
+  ClusterStatus status;
+  HeadsView heads;
+  bool led = true;
+};
+
+// An election is over sooner than this.
+constexpr Duration kLeaderDeadline = std::chrono::seconds(3);
+constexpr Duration kHeadDeadline = std::chrono::seconds(1);
+
+Result<StatusView> ask_status(Context& context) {
+  StatusView view;
+  const auto ask = [&context](bool stale, Duration longest) {
+    const Duration deadline = std::min(context.options.timeout, longest);
+    return context.session().run<ClusterStatus>(
+        [=](Client& client) { return client.status(stale, deadline); });
+  };
+  auto status = ask(false, kLeaderDeadline);
+  if (status) {
+    view.status = std::move(*status);
+    view.heads.list = view.status.heads;
+    return view;
+  }
+  if (exit_code_of(status.code()) != kExitUnavailable) return std::move(status).error();
+  auto known = ask(true, kHeadDeadline);
+  if (!known) return std::move(status).error();
+  auto heads = look_at_heads(context, kHeadDeadline);
+  if (!heads) return std::move(heads).error();
+  view.status = std::move(*known);
+  view.heads = std::move(*heads);
+  view.led = false;
+  view.status.health = "unavailable";
+  view.status.reason = view.heads.list.leader == 0
+                           ? no_leader_text(view.heads)
+                           : "head " + std::to_string(view.heads.list.leader) +
+                                 " leads but does not answer: " + status.error().text;
+  return view;
+}
+
+std::string status_json(const StatusView& view) {
+  std::string json = to_json(view.status);
+  if (view.led) return json;
+  std::string answering;
+  for (const HeadList& answer : view.heads.answers) {
+    answering += (answering.empty() ? "" : ",") + std::to_string(answer.from);
+  }
+  json.pop_back();
+  return json + ",\"heads_answering\":[" + answering + "]}";
+}
+
+void print_summary(Context& context, const StatusView& view) {
+  const ClusterStatus& status = view.status;
+  const PoolView& pool = status.pool;
+  std::string health = status.health;
+  if (!status.reason.empty()) health += " (" + status.reason + ")";
+  context.print("cluster  " + status.cluster);
+  context.print("health   " + health);
+  context.print("heads    " + heads_line(view.heads.list));
+  context.print("monitor  " + status.monitor + ", up " +
+                human_duration(std::chrono::milliseconds(status.uptime_ms)) + ", log index " +
+                std::to_string(status.applied) + ", map epoch " + std::to_string(status.epoch));
+  context.print("brokers  " + joined(context.options.brokers, ", "));
+  context.print("content  " + counted(status.files, "file") + " in " +
+                counted(status.directories, "directory"));
+  const uint32_t groups = status.groups_healthy + status.groups_degraded + status.groups_down;
+  std::string states =
+      std::to_string(status.groups_healthy) + " of " + counted(groups, "group") + " healthy";
+  if (status.groups_degraded != 0) {
+    states += ", " + std::to_string(status.groups_degraded) + " degraded";
+  }
+  if (status.groups_down != 0) states += ", " + std::to_string(status.groups_down) + " down";
+  context.print("pool     " + counted(pool.replicas, "copy") + " of each block, at least " +
+                std::to_string(pool.min_copies) + " to write; " + states);
+  if (!view.led) context.print("         " + freshness_text(status.freshness));
 }
 
 int cluster_status(Context& context) {
-  auto status = ask_status(context);
-  if (!status) return context.fail("", status.error());
+  auto view = ask_status(context);
+  if (!view) return context.fail("", view.error());
+  const int code = view->led ? kExitOk : kExitUnavailable;
   if (context.json()) {
-    context.print(to_json(*status));
-    return context.status();
+    context.print(status_json(*view));
+    return context.status() != kExitOk ? context.status() : code;
   }
-  const PoolView& pool = status->pool;
-  std::string health = status->health;
-  if (!status->reason.empty()) health += " (" + status->reason + ")";
-  context.print("cluster  " + status->cluster);
-  context.print("health   " + health);
-  context.print("monitor  up " + human_duration(std::chrono::milliseconds(status->uptime_ms)) +
-                ", log index " + std::to_string(status->applied) + ", map epoch " +
-                std::to_string(status->epoch));
-  context.print("brokers  " + joined(context.options.brokers, ", "));
-  context.print("content  " + counted(status->files, "file") + " in " +
-                counted(status->directories, "directory"));
-  const uint32_t groups = status->groups_healthy + status->groups_degraded + status->groups_down;
-  std::string states =
-      std::to_string(status->groups_healthy) + " of " + counted(groups, "group") + " healthy";
-  if (status->groups_degraded != 0) {
-    states += ", " + std::to_string(status->groups_degraded) + " degraded";
+  print_summary(context, *view);
+  std::string tables = "\n" + heads_table(view->heads) + "\n";
+  if (view->status.nodes.empty()) {
+    tables += "no storage node has joined; start one: dfsd storage --data DIR --broker " +
+              context.options.brokers.front();
+  } else {
+    tables += node_table(view->status);
+    tables.pop_back();
   }
-  if (status->groups_down != 0) states += ", " + std::to_string(status->groups_down) + " down";
-  context.print("pool     " + counted(pool.replicas, "copy") + " of each block, at least " +
-                std::to_string(pool.min_copies) + " to write; " + states);
-  if (status->nodes.empty()) {
-    context.print("\nno storage node has joined; start one: dfsd storage --data DIR --broker " +
-                  context.options.brokers.front());
-    return context.status();
-  }
-  std::string table = "\n" + node_table(*status);
-  table.pop_back();
-  context.print(table);
-  return context.status();
+  context.print(tables);
+  return context.status() != kExitOk ? context.status() : code;
 }
 
 int cluster_map(Context& context) {
@@ -131,67 +182,6 @@ int cluster_map(Context& context) {
   return context.status();
 }
 
-struct EventOptions {
-  std::vector<std::string> topics;
-  uint64_t count = 0;
-  std::string for_text;
-  bool follow = true;
-};
-
-bool wanted(const EventOptions& options, const Event& event) {
-  if (options.topics.empty()) return true;
-  for (const auto& topic : options.topics) {
-    if (event.topic.starts_with(topic)) return true;
-  }
-  return false;
-}
-
-std::string event_line(const Event& event) {
-  // The time of day is enough for who looks on.
-  std::string line = human_time(event.time_ms).substr(11) + "  " + printable(event.topic);
-  for (const auto& [key, value] : event.fields)
-    line += "  " + printable(key) + "=" + printable(value);
-  return line;
-}
-
-int events(Context& context, const EventOptions& options) {
-  Duration limit{0};
-  if (!options.for_text.empty()) {
-    auto parsed = parse_duration(options.for_text);
-    if (!parsed) return context.fail("--for", parsed.error());
-    limit = *parsed;
-  }
-  // Shared with the client's thread, which may still hear something when we leave.
-  struct Shared {
-    std::mutex mutex;
-    std::condition_variable changed;
-    uint64_t heard = 0;
-    bool done = false;
-  };
-  auto shared = std::make_shared<Shared>();
-  const auto hear = [shared, &context, options](const Event& event) {
-    if (!wanted(options, event)) return;
-    const std::scoped_lock lock(shared->mutex);
-    if (shared->done) return;
-    context.print(context.json() ? to_json(event) : event_line(event));
-    ++shared->heard;
-    shared->done = (options.count != 0 && shared->heard >= options.count) ||
-                   context.status() != kExitOk || context.interrupted();
-    shared->changed.notify_all();
-  };
-  context.session().post([hear](Client& client) { client.listen(hear); });
-  // Without anybody there we would wait for ever.
-  if (auto status = ask_status(context); !status) return context.fail("", status.error());
-  std::unique_lock lock(shared->mutex);
-  const auto done = [&] { return shared->done || context.interrupted(); };
-  const Instant until = limit.count() == 0 ? Instant::max() : steady_now() + limit;
-  while (!done() && steady_now() < until) {
-    shared->changed.wait_for(lock, std::chrono::milliseconds(50), done);
-  }
-  shared->done = true;
-  return context.status();
-}
-
 int version(Context& context) {
   if (context.json()) {
     JsonLine line;
@@ -212,16 +202,6 @@ void add_cluster_commands(CLI::App& app, Context& context) {
   status->callback([&context] { context.run = [&context] { return cluster_status(context); }; });
   auto* map = cluster->add_subcommand("map", "nodes and groups, as clients know them");
   map->callback([&context] { context.run = [&context] { return cluster_map(context); }; });
-
-  auto* tap = app.add_subcommand("events", "what happens, as it happens");
-  auto tapping = std::make_shared<EventOptions>();
-  tap->add_option("TOPIC", tapping->topics, "only those whose topic begins so, such as node-");
-  tap->add_option("-n,--count", tapping->count, "end after so many");
-  tap->add_option("--for", tapping->for_text, "end after this time, such as 10s");
-  tap->add_flag("-f,--follow", tapping->follow, "go on until interrupted (the default)");
-  tap->callback([&context, tapping] {
-    context.run = [&context, tapping] { return events(context, *tapping); };
-  });
 
   auto* about = app.add_subcommand("version", "of this program and its protocol");
   about->callback([&context] { context.run = [&context] { return version(context); }; });

@@ -116,13 +116,13 @@ void print_info(Context& context, const std::string& path, const InodeInfo& info
 void stat_one(Context& context, const StatOptions& options, const std::string& text) {
   auto path = normal_path(text);
   if (!path) return (void)context.fail(text, path.error());
-  auto info = context.session().stat(*path);
+  auto info = context.stat(*path);
   if (!info) return (void)context.fail(*path, info.error());
   const bool locate = options.blocks && info->type == FileType::file;
   std::vector<BlockLocation> located;
   if (locate) {
     auto found = context.session().run<std::vector<BlockLocation>>(
-        [&](Client& client) { return client.locate(*path); });
+        [&](Client& client) { return client.locate(*path, context.stale); });
     if (!found) return (void)context.fail(*path, found.error());
     located = std::move(*found);
   }
@@ -130,6 +130,7 @@ void stat_one(Context& context, const StatOptions& options, const std::string& t
   if (context.json()) {
     JsonLine line;
     add_info(line.add("path", *path).add("name", base_name(*path)), *info);
+    context.add_freshness_to(line);
     if (locate) {
       line.add("copies_min", places.copies_min).raw("nodes", shares_json(places));
       line.raw("blocks", places_json(places));
@@ -205,6 +206,7 @@ void add_inspect_commands(CLI::App& app, Context& context) {
   auto stating = std::make_shared<StatOptions>();
   stat->add_option("PATH", stating->paths, "what to look at")->required();
   stat->add_flag("--blocks", stating->blocks, "ask the storage nodes what they really hold of it");
+  add_stale_flag(*stat, context);
   stat->callback([&context, stating] {
     unshield(stating->paths);
     context.run = [&context, stating] {

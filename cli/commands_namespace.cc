@@ -9,13 +9,15 @@
 
 namespace dfs::cli {
 
-Result<void> for_each_entry(Session& session, const std::string& directory,
+Result<void> for_each_entry(Context& context, const std::string& directory,
                             const std::function<bool(const ListEntry&)>& visit) {
   std::string after;
   while (true) {
-    auto page = session.run<ListReply>(
-        [&](Client& client) { return client.list(directory, after, kListEntriesMax); });
+    auto page = context.session().run<ListReply>([&](Client& client) {
+      return client.list(List{directory, after, kListEntriesMax, context.stale});
+    });
     if (!page) return std::move(page).error();
+    context.note(page->freshness);
     for (const ListEntry& entry : page->entries) {
       if (!visit(entry)) return {};
     }
@@ -37,7 +39,7 @@ void print_entry(Context& context, const ListOptions& options, const std::string
   if (context.json()) {
     JsonLine line;
     line.add("name", name).add("path", path);
-    context.print(add_info(line, info).str());
+    context.print(context.add_freshness_to(add_info(line, info)).str());
     return;
   }
   const bool decorate = options.details || isatty(STDOUT_FILENO) != 0;
@@ -66,9 +68,9 @@ int list(Context& context, const ListOptions& options) {
       print_entry(context, options, join_path(*path, entry.name), entry.name, entry.info);
       return context.status() == kExitOk;
     };
-    auto listed = for_each_entry(context.session(), *path, print);
+    auto listed = for_each_entry(context, *path, print);
     if (listed.code() == Code::not_directory) {
-      auto info = context.session().stat(*path);
+      auto info = context.stat(*path);
       if (info) {
         print_entry(context, options, *path, *path, *info);
         continue;
@@ -174,6 +176,7 @@ void add_namespace_commands(CLI::App& app, Context& context) {
   auto listing = std::make_shared<ListOptions>();
   ls->add_option("PATH", listing->paths, "what to list; / unless given");
   ls->add_flag("-l", listing->details, "with mode, size and time of last change");
+  add_stale_flag(*ls, context);
   ls->callback([&context, listing] {
     unshield(listing->paths);
     context.run = [&context, listing] { return list(context, *listing); };

@@ -114,6 +114,7 @@ void Mover::move_one(const Move& move, const TransferOptions& options, ProgressL
     }
   }
   if (outcome) {
+    context_.note(outcome->freshness);
     if (!in_tree_ || context_.json()) report(move, *outcome);
   } else if (!reader_left(outcome.error())) {
     context_.fail(move.remote, outcome.error());
@@ -135,6 +136,7 @@ std::string report_json(const std::string& command, const Move& move,
   line.add("longest_stall_ms",
            std::chrono::duration_cast<std::chrono::milliseconds>(report.longest_stall).count());
   if (command == "put") line.raw("receipt", to_json(report.receipt));
+  if (report.freshness.stale) add_freshness(line, report.freshness);
   return line.str();
 }
 
@@ -177,6 +179,7 @@ TransferOptions transfer_options(const Context& context) {
   TransferOptions options;
   options.jobs = context.options.jobs;
   options.deadline = context.options.timeout;
+  options.stale = context.stale;
   return options;
 }
 
@@ -327,7 +330,7 @@ Result<Mover::Moves> tree_to_get(Context& context, const std::string& from, cons
       }
       return true;
     };
-    DFS_CHECK(for_each_entry(context.session(), remote, visit));
+    DFS_CHECK(for_each_entry(context, remote, visit));
   }
   return moves;
 }
@@ -341,7 +344,7 @@ void get_source(Context& context, Mover& mover, const GetOptions& options, const
                 const std::string& target, TargetKind kind, size_t sources) {
   auto remote = normal_path(text);
   if (!remote) return (void)context.fail(text, remote.error());
-  auto info = context.session().stat(*remote);
+  auto info = context.stat(*remote);
   if (!info) return (void)context.fail(*remote, info.error());
   const bool tree = info->type == FileType::directory;
   if (tree && (!options.recursive || target == "-")) {
@@ -430,6 +433,7 @@ void add_transfer_commands(CLI::App& app, Context& context) {
       ->expected(1, kMany);
   get_app->add_flag("-r,--recursive", getting->recursive, "directories with all below");
   get_app->add_option("--from", getting->from, "the storage node to read from where it has a copy");
+  add_stale_flag(*get_app, context);
   get_app->callback([&context, getting] {
     unshield(getting->paths);
     context.run = [&context, getting] { return get(context, *getting); };
@@ -438,6 +442,7 @@ void add_transfer_commands(CLI::App& app, Context& context) {
   auto* cat_app = app.add_subcommand("cat", "write files to stdout");
   auto showing = std::make_shared<CatOptions>();
   cat_app->add_option("PATH", showing->paths, "remote files")->required();
+  add_stale_flag(*cat_app, context);
   cat_app->callback([&context, showing] {
     unshield(showing->paths);
     context.run = [&context, showing] { return cat(context, *showing); };

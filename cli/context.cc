@@ -1,5 +1,6 @@
 #include <unistd.h>
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
@@ -17,6 +18,9 @@ std::mutex& output_mutex() {
   static std::mutex mutex;
   return mutex;
 }
+
+// The time that finding out what is wrong may take.
+constexpr Duration kDiagnosis = std::chrono::milliseconds(300);
 
 void clear_progress_line() {
   if (isatty(STDERR_FILENO) != 0) std::fputs("\r\x1b[K", stderr);
@@ -66,9 +70,22 @@ void Context::interrupt() {
   if (Session* session = live_session_) session->cancel();
 }
 
-int Context::fail(std::string_view subject, const Error& error) {
+// When the heads were asked and none of them leads, that is what to tell.
+Error Context::explained(Error error) {
+  const auto service = error.cause.find("service");
+  const bool of_heads = service != error.cause.end() && service->second == "monitor";
+  if (!of_heads || exit_code_of(error.code) != kExitUnavailable) return error;
+  auto view = look_at_heads(*this, kDiagnosis);
+  if (!view || view->list.leader != 0) return error;
+  error.text = no_leader_text(*view);
+  error.cause["reason"] = "no_leader";
+  return error;
+}
+
+int Context::fail(std::string_view subject, const Error& failure) {
   // What a Ctrl-C tore down needs no explanation.
   if (interrupted_) return kExitInterrupted;
+  const Error error = explained(failure);
   const int code = exit_code_of(error.code);
   int expected = kExitOk;
   status_.compare_exchange_strong(expected, code);
@@ -94,11 +111,15 @@ int Context::fail(std::string_view subject, const Error& error) {
   return code;
 }
 
-void Context::warn(std::string_view text) {
+void Context::say(std::string_view line) {
   if (options.quiet) return;
   const std::scoped_lock lock(output_mutex());
   clear_progress_line();
-  std::cerr << "dfsctl " << command << ": warning: " << text << std::endl;
+  std::cerr << line << std::endl;
+}
+
+void Context::warn(std::string_view text) {
+  say("dfsctl " + command + ": warning: " + std::string(text));
 }
 
 void Context::print(std::string_view line) {
@@ -118,21 +139,55 @@ void Context::summary(std::string_view line, bool stdout_is_data) {
     clear_progress_line();
   }
   if (!stdout_is_data) return print(line);
-  const std::scoped_lock lock(output_mutex());
-  std::cerr << line << std::endl;
+  say(line);
 }
 
 std::string Context::shown(std::string_view name) {
   return isatty(STDOUT_FILENO) != 0 ? printable(name) : std::string(name);
 }
 
+void Context::note(const Freshness& freshness) {
+  if (!stale) return;
+  const std::scoped_lock lock(output_mutex());
+  if (!freshness_) freshness_ = freshness;
+  freshness_->stale |= freshness.stale;
+  freshness_->stale_ms = std::max(freshness_->stale_ms, freshness.stale_ms);
+  freshness_->applied = std::min(freshness_->applied, freshness.applied);
+}
+
+void Context::tell_freshness() {
+  if (!freshness_) return;
+  JsonLine line;
+  say(json() ? add_freshness(line.add("command", command), *freshness_).str()
+             : "dfsctl " + command + ": " + freshness_text(*freshness_));
+}
+
+JsonLine& Context::add_freshness_to(JsonLine& line) const {
+  const std::scoped_lock lock(output_mutex());
+  return freshness_ ? add_freshness(line, *freshness_) : line;
+}
+
+Result<InodeInfo> Context::stat(const std::string& path) {
+  auto reply = session().run<StatReply>([&](Client& client) {
+    return client.stat(Stat{path, stale});
+  });
+  if (!reply) return std::move(reply).error();
+  note(reply->freshness);
+  return std::move(reply->info);
+}
+
 Result<TargetKind> Context::kind_of(const std::string& path) {
-  auto info = session().stat(path);
+  auto info = stat(path);
   if (info) {
     return info->type == FileType::directory ? TargetKind::directory : TargetKind::file;
   }
   if (info.code() == Code::not_found) return TargetKind::missing;
   return std::move(info).error();
+}
+
+void add_stale_flag(CLI::App& command, Context& context) {
+  command.add_flag("--stale", context.stale,
+                   "let any head answer, even while none leads; says how old that may be");
 }
 
 }  // namespace dfs::cli

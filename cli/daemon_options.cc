@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <charconv>
 
 #include "broker/config.h"
 #include "cli/daemon.h"
+#include "cli/endpoints.h"
 
 namespace dfs::cli {
 
@@ -26,28 +26,6 @@ bool hosts_monitor(Role role) {
 std::string own_host_name() {
   std::array<char, 256> name{};
   return gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "localhost";
-}
-
-// A broker takes three ports from its own on; the raft port of a head is the one after them.
-constexpr int kBrokerPorts = 3;
-constexpr int kPortMax = 65535;
-
-struct Endpoint {
-  std::string host;  // with its scheme: "tcp://10.0.0.1"
-  int port = -1;
-};
-
-// The parts of tcp://HOST:PORT; the port is -1 when `text` has another form.
-Endpoint parse_endpoint(const std::string& text) {
-  constexpr std::string_view kScheme = "tcp://";
-  const size_t colon = text.rfind(':');
-  Endpoint endpoint;
-  if (!text.starts_with(kScheme) || colon <= kScheme.size()) return endpoint;
-  endpoint.host = text.substr(0, colon);
-  const char* end = text.data() + text.size();
-  const auto [rest, error] = std::from_chars(text.data() + colon + 1, end, endpoint.port);
-  if (error != std::errc() || rest != end) endpoint.port = -1;
-  return endpoint;
 }
 
 // `endpoint` must be tcp://HOST:PORT with a port in the range.
@@ -86,6 +64,10 @@ Result<void> check_raft(const DaemonOptions& options) {
     }
   }
   const std::string endpoint = raft_endpoint(options);
+  if (endpoint.empty()) {
+    return misuse("--listen " + options.listen +
+                  " leaves no port above its three for the other heads; give --raft-listen");
+  }
   DFS_CHECK(check_endpoint("raft-listen", endpoint, 1, kPortMax));
   DFS_CHECK(check_reachable("raft-listen", endpoint));
   const Endpoint raft = parse_endpoint(endpoint);
@@ -246,9 +228,7 @@ Result<void> check_options(Role role, const DaemonOptions& options) {
 }
 
 std::string raft_endpoint(const DaemonOptions& options) {
-  if (!options.raft_listen.empty()) return options.raft_listen;
-  const Endpoint broker = parse_endpoint(options.listen);
-  return broker.host + ":" + std::to_string(broker.port + kBrokerPorts);
+  return options.raft_listen.empty() ? raft_endpoint_of(options.listen) : options.raft_listen;
 }
 
 std::vector<std::string> known_brokers(const DaemonOptions& options) {

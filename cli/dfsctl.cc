@@ -23,7 +23,8 @@ constexpr const char* kFooter =
     "  0  done                        4  the cluster does not answer, or not in time\n"
     "  1  the operation failed        5  denied\n"
     "  2  wrong usage                 6  the content is damaged\n"
-    "  3  no such file or directory   130  interrupted\n"
+    "  3  no such file or directory   7  too late: it is no longer kept\n"
+    "                                 130  interrupted\n"
     "\n"
     "Examples:\n"
     "  dfsctl put video.mkv /films/         dfsctl get /films/video.mkv .\n"
@@ -93,6 +94,8 @@ int run(int argc, char** argv) {
   dfs::cli::add_namespace_commands(app, context);
   dfs::cli::add_inspect_commands(app, context);
   dfs::cli::add_cluster_commands(app, context);
+  dfs::cli::add_head_commands(app, context);
+  dfs::cli::add_event_commands(app, context);
 
   const std::vector<std::string> arguments = dfs::cli::shielded_arguments(argc, argv);
   try {
@@ -122,7 +125,9 @@ int run(int argc, char** argv) {
   log.levels = context.options.log_level;
   if (context.options.quiet && settings.source_of("log-level") == "default") log.levels = "error";
   if (auto opened = dfs::open_log(log); !opened) return misuse(context, opened.error().text);
-  return context.run();
+  const int status = context.run();
+  context.tell_freshness();
+  return status;
 }
 
 }  // namespace

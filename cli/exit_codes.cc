@@ -33,6 +33,8 @@ int exit_code_of(Code code) {
     case Code::corrupt:
     case Code::no_such_block:
       return kExitIntegrity;
+    case Code::expired:
+      return kExitExpired;
     case Code::cancelled:
       return kExitInterrupted;
     default:
@@ -43,6 +45,11 @@ int exit_code_of(Code code) {
 std::string hint_for(const Error& error, const std::string& command, const std::string& path) {
   if (error.text.find("; ") != std::string::npos) return {};
   const std::string above = printable(parent_path(path));
+  if (error.cause.contains("reason") && error.cause.at("reason") == "no_leader") {
+    const bool reads = command == "stat" || command == "ls" || command == "get" || command == "cat";
+    return reads ? "try dfsctl cluster status, or --stale to read what one head knows"
+                 : "try dfsctl cluster status";
+  }
   switch (error.code) {
     case Code::not_found:
       if (command == "put" || command == "mkdir") return "try dfsctl mkdir -p " + above;

@@ -118,11 +118,12 @@ class Client : public Actor {
   // Asks every node that should have a block of this file whether it does.
   Task<Result<std::vector<BlockLocation>>> locate(std::string path, bool stale = false);
   Task<Result<ClusterMap>> map();
-  Task<Result<ClusterStatus>> status(bool stale = false);
+  // Here and below, a deadline of 0 is that of the settings.
+  Task<Result<ClusterStatus>> status(bool stale = false, Duration deadline = Duration::zero());
 
-  Task<Result<HeadList>> heads(bool stale = false);
-  // Asks each of these heads directly; in the order of their numbers, those that answer.
-  Task<Result<std::vector<HeadList>>> ask_heads(std::vector<HeadStatus> heads);
+  Task<Result<HeadList>> heads(bool stale = false, Duration deadline = Duration::zero());
+  // Asks each of these heads directly; in the order of their numbers, those that answer in time.
+  Task<Result<std::vector<HeadList>>> ask_heads(std::vector<HeadStatus> heads, Duration deadline);
   Task<Result<AddHeadReply>> add_head(std::string endpoint, std::string broker);
   Task<Result<RemoveHeadReply>> remove_head(MemberId head);
   Task<Result<TransferLeadReply>> transfer_lead(MemberId to);  // 0: to whoever is furthest

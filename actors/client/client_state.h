@@ -14,9 +14,9 @@ struct Client::State {
 
   // The reply of the heads, without the envelope around it.
   template <Request R>
-  Task<Result<typename R::Reply>> ask(R request) {
+  Task<Result<typename R::Reply>> ask(R request, Duration deadline = Duration::zero()) {
     CallOptions options;
-    options.deadline = settings.deadline;
+    options.deadline = deadline != Duration::zero() ? deadline : settings.deadline;
     options.trace = bus.random();
     const std::string service = service_of(request);
     Task<Result<Answer<R>>> asking = calls.ask<R>(service, std::move(request), std::move(options));

@@ -8,8 +8,6 @@ namespace dfs {
 
 namespace {
 
-constexpr Duration kHeadDeadline = std::chrono::seconds(1);
-
 // The answers of several heads, as they come in.
 struct Survey {
   std::vector<HeadList> answers;
@@ -18,9 +16,9 @@ struct Survey {
   Signal step;
 };
 
-Task<void> ask_head(Calls* calls, HeadStatus head, Survey* survey) {
+Task<void> ask_head(Calls* calls, HeadStatus head, Duration deadline, Survey* survey) {
   CallOptions options;
-  options.deadline = kHeadDeadline;
+  options.deadline = deadline;
   Task<Result<Answer<ListHeads>>> calling = calls->call<ListHeads>(
       head.endpoint, "monitor/" + std::to_string(head.head), ListHeads{true}, std::move(options));
   Result<Answer<ListHeads>> answer = co_await calling;
@@ -34,17 +32,17 @@ Task<void> ask_head(Calls* calls, HeadStatus head, Survey* survey) {
 
 }  // namespace
 
-Task<Result<HeadList>> Client::heads(bool stale) {
-  return state_->ask(ListHeads{stale});
+Task<Result<HeadList>> Client::heads(bool stale, Duration deadline) {
+  return state_->ask(ListHeads{stale}, deadline);
 }
 
-Task<Result<std::vector<HeadList>>> Client::ask_heads(std::vector<HeadStatus> heads) {
+Task<Result<std::vector<HeadList>>> Client::ask_heads(std::vector<HeadStatus> heads, Duration deadline) {
   Survey survey;
   {
     TaskScope scope;
     for (const HeadStatus& head : heads) {
       ++survey.asked;
-      scope.spawn(ask_head(&state_->calls, head, &survey));
+      scope.spawn(ask_head(&state_->calls, head, deadline, &survey));
     }
     while (survey.over < survey.asked) {
       Signal::Waiter step = survey.step.wait();

@@ -49,8 +49,8 @@ Task<Result<ClusterMap>> Client::map() {
   return state_->ask(GetMap{});
 }
 
-Task<Result<ClusterStatus>> Client::status(bool stale) {
-  return state_->ask(GetStatus{stale});
+Task<Result<ClusterStatus>> Client::status(bool stale, Duration deadline) {
+  return state_->ask(GetStatus{stale}, deadline);
 }
 
 }  // namespace dfs

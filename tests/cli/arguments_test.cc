@@ -39,6 +39,7 @@ TEST_SUITE("cli") {
     CHECK(exit_code_of(Code::denied) == 5);
     CHECK(exit_code_of(Code::corrupt) == 6);
     CHECK(exit_code_of(Code::no_such_block) == 6);
+    CHECK(exit_code_of(Code::expired) == 7);
     CHECK(exit_code_of(Code::cancelled) == 130);
     CHECK(exit_code_of(static_cast<Code>(999)) == 1);
   }
@@ -54,5 +55,9 @@ TEST_SUITE("cli") {
     CHECK(hint(Code::is_directory, "cat").empty());
     CHECK(hint_for(Error{Code::not_found, "no; look elsewhere", {}, 0}, "cat", "/a/b").empty());
     CHECK(hint(Code::malformed, "cat").empty());
+    // Reading goes on without a leader, writing does not.
+    const Error leaderless{Code::unavailable, "no head leads", {{"reason", "no_leader"}}, 0};
+    CHECK(hint_for(leaderless, "ls", "/a").find("--stale") != std::string::npos);
+    CHECK(hint_for(leaderless, "put", "/a") == "try dfsctl cluster status");
   }
 }

@@ -267,14 +267,14 @@ TEST_SUITE("client") {
       known[head - 1].head = head;
       known[head - 1].endpoint = "tcp://head-" + std::to_string(head);
     }
-    const auto answers = heads.run(heads.client.ask_heads(known));
+    const auto answers = heads.run(heads.client.ask_heads(known, seconds(1)));
     REQUIRE(answers.ok());
     REQUIRE(answers->size() == 2);
     CHECK(answers->at(0).from == 1);
     CHECK(answers->at(1).from == 4);
     CHECK(heads.asked ==
           std::vector<std::string>{"monitor/1", "monitor/2", "monitor/3", "monitor/4"});
-    CHECK(heads.run(heads.client.ask_heads({}))->empty());
+    CHECK(heads.run(heads.client.ask_heads({}, seconds(1)))->empty());
   }
 }
 
