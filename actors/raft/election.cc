@@ -9,9 +9,7 @@ namespace dfs::raft {
 bool Raft::follows_live_leader(Time now) const {
   const Time recently = now - settings_.election_min;
   if (role_ == Role::leader) return quorum_contact(now) > recently;
-  // Before a restart it may have answered a leader that counts on it still.
-  if (!fresh_ && started_ > recently) return true;
-  return leader_ != 0 && heard_ > recently;
+  return promised_ > recently;  // even if it has learned of a later term since
 }
 
 // Who is left out of the newest members stands all the same until they are committed: it may be the

@@ -16,14 +16,14 @@ Raft::Raft(Settings settings, Start start, Time now)
     : settings_(std::move(settings)),
       random_(settings_.seed),
       hard_(start.hard),
-      started_(now),
-      fresh_(start.hard.term == 0 && start.last == 0),
       log_(start.base, start.base_term, std::move(start.runs), start.last),
       time_ms_(start.time_ms),
       commit_(start.applied),
       applied_(start.applied) {
   DFS_ASSERT(settings_.id != 0 && settings_.election_max > settings_.election_min);
   DFS_ASSERT(commit_ >= log_.first() - 1 && commit_ <= log_.last());
+  const bool fresh = start.hard.term == 0 && log_.last() == 0;
+  if (!fresh) promised_ = now;
   members_.emplace_back(start.applied, std::move(start.members));
   for (auto& change : start.changes) members_.push_back(std::move(change));
   members_changed(now);
@@ -46,8 +46,12 @@ bool Raft::accept_term(Time now, const M& message) {
   if constexpr (std::is_same_v<M, RequestVote>) {
     // Who follows a live leader helps nobody against it. That keeps a member that was cut off, or
     // removed, from unseating a good leader, and it is what the leader's lease rests on (thesis
-    // 4.2.3, 6.4.1). An election that the leader asked for is another thing.
-    if (message.term > term() && !message.transfer && follows_live_leader(now)) return false;
+    // 4.2.3, 6.4.1). A leader that asks for an election itself has given up its lease.
+    if (message.transfer) {
+      if (message.term > term()) promised_ = Time::min();
+    } else if (message.term >= term() && follows_live_leader(now)) {
+      return false;
+    }
     if (message.pre) return true;
   }
   if constexpr (std::is_same_v<M, RequestVoteReply>) {
@@ -94,8 +98,14 @@ void Raft::become_follower(Time now, uint64_t term, MemberId leader) {
   }
   role_ = Role::follower;
   leader_ = leader;
-  if (leader != 0) heard_ = now;
   votes_.clear();
+  reset_election_timer(now);
+}
+
+void Raft::hear(Time now, MemberId leader) {
+  if (role_ != Role::follower) become_follower(now, term(), leader);
+  leader_ = leader;
+  heard_ = promised_ = now;
   reset_election_timer(now);
 }
 

@@ -195,6 +195,7 @@ class Raft {
   void release_messages();
   bool votes(MemberId id) const { return quorum_.contains(id); }
   void reset_election_timer(Time now);
+  void hear(Time now, MemberId leader);
 
   // election.cc
   bool follows_live_leader(Time now) const;
@@ -243,9 +244,10 @@ class Raft {
   HardState hard_;
   Role role_ = Role::follower;
   MemberId leader_ = 0;
-  Time heard_{};        // follower: the leader
-  Time started_{};      // until election_min later it might have promised a lease it forgot
-  bool fresh_ = false;  // it had nothing when it started, and so had promised nothing
+  Time heard_{};  // follower: the leader
+  // When it heard a leader last, or might have before a restart: that leader relies on it to
+  // support nobody else for election_min.
+  Time promised_ = Time::min();
   Time election_at_{};  // follower, candidates: when it stands for election
   Log log_;
   int64_t time_ms_ = 0;  // of the last entry, or later

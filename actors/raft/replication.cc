@@ -205,10 +205,7 @@ void Raft::append_own(Time now, LogEntry entry) {
 
 void Raft::on(Time now, const AppendEntries& message) {
   if (role_ == Role::leader) return;  // there is no other of this term
-  if (role_ != Role::follower) become_follower(now, term(), message.from);
-  leader_ = message.from;
-  heard_ = now;
-  reset_election_timer(now);
+  hear(now, message.from);
   // Committed entries are the same everywhere.
   if (message.prev_index < commit_ || installing_) {
     return answer(message, hard_promise_, true, std::min(commit_, log_.stable()));
@@ -272,10 +269,7 @@ void Raft::append_received(Time now, const AppendEntries& message) {
 
 void Raft::on(Time now, const InstallSnapshot& message) {
   if (role_ == Role::leader) return;
-  if (role_ != Role::follower) become_follower(now, term(), message.from);
-  leader_ = message.from;
-  heard_ = now;
-  reset_election_timer(now);
+  hear(now, message.from);
   if (installing_) return;
   if (message.index > commit_ && log_.term_at(message.index) != message.index_term) {
     installing_ = true;

@@ -56,14 +56,32 @@ void Checker::sent(const Node& node, const Message& message) {
   if (ask != nullptr && !ask->pre && hard.term == ask->term) {
     expect(hard.vote == node.id, node, "asks for votes before its own is on disk");
   }
-  if (vote != nullptr && !vote->pre && vote->granted) {
-    if (hard.term == vote->term) {
-      expect(hard.vote == vote->to, node, "grants a vote that its disk does not hold");
-    }
-    const auto [given, first] = granted_.try_emplace({node.id, vote->term}, vote->to);
-    expect(first || given->second == vote->to, node, "votes twice in one term");
-  }
+  if (vote != nullptr && vote->granted) check_vote(node, *vote);
   if (const auto* reply = std::get_if<AppendEntriesReply>(&message)) check_reply(node, *reply);
+}
+
+void Checker::arrives(const Node& node, const Message& message) {
+  const bool of_leader = std::holds_alternative<AppendEntries>(message) ||
+                         std::holds_alternative<InstallSnapshot>(message);
+  if (of_leader && term_of(message) >= node.core->term()) heard_[node.id] = node.now;
+  if (const auto* ask = std::get_if<RequestVote>(&message)) {
+    // Whoever it was that wishes for an election relies on nobody any more.
+    if (ask->transfer && ask->term > node.core->term()) heard_.erase(node.id);
+    const auto heard = heard_.find(node.id);
+    const bool alone = heard == heard_.end() || node.now - heard->second >= election_min_;
+    if (alone || ask->transfer) free_.insert({node.id, ask->from, ask->term});
+  }
+}
+
+void Checker::check_vote(const Node& node, const RequestVoteReply& reply) {
+  expect(free_.contains({node.id, reply.to, reply.term}), node,
+         "supports a candidate while it follows a live leader");
+  if (reply.pre) return;
+  if (node.disk.hard.term == reply.term) {
+    expect(node.disk.hard.vote == reply.to, node, "grants a vote that its disk does not hold");
+  }
+  const auto [given, first] = granted_.try_emplace({node.id, reply.term}, reply.to);
+  expect(first || given->second == reply.to, node, "votes twice in one term");
 }
 
 void Checker::check_reply(const Node& node, const AppendEntriesReply& reply) const {

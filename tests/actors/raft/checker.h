@@ -4,8 +4,10 @@
 
 #include <functional>
 #include <map>
+#include <set>
 #include <stdexcept>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -24,9 +26,11 @@ bool is_majority(const ChangeMembers& members, const std::function<bool(MemberId
 
 class Checker {
  public:
-  explicit Checker(const std::map<MemberId, Node>& nodes) : nodes_(nodes) {}
+  Checker(const std::map<MemberId, Node>& nodes, Time election_min)
+      : nodes_(nodes), election_min_(election_min) {}
 
   void started(const Node& node);
+  void arrives(const Node& node, const Message& message);
   void sent(const Node& node, const Message& message);
   void saving(const Node& node, const Save& save);
   void applied(const Node& node, const LogEntry& entry, uint64_t hash);
@@ -55,6 +59,7 @@ class Checker {
   void check_leader(const Node& node, const Seen& before);
   void check_commit(const Node& node, const Seen& before);
   void check_complete(const Node& leader) const;
+  void check_vote(const Node& node, const RequestVoteReply& reply);
   void check_reply(const Node& node, const AppendEntriesReply& reply) const;
   bool holds(MemberId id, LogIndex index, uint64_t term) const;  // on its disk
   [[noreturn]] void fail(const Node& node, const std::string& what) const;
@@ -63,9 +68,14 @@ class Checker {
   }
 
   const std::map<MemberId, Node>& nodes_;
+  const Time election_min_;
   std::map<MemberId, Seen> seen_;
   std::map<uint64_t, MemberId> leaders_;                       // by term
   std::map<std::pair<MemberId, uint64_t>, MemberId> granted_;  // (voter, term) → candidate
+  // When a member heard a leader last, by its own clock, and for whom it might vote: nobody had
+  // led for election_min when it was asked, or the leader itself wished it.
+  std::map<MemberId, Time> heard_;
+  std::set<std::tuple<MemberId, MemberId, uint64_t>> free_;  // voter, candidate, term
   std::map<std::pair<LogIndex, uint64_t>, Made> made_;
   std::vector<uint64_t> terms_{0};  // of the committed entries, by index
   LogIndex acknowledged_ = 0;

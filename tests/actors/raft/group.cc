@@ -119,7 +119,7 @@ Start Disk::start() const {
 // --- members ----------------------------------------------------------------------------------
 
 Group::Group(uint64_t seed, Settings with)
-    : settings(std::move(with)), checker(nodes_), seed_(seed) {
+    : settings(std::move(with)), checker(nodes_, settings.election_min), seed_(seed) {
   settings.group = kGroup;
 }
 
@@ -206,6 +206,7 @@ void Group::deliver(size_t at) {
   const auto found = nodes_.find(target_of(message));
   if (found == nodes_.end() || !found->second.up()) return;
   Node& node = found->second;
+  checker.arrives(node, message);
   node.core->step(node.now, std::move(message));
   pump(node);
 }
