@@ -285,8 +285,9 @@ Result<void> remove_leftovers(Disk& disk, const std::string& directory, uint64_t
   const auto names = disk.list(directory);
   if (!names) return names.error();
   for (const std::string& name : *names) {
-    if (!name.starts_with(kRowsName) || name == rows_name(live)) continue;
-    DFS_CHECK(disk.remove_tree(directory + "/" + name));
+    const bool rows = name.starts_with(kRowsName) && name != rows_name(live);
+    const bool unfinished = "/" + name == kLiveName + std::string(".new");
+    if (rows || unfinished) DFS_CHECK(disk.remove_tree(directory + "/" + name));
   }
   return {};
 }

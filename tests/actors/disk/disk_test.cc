@@ -152,6 +152,25 @@ TEST_SUITE("disk") {
     });
   }
 
+  TEST_CASE("remove_tree removes a directory with all that is in it, and nothing beside it") {
+    on_each_disk([](Disk& disk, const std::string& directory) {
+      REQUIRE(disk.make_directories(directory + "/x/y/z").ok());
+      create(disk, directory + "/x/a");
+      create(disk, directory + "/x/y/z/b");
+      create(disk, directory + "/x-ray");
+      REQUIRE(disk.remove_tree(directory + "/x").ok());
+      CHECK(*disk.exists(directory + "/x") == false);
+      CHECK(*disk.exists(directory + "/x/y/z/b") == false);
+      CHECK(*disk.list(directory) == std::vector<std::string>{"x-ray"});
+      CHECK(disk.open(directory + "/x/a", {.create = true}).code() == Code::not_found);
+      REQUIRE(disk.remove_tree(directory + "/x").ok());
+      REQUIRE(disk.make_directories(directory + "/x").ok());
+      CHECK(disk.list(directory + "/x")->empty());
+      REQUIRE(disk.remove_tree(directory + "/x/").ok());
+      CHECK(*disk.list(directory) == std::vector<std::string>{"x-ray"});
+    });
+  }
+
   TEST_CASE("a lock keeps a second one out until it is dropped") {
     on_each_disk([](Disk& disk, const std::string& directory) {
       auto first = disk.lock(directory + "/lock");

@@ -130,6 +130,37 @@ TEST_SUITE("disk") {
     CHECK(uncut);
   }
 
+  TEST_CASE("SimDisk: a removed directory may come back with a part of its files unless synced") {
+    bool whole = false, part = false, gone = false;
+    for (uint64_t seed = 0; seed < 200; ++seed) {
+      std::mt19937_64 random(seed);
+      const bool synced = seed % 2 == 0;
+      SimDisk disk;
+      REQUIRE(disk.make_directories("/d/e").ok());
+      for (const char* path : {"/d/a", "/d/b", "/d/e/c"}) open(disk, path, true);
+      REQUIRE(disk.sync_directory("/d").ok());
+      REQUIRE(disk.sync_directory("/d/e").ok());
+      REQUIRE(disk.remove_tree("/d").ok());
+      if (synced) REQUIRE(disk.sync_directory("/").ok());
+      disk.crash([&] { return random(); });
+      if (!*disk.exists("/d")) {
+        gone = true;
+        CHECK(!*disk.exists("/d/e/c"));
+        CHECK(!*disk.exists("/d/e"));
+        continue;
+      }
+      REQUIRE(!synced);
+      const auto names = disk.list("/d");
+      REQUIRE(names.ok());
+      (names->size() == 3 ? whole : part) = true;
+      // A file is never there without its directory.
+      if (*disk.exists("/d/e/c")) CHECK(*disk.list("/d/e") == std::vector<std::string>{"c"});
+    }
+    CHECK(whole);
+    CHECK(part);
+    CHECK(gone);
+  }
+
   TEST_CASE("SimDisk: a crash kills open files and frees locks; a restart loses nothing") {
     SimDisk disk;
     auto file = durable_file(disk, 10);

@@ -2,7 +2,6 @@
 #include "actors/table.h"
 
 #include <doctest/doctest.h>
-#include <stdlib.h>
 
 #include <filesystem>
 #include <fstream>
@@ -10,22 +9,10 @@
 
 #include "actors/mem_table.h"
 #include "actors/rocks_table.h"
+#include "tests/actors/disk/table_fixture.h"
 
 namespace dfs {
 namespace {
-
-class TempDirectory {
- public:
-  TempDirectory() {
-    path_ = (std::filesystem::temp_directory_path() / "dfs_table_XXXXXX").string();
-    REQUIRE(::mkdtemp(path_.data()) != nullptr);
-  }
-  ~TempDirectory() { std::filesystem::remove_all(path_); }
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
 
 void on_each_table(const std::function<void(Table&)>& check) {
   SUBCASE("MemTable") {
@@ -42,26 +29,6 @@ void on_each_table(const std::function<void(Table&)>& check) {
       check(**table);
     }
   }
-}
-
-using Rows = std::vector<std::pair<std::string, std::string>>;
-
-Rows rows(Table& table, std::string_view from = "", std::string_view until = "",
-          size_t count = SIZE_MAX) {
-  Rows found;
-  const auto scanned = table.scan(from, until, [&](std::string_view key, std::string_view value) {
-    found.emplace_back(key, value);
-    return found.size() < count;
-  });
-  REQUIRE(scanned.ok());
-  return found;
-}
-
-void put(Table& table, std::string key, std::string value,
-         Durability durability = Durability::later) {
-  Batch batch;
-  batch.put(std::move(key), std::move(value));
-  REQUIRE(table.write(batch, durability).ok());
 }
 
 }  // namespace
