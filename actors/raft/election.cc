@@ -52,8 +52,9 @@ void Raft::ask_for_votes(bool pre, bool transfer) {
     request.last_term = log_.last_term();
     request.pre = pre;
     request.transfer = transfer;
-    // Asking relies on the own vote: after a crash it must not be given to another.
-    send_after(hard_promise_, request);
+    // Asking relies on the own vote: after a crash it must not be given to another. A question
+    // beforehand relies on nothing.
+    pre ? send(request) : send_after(hard_promise_, request);
   }
 }
 
@@ -66,7 +67,7 @@ void Raft::on(Time now, const RequestVote& message) {
   if (message.pre) {
     reply.granted = message.term > term() && up_to_date;
     if (reply.granted) reply.term = message.term;
-    return send_after(hard_promise_, reply);
+    return send(reply);
   }
   const bool free = hard_.vote == message.from || (hard_.vote == 0 && leader_ == 0);
   reply.granted = free && up_to_date;
