@@ -188,7 +188,8 @@ void add_event_commands(CLI::App& app, Context& context) {
   tap->add_option("-n,--count,--limit", tapping->count,
                   "end after so many, and the others of the same log entry");
   tap->add_option("--for", tapping->for_text, "end after this time, such as 10s");
-  auto* follow = tap->add_flag("-f,--follow", "go on until interrupted (the default)");
+  auto* follow = tap->add_flag_callback(
+      "-f,--follow", [] {}, "go on until interrupted (the default)");
   tap->add_flag("--no-follow", tapping->to_the_end, "end when all that there is was printed")
       ->excludes(follow);
   add_stale_flag(*tap, context);
