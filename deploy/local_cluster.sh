@@ -147,14 +147,17 @@ port_of() {
     *) echo $((base_port + 3 * heads + number - 1)) ;;
   esac
 }
-known() { all_names | grep -qx -- "$1"; }
+# grep -q would end at the first match and pipefail then report the writer's SIGPIPE, so all of a
+# pipe is read here and below.
+known() { all_names | grep -x -- "$1" >/dev/null; }
 
 # The recorded pid of $1, if that process still is what we started: pids are reused.
 pid_of() {
   local pid
   pid=$(cat "$dir/run/$1.pid" 2>/dev/null) || return 1
   [[ $pid =~ ^[0-9]+$ ]] || return 1
-  cat "/proc/$pid/cmdline" 2>/dev/null | tr '\0' '\n' | grep -qxF -- "$dir/conf/$1.conf" || return 1
+  cat "/proc/$pid/cmdline" 2>/dev/null | tr '\0' '\n' |
+    grep -xF -- "$dir/conf/$1.conf" >/dev/null || return 1
   # A zombie has ended.
   [[ $(state_of_pid "$pid") != Z ]] || return 1
   echo "$pid"
@@ -308,7 +311,7 @@ await_groups() {
   local tries=60
   while ((tries-- > 0)); do
     "$bin/dfsctl" --config "$dir/client.conf" --json cluster status 2>/dev/null |
-      grep -q '"groups":0[,}]' || return 0
+      grep '"groups":0[,}]' >/dev/null || return 0
     sleep 0.05
   done
   return 0
