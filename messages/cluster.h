@@ -122,7 +122,7 @@ struct ClusterMap {
   PoolView pool;
   std::vector<NodeView> nodes;
   std::vector<GroupView> groups;
-  std::vector<HeadView> heads;
+  std::vector<HeadView> heads = {};
   DFS_MESSAGE(ClusterMap, cluster, epoch, pool, nodes, groups, heads)
 };
 
@@ -155,8 +155,8 @@ struct ClusterStatus {
   uint32_t groups_degraded = 0;  // at least min_copies members up
   uint32_t groups_down = 0;
   std::vector<NodeStatus> nodes;
-  HeadList heads;
-  Freshness freshness;
+  HeadList heads = {};
+  Freshness freshness = {};
   DFS_MESSAGE(ClusterStatus, cluster, health, reason, epoch, monitor, applied, uptime_ms, files,
               directories, pool, groups_healthy, groups_degraded, groups_down, nodes, heads,
               freshness)

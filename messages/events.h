@@ -27,6 +27,8 @@ inline constexpr const char* kEventTopic = "event/";
 inline constexpr const char* kHeartbeatTopic = "heartbeat/";
 inline constexpr const char* kMapTopic = "map";
 
+inline constexpr const char* kLogActor = "monitor";  // of events that are part of the log
+
 inline constexpr uint32_t kEventsMax = 1000;  // of one page
 
 struct Event {
@@ -47,7 +49,7 @@ struct ReadEventsReply {
   LogIndex next = 0;          // `since` of the next request, even when no event is there
   bool more = false;          // there are more already
   LogIndex first_kept = 0;    // events of entries before this one are gone
-  Freshness freshness;
+  Freshness freshness = {};
   DFS_MESSAGE(ReadEventsReply, events, next, more, first_kept, freshness)
 };
 

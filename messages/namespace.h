@@ -67,7 +67,7 @@ struct InodeInfo {
 
 struct StatReply {
   InodeInfo info;
-  Freshness freshness;
+  Freshness freshness = {};
   DFS_MESSAGE(StatReply, info, freshness)
 };
 struct Stat {
@@ -86,7 +86,7 @@ struct ListEntry {
 struct ListReply {
   std::vector<ListEntry> entries;  // by name, bytewise
   bool more = false;               // ask again with `after` = the last name
-  Freshness freshness;
+  Freshness freshness = {};
   DFS_MESSAGE(ListReply, entries, more, freshness)
 };
 struct List {
@@ -242,7 +242,7 @@ struct OpenFileReply {
   Blob content;  // when info.object is 0
   Layout layout;
   std::vector<GroupRoute> routes;  // of every group the layout and its overrides name
-  Freshness freshness;
+  Freshness freshness = {};
   const char* invalid() const;
   DFS_MESSAGE(OpenFileReply, info, content, layout, routes, freshness)
 };

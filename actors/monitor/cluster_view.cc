@@ -47,7 +47,12 @@ Result<ClusterView> ClusterView::load(Rows& rows) {
   DFS_CHECK(each_row<GroupRow>(rows, keys::kGroup, [&](GroupId group, const GroupRow& row) {
     map.groups.push_back({group, row.epoch, row.members, row.used});
   }));
-  return ClusterView(std::move(map));
+  auto heads = rows.get<HeadsRow>(keys::heads());
+  if (!heads) return heads.error();
+  if (*heads) map.heads = std::move((*heads)->heads);
+  ClusterView view(std::move(map));
+  if (*heads) view.voters_ = (*heads)->voters;
+  return view;
 }
 
 const NodeView* ClusterView::node(NodeId id) const {

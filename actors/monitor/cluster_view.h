@@ -20,6 +20,7 @@ class ClusterView {
 
   const ClusterMap& map() const { return map_; }
   bool exists() const { return !map_.cluster.empty(); }
+  uint32_t voters() const { return voters_; }  // of the heads
   const NodeView* node(NodeId id) const;
   const NodeView* node_of_uuid(const std::string& uuid) const;
   const GroupView* group(GroupId id) const;
@@ -29,6 +30,7 @@ class ClusterView {
 
  private:
   ClusterMap map_;
+  uint32_t voters_ = 1;
   std::unordered_map<NodeId, size_t> nodes_;  // index into map_.nodes
 };
 

@@ -207,6 +207,10 @@ Result<CommitFileReply> commit_file(VersionedRows& rows, const CommitFile& reque
   } else {
     rows.put(keys::inode(ino), std::move(inode));
   }
+  rows.note("file-committed", {{"path", request.path},
+                               {"ino", std::to_string(ino)},
+                               {"size", std::to_string(request.size)},
+                               {"version", std::to_string(version)}});
   return CommitFileReply{ino, version, created, rows.receipt()};
 }
 

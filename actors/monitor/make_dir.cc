@@ -30,6 +30,10 @@ Result<MakeDirReply> existing(VersionedRows& rows, Ino ino) {
   return MakeDirReply{ino, receipt};
 }
 
+void note_made(VersionedRows& rows, const std::string& path, Ino ino) {
+  rows.note("directory-made", {{"path", path}, {"ino", std::to_string(ino)}});
+}
+
 Result<MakeDirReply> make_with_parents(VersionedRows& rows, const MakeDir& request) {
   const std::string& path = request.path;
   Ino directory = kRootIno;
@@ -55,6 +59,7 @@ Result<MakeDirReply> make_with_parents(VersionedRows& rows, const MakeDir& reque
     made = true;
   }
   if (!made) return existing(rows, directory);
+  note_made(rows, path, directory);
   return MakeDirReply{directory, rows.receipt()};
 }
 
@@ -72,6 +77,7 @@ Result<MakeDirReply> make_dir(VersionedRows& rows, const MakeDir& request) {
   }
   auto ino = add_directory(rows, place->parent, place->name, request.mode);
   if (!ino) return ino.error();
+  note_made(rows, request.path, *ino);
   return MakeDirReply{*ino, rows.receipt()};
 }
 

@@ -6,7 +6,7 @@ namespace dfs {
 
 void Members::begin(Instant now) {
   begun_ = now;
-  members_.clear();
+  for (auto& [node, member] : members_) member.heard = now;
 }
 
 Members::Sign Members::heard(const Heartbeat& heartbeat, Instant now, bool up) {

@@ -1,5 +1,6 @@
-// What the leader knows of the nodes from their heartbeats. It lives in memory only: after a change
-// of leader, or a restart, every node is given the benefit of the doubt and starts afresh.
+// What a head knows of the nodes from their heartbeats. It lives in memory only. Every head
+// listens, so that a new leader knows at once who has how much space; but it judges nobody by a
+// silence that began before it led.
 #pragma once
 
 #include <optional>
@@ -14,7 +15,7 @@ namespace dfs {
 
 class Members {
  public:
-  // Forgets all; every node counts as heard now.
+  // Every node counts as heard now.
   void begin(Instant now);
 
   enum class Sign {

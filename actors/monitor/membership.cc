@@ -7,8 +7,7 @@ namespace {
 
 // Nodes that start together join within moments; their groups are then set once.
 constexpr Duration kRegroupDelay = std::chrono::milliseconds(200);
-// Between two batches of pruning, so that clients' requests come first.
-constexpr Duration kPruneDelay = std::chrono::milliseconds(10);
+constexpr Duration kRegroupAgain = std::chrono::seconds(1);  // after a failure
 // An upload that takes longer may have to write some blocks again when nodes join meanwhile.
 constexpr Duration kUploadLasts = std::chrono::minutes(10);
 constexpr Duration kMapRepeat = std::chrono::seconds(2);
@@ -54,9 +53,11 @@ void Monitor::State::on(const Envelope& envelope, const Join& request) {
       auto reply = decode<JoinReply>(outcome->body);
       DFS_ASSERT(reply.ok());
       members.joined(reply->node, bus.now());
-      strangers.erase(reply->node);
-      bus.log(Level::info, "node joined", {{"node", reply->node}, {"endpoint", endpoint}});
-      regroup_soon();
+      if (serving()) {
+        reign.strangers.erase(reply->node);
+        bus.log(Level::info, "node joined", {{"node", reply->node}, {"endpoint", endpoint}});
+        regroup_soon();
+      }
     }
     answer(origin, outcome);
   });
@@ -66,31 +67,33 @@ void Monitor::State::heartbeat(const Envelope& envelope) {
   auto heartbeat = decode<Heartbeat>(envelope.body);
   if (!heartbeat) return;
   const NodeView* node = cluster().node(heartbeat->node);
-  if (node == nullptr) {
+  if (node != nullptr) {
+    const bool up = node->state == NodeState::up;
+    const Members::Sign sign = members.heard(*heartbeat, bus.now(), up);
+    if (serving() && sign == Members::Sign::alive) judge_heartbeat(*heartbeat, up);
+  } else if (serving() && reign.strangers.size() < kBatchMax &&
+             reign.strangers.insert(heartbeat->node).second) {
     // It will join as soon as it hears that nobody knows it.
-    if (strangers.size() < kBatchMax && strangers.insert(heartbeat->node).second) {
-      bus.log(Level::warn, "heartbeat of an unknown node", {{"node", heartbeat->node}});
-    }
-    return;
+    bus.log(Level::warn, "heartbeat of an unknown node", {{"node", heartbeat->node}});
   }
-  const bool up = node->state == NodeState::up;
-  const Members::Sign sign = members.heard(*heartbeat, bus.now(), up);
-  if (sign == Members::Sign::old) return;
-  if (!up) set_node_state(heartbeat->node, NodeState::up, "its heartbeats are back");
+}
+
+void Monitor::State::judge_heartbeat(const Heartbeat& heartbeat, bool up) {
+  if (!up) set_node_state(heartbeat.node, NodeState::up, "its heartbeats are back");
   // The map is published when it changes, and publishing may lose.
-  const bool behind = heartbeat->epoch < cluster().map().epoch;
-  if (behind && bus.now() - map_published >= kMapRepeat) publish_map();
+  const bool behind = heartbeat.epoch < cluster().map().epoch;
+  if (behind && bus.now() - reign.map_published >= kMapRepeat) publish_map();
 }
 
 void Monitor::State::check_nodes() {
-  check_timer = bus.after(settings.check_interval, [this] { check_nodes(); });
+  reign.check_timer = bus.after(settings.check_interval, [this] { check_nodes(); });
   const Instant now = bus.now();
   // When this actor itself stood still (a suspended machine, a debugger), heartbeats wait unread in
   // its queues; the silence was ours.
-  const Duration late = now - last_check - settings.check_interval;
+  const Duration late = now - reign.last_check - settings.check_interval;
   if (late > settings.down_after / 2) members.excuse(late, now);
-  last_check = now;
-  if (now >= regroup_again) regroup_soon();
+  reign.last_check = now;
+  if (now >= reign.regroup_again) regroup_soon();
   for (const NodeId node : members.silent(cluster().map(), settings.down_after, now)) {
     const auto silent_ms = members.silence(node, now) / std::chrono::milliseconds(1);
     set_node_state(node, NodeState::down, "no heartbeat for " + std::to_string(silent_ms) + " ms");
@@ -98,35 +101,35 @@ void Monitor::State::check_nodes() {
 }
 
 void Monitor::State::set_node_state(NodeId node, NodeState state, std::string reason) {
-  if (stopping || !changing.insert(node).second) return;
+  if (stopping || !reign.changing.insert(node).second) return;
   bus.log(state == NodeState::up ? Level::info : Level::warn,
           state == NodeState::up ? "node up" : "node down", {{"node", node}, {"reason", reason}});
   const SetNodeState command{node, state, std::move(reason)};
   propose(command, [this, node, state](Result<Outcome> outcome) {
-    changing.erase(node);
+    reign.changing.erase(node);
     if (!outcome) return command_failed("SetNodeState", outcome.error());
     if (state == NodeState::up) regroup_soon();
   });
 }
 
 void Monitor::State::regroup_soon() {
-  if (stopping || regroup_timer != 0) return;
-  regroup_timer = bus.after(kRegroupDelay, [this] { regroup_now(); });
+  if (stopping || !serving() || reign.regroup_timer != 0) return;
+  reign.regroup_timer = bus.after(kRegroupDelay, [this] { regroup_now(); });
 }
 
 // The groups as placement() may change them. One that a running upload was just sent to, with all
 // its copies, is left alone as if it were in use: the upload would have to write its blocks again.
 std::vector<GroupView> Monitor::State::groups_to_place() {
-  regroup_again = Instant::max();
+  reign.regroup_again = Instant::max();
   std::vector<GroupView> groups = cluster().map().groups;
   for (GroupView& group : groups) {
-    const auto plan = planned.find(group.group);
-    if (plan == planned.end()) continue;
+    const auto plan = reign.planned.find(group.group);
+    if (plan == reign.planned.end()) continue;
     if (bus.now() - plan->second >= kUploadLasts) {
-      planned.erase(plan);
+      reign.planned.erase(plan);
     } else if (!group.used && group.members.size() >= cluster().map().pool.replicas) {
       group.used = true;
-      regroup_again = bus.now() + kUploadLasts;
+      reign.regroup_again = bus.now() + kUploadLasts;
     }
   }
   return groups;
@@ -136,8 +139,8 @@ std::vector<GroupView> Monitor::State::groups_to_place() {
 // all it holds. A plan that is asked for meanwhile waits, so that the first upload after the first
 // Join already finds groups.
 void Monitor::State::regroup_now() {
-  bus.cancel(std::exchange(regroup_timer, 0));
-  if (regrouping) return regroup_soon();
+  bus.cancel(std::exchange(reign.regroup_timer, 0));
+  if (reign.regrouping) return regroup_soon();
   std::vector<PlacementNode> nodes;
   for (const NodeView& node : cluster().map().nodes) {
     nodes.push_back({node.node, node.host, node.total_bytes, node.state == NodeState::up});
@@ -145,34 +148,16 @@ void Monitor::State::regroup_now() {
   const auto replicas = cluster().map().pool.replicas;
   SetGroups command{placement(nodes, groups_to_place(), replicas)};
   if (command.groups.empty()) return;
-  regrouping = true;
+  reign.regrouping = true;
   bus.log(Level::info, "groups change", {{"groups", command.groups.size()}});
   propose(command, [this](Result<Outcome> outcome) {
-    regrouping = false;
+    reign.regrouping = false;
     if (!outcome) {
       command_failed("SetGroups", outcome.error());
+      reign.regroup_again = bus.now() + kRegroupAgain;
       return refuse_waiting_plans(outcome.error());
     }
     retry_waiting_plans();
-  });
-}
-
-// One batch after the other until no removed directory is left.
-void Monitor::State::prune_orphans() {
-  if (stopping || pruning) return;
-  bus.cancel(std::exchange(prune_timer, 0));
-  bool any = false;
-  const std::string prefix(1, keys::kOrphan);
-  const Result<void> scanned = table.scan(prefix, after_prefix(prefix), [&](auto, auto) {
-    any = true;
-    return false;
-  });
-  if (!scanned || !any) return;
-  pruning = true;
-  propose(PruneOrphans(), [this](Result<Outcome> outcome) {
-    pruning = false;
-    if (!outcome) return command_failed("PruneOrphans", outcome.error());
-    if (!stopping) prune_timer = bus.after(kPruneDelay, [this] { prune_orphans(); });
   });
 }
 

@@ -1,7 +1,7 @@
 #include "actors/monitor/monitor.h"
 
+#include <algorithm>
 #include <bit>
-#include <cstdio>
 
 #include "actors/monitor/monitor_state.h"
 
@@ -30,6 +30,9 @@ Result<void> check(const MonitorSettings& settings) {
       settings.heartbeat_period <= Duration::zero()) {
     return R(Code::invalid, "check_interval, down_after and heartbeat_period must be above zero");
   }
+  if (settings.events_ms_max <= 0 || settings.events_entries_max == 0) {
+    return R(Code::invalid, "events_ms_max and events_entries_max must be above zero");
+  }
   if (settings.block_bytes < kBlockBytesMin || settings.block_bytes > kBlockBytesMax ||
       settings.block_bytes % kPartBytes != 0) {
     return R(Code::invalid, "block_bytes is not a multiple of 1 MiB between 1 MiB and 128 MiB");
@@ -37,16 +40,9 @@ Result<void> check(const MonitorSettings& settings) {
   return {};
 }
 
-std::string random_uuid(Bus& bus) {
-  char text[33];
-  std::snprintf(text, sizeof text, "%016llx%016llx", static_cast<unsigned long long>(bus.random()),
-                static_cast<unsigned long long>(bus.random()));
-  return text;
-}
-
-CreateCluster new_cluster(Bus& bus, const MonitorSettings& settings) {
+CreateCluster new_cluster(const std::string& cluster, const MonitorSettings& settings) {
   CreateCluster command;
-  command.cluster = random_uuid(bus);
+  command.cluster = cluster;
   command.replicas = settings.replicas;
   command.min_copies =
       settings.min_copies != 0 ? settings.min_copies : std::max<uint32_t>(1, settings.replicas - 1);
@@ -54,17 +50,24 @@ CreateCluster new_cluster(Bus& bus, const MonitorSettings& settings) {
   return command;
 }
 
+constexpr Duration kCreateAgain = std::chrono::seconds(1);
+
 }  // namespace
 
-Monitor::State::State(Bus& bus_, Disk& disk, Table& table_, MonitorSettings settings_)
+Monitor::State::State(Bus& bus_, Disk& disk_, Table& table_, MonitorSettings settings_)
     : bus(bus_),
+      disk(disk_),
       table(table_),
       settings(std::move(settings_)),
       machine(table_),
-      replica(bus_, disk, table_, machine, replica_settings(settings)) {
-  machine.listen([this](const Command& command, const Outcome& outcome, const ClusterView& before) {
-    applied(command, outcome, before);
-  });
+      replica(bus_, disk_, table_, machine, replica_settings(settings)),
+      calls(bus_) {
+  machine.listen([this](const MonitorMachine::Change& change) { applied(change); });
+  Replica::Watcher watcher;
+  watcher.leading = [this] { lead(); };
+  watcher.following = [this] { follow(); };
+  watcher.members_changed = [this] { heads_changed(); };
+  replica.watch(std::move(watcher));
 }
 
 Monitor::State::~State() {
@@ -72,57 +75,100 @@ Monitor::State::~State() {
 }
 
 void Monitor::State::cancel_timers() {
-  bus.cancel(check_timer);
-  bus.cancel(regroup_timer);
-  bus.cancel(prune_timer);
+  bus.cancel(reign.check_timer);
+  bus.cancel(reign.regroup_timer);
+  bus.cancel(reign.prune_timer);
+  bus.cancel(reign.trim_timer);
 }
 
-void Monitor::State::start(std::function<void(Result<void>)> ready) {
+void Monitor::State::start(std::function<void(Result<void>)> done) {
   started = bus.now();
-  if (Result<void> good = check(settings); !good) return ready(good);
-  replica.open([this, ready = std::move(ready)](Result<void> outcome) mutable {
-    if (!outcome) return ready(outcome);
-    opened(std::move(ready));
-  });
+  ready = std::move(done);
+  if (Result<void> good = check(settings); !good) return report_ready(std::move(good));
+  scope.spawn(begin());
 }
 
-void Monitor::State::opened(std::function<void(Result<void>)> ready) {
-  const auto begin = [this, ready] {
-    if (stopping) return ready(Error{Code::stopping, "stopped while it started", {}, 0});
-    lead();
-    ready({});
-  };
-  if (cluster().exists()) return begin();
-  const CreateCluster command = new_cluster(bus, settings);
-  propose(command, [this, command, ready, begin](Result<Outcome> outcome) {
-    if (!outcome) return ready(outcome.error());
-    bus.log(
-        Level::info, "cluster created",
-        {{"cluster", command.cluster}, {"replicas", command.replicas}, {"groups", command.groups}});
-    begin();
+void Monitor::State::report_ready(Result<void> outcome) {
+  if (ready) std::exchange(ready, nullptr)(std::move(outcome));
+}
+
+void Monitor::State::open() {
+  bus.set_address("monitor/" + std::to_string(identity.member));
+  begun = true;
+  replica.open(identity, bus.endpoint(), settings.broker, founder, [this](Result<void> outcome) {
+    if (!outcome) return report_ready(std::move(outcome));
+    opened = true;
+    if (stopping) return;
+    heads_changed();
+    bus.subscribe(std::string(kHeartbeatTopic) + "storage/");
+    announcer.emplace(bus, settings.heartbeat_period);
+    announcer->begin("monitor-replica");
+    // A founder is ready when there is something to serve.
+    if (!founder || cluster().exists()) report_ready({});
   });
 }
 
 void Monitor::State::lead() {
+  if (stopping || leading) return;
   leading = true;
+  ++reigns;
+  reign = Reign();
+  cluster().exists() ? serve() : create_cluster();
+}
+
+// The first leader of a new cluster does this; should it end before, the next one.
+void Monitor::State::create_cluster() {
+  const CreateCluster command = new_cluster(identity.cluster, settings);
+  propose(command, [this, command](const Result<Outcome>& outcome) {
+    if (!outcome) {
+      command_failed("CreateCluster", outcome.error());
+      report_ready(outcome.error());
+      reign.check_timer = bus.after(kCreateAgain, [this] { create_cluster(); });
+      return;
+    }
+    bus.log(
+        Level::info, "cluster created",
+        {{"cluster", command.cluster}, {"replicas", command.replicas}, {"groups", command.groups}});
+    serve();
+  });
+}
+
+void Monitor::State::serve() {
+  bus.log(Level::info, "leading", {{"term", replica.term()}});
   members.begin(bus.now());
-  last_check = bus.now();
-  bus.subscribe(std::string(kHeartbeatTopic) + "storage/");
+  reign.last_check = bus.now();
   reserve_objects();
   regroup_soon();
   prune_orphans();
+  trim_events();
   publish_map();
-  publish_event(Event{"leader", 0, 0, {}, 0, {{"term", std::to_string(replica.term())}}});
-  announcer.emplace(bus, settings.heartbeat_period);
-  announcer->begin("monitor", replica.term());
-  check_timer = bus.after(settings.check_interval, [this] { check_nodes(); });
+  if (leader_event) publish_event(*leader_event);
+  reign.announcer = std::make_unique<Announcer>(bus, settings.heartbeat_period);
+  reign.announcer->begin("monitor", replica.term());
+  reign.check_timer = bus.after(settings.check_interval, [this] { check_nodes(); });
+  scope.spawn(forget_beginning());
+  report_ready({});
+}
+
+void Monitor::State::follow() {
+  if (!std::exchange(leading, false)) return;
+  ++reigns;
+  bus.log(Level::info, "no longer leading", {{"term", replica.term()}});
+  cancel_timers();
+  refuse_waiting_plans(not_serving());
+  reign = Reign();
 }
 
 void Monitor::State::stop(std::function<void()> stopped) {
   stopping = true;
   announcer.reset();
+  reign.announcer.reset();
   cancel_timers();
-  refuse_waiting_plans(Error{Code::stopping, "the monitor is shutting down", {}, 0});
+  scope.clear();
+  const Error error{Code::stopping, "the monitor is shutting down", {}, 0};
+  refuse_waiting_plans(error);
+  report_ready(error);
+  if (!begun) return stopped();
   replica.close(std::move(stopped));
 }
 
@@ -146,14 +192,21 @@ void Monitor::receive(Envelope envelope) {
 }
 
 void Monitor::observe(const std::string& topic, Envelope envelope) {
-  if (topic.starts_with(kHeartbeatTopic) && state_->leading) state_->heartbeat(envelope);
+  if (topic.starts_with(kHeartbeatTopic)) state_->heartbeat(envelope);
 }
 
 // Requests carry their link; what cannot be answered any more is answered to a retry.
-void Monitor::link_down(const Link&) {}
+void Monitor::link_down(const Link& link) {
+  state_->replica.link_down(link);
+  state_->calls.link_down(link);
+}
 
 void Monitor::stop(std::function<void()> stopped) {
   state_->stop(std::move(stopped));
+}
+
+const Replica& Monitor::replica() const {
+  return state_->replica;
 }
 
 }  // namespace dfs

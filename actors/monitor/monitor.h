@@ -1,5 +1,6 @@
 // The monitor: namespace, membership, groups and placement, as one replicated state machine with an
-// actor around it.
+// actor around it. Each head has one; the one that leads answers, and any of them what may be
+// stale.
 #pragma once
 
 #include <functional>
@@ -43,6 +44,8 @@ class Monitor : public Actor {
   void observe(const std::string& topic, Envelope envelope) override;
   void link_down(const Link& link) override;
   void stop(std::function<void()> stopped) override;
+
+  const Replica& replica() const;  // for checkers
 
  private:
   struct State;

@@ -7,6 +7,15 @@ namespace dfs {
 
 namespace {
 
+// One command on its way through its operation.
+struct Work {
+  const Command& command;
+  Table& table;
+  Batch& batch;
+  uint32_t voters;
+  std::vector<Event> events;
+};
+
 Outcome refusal(const Error& error) {
   return {Type::Error, encode(ErrorReply::of(error))};
 }
@@ -21,11 +30,10 @@ Outcome outcome_of(const Reply& reply) {
 }
 
 template <Message Request, Fielded Reply>
-Outcome perform(Result<Reply> (*operation)(VersionedRows&, const Request&), const Command& command,
-                Table& table, Batch& batch) {
-  auto request = decode<Request>(command.body);
+Outcome perform(Result<Reply> (*operation)(VersionedRows&, const Request&), Work& work) {
+  auto request = decode<Request>(work.command.body);
   if (!request) return refusal(request.error());
-  VersionedRows rows(table, command);
+  VersionedRows rows(work.table, work.command, work.voters);
   const Result<Reply> reply = operation(rows, *request);
   if (rows.broken()) {
     // Going on would make this monitor's state differ from what its log says.
@@ -33,35 +41,43 @@ Outcome perform(Result<Reply> (*operation)(VersionedRows&, const Request&), cons
     DFS_ASSERT(!rows.broken());
   }
   if (!reply) return refusal(reply.error());
-  rows.commit(batch);
+  rows.commit(work.batch);
+  work.events = rows.take_events();
   return outcome_of(*reply);
 }
 
-Outcome dispatch_command(const Command& command, Table& table, Batch& batch) {
-  switch (command.type) {
+Outcome dispatch_command(Work& work) {
+  switch (work.command.type) {
     case Type::MakeDir:
-      return perform(make_dir, command, table, batch);
+      return perform(make_dir, work);
     case Type::Rename:
-      return perform(rename, command, table, batch);
+      return perform(rename, work);
     case Type::Remove:
-      return perform(remove, command, table, batch);
+      return perform(remove, work);
     case Type::CommitFile:
-      return perform(commit_file, command, table, batch);
+      return perform(commit_file, work);
     case Type::CreateCluster:
-      return perform(create_cluster, command, table, batch);
+      return perform(create_cluster, work);
     case Type::RegisterNode:
-      return perform(register_node, command, table, batch);
+      return perform(register_node, work);
     case Type::SetNodeState:
-      return perform(set_node_state, command, table, batch);
+      return perform(set_node_state, work);
     case Type::SetGroups:
-      return perform(set_groups, command, table, batch);
+      return perform(set_groups, work);
     case Type::ReserveObjects:
-      return perform(reserve_objects, command, table, batch);
+      return perform(reserve_objects, work);
     case Type::PruneOrphans:
-      return perform(prune_orphans, command, table, batch);
+      return perform(prune_orphans, work);
+    case Type::TrimEvents:
+      return perform(trim_events, work);
+    case Type::BecomeLeader:
+      return perform(become_leader, work);
+    case Type::ChangeMembers:
+      return perform(change_members, work);
     default:
       return refusal(Error{Code::unsupported,
-                           "log entry of type " + std::to_string(static_cast<int>(command.type)) +
+                           "log entry of type " +
+                               std::to_string(static_cast<int>(work.command.type)) +
                                " is not understood by this version",
                            {},
                            0});
@@ -69,30 +85,31 @@ Outcome dispatch_command(const Command& command, Table& table, Batch& batch) {
 }
 
 bool is_of_cluster(std::string_view key) {
-  return key == keys::cluster() || key[0] == keys::kNode || key[0] == keys::kGroup ||
-         key[0] == keys::kPool;
+  return key == keys::cluster() || key == keys::heads() || key[0] == keys::kNode ||
+         key[0] == keys::kGroup || key[0] == keys::kPool;
 }
 
 }  // namespace
 
 Outcome MonitorMachine::apply(const Command& command, Table& table, Batch& batch) {
   const size_t before = batch.changes().size();
-  Outcome outcome = dispatch_command(command, table, batch);
+  Work work{command, table, batch, cluster_.voters(), {}};
+  Outcome outcome = dispatch_command(work);
   for (size_t i = before; i < batch.changes().size() && !cluster_changed_; ++i) {
     cluster_changed_ = is_of_cluster(batch.changes()[i].first);
   }
+  events_ = std::move(work.events);
   return outcome;
 }
 
 void MonitorMachine::applied(const Command& command, const Outcome& outcome) {
-  if (!cluster_changed_) {
-    if (listener_ && outcome.type != Type::Error) listener_(command, outcome, cluster_);
-    return;
+  const Epoch epoch = cluster_.map().epoch;
+  if (cluster_changed_) {
+    const Result<void> reloaded = loaded(table_);
+    DFS_ASSERT(reloaded.ok());
   }
-  const ClusterView before = std::move(cluster_);
-  const Result<void> reloaded = loaded(table_);
-  DFS_ASSERT(reloaded.ok());
-  if (listener_ && outcome.type != Type::Error) listener_(command, outcome, before);
+  if (outcome.type == Type::Error || !listener_) return;
+  listener_(Change{command, events_, cluster_.map().epoch != epoch});
 }
 
 Result<void> MonitorMachine::loaded(Table& table) {

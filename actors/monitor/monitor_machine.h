@@ -3,9 +3,11 @@
 #pragma once
 
 #include <functional>
+#include <vector>
 
 #include "actors/monitor/cluster_view.h"
 #include "actors/replica/state_machine.h"
+#include "messages/events.h"
 
 namespace dfs {
 
@@ -21,15 +23,20 @@ class MonitorMachine : public StateMachine {
   // The map as the rows have it now.
   const ClusterView& cluster() const { return cluster_; }
 
-  // Called for each command that was applied with success, with the map as it was before it.
-  using Listener = std::function<void(const Command& command, const Outcome& outcome,
-                                      const ClusterView& before)>;
+  // Called for each command that was applied with success.
+  struct Change {
+    const Command& command;
+    const std::vector<Event>& events;
+    bool map_changed;  // its epoch grew
+  };
+  using Listener = std::function<void(const Change& change)>;
   void listen(Listener listener) { listener_ = std::move(listener); }
 
  private:
   Table& table_;
   ClusterView cluster_;
   bool cluster_changed_ = false;  // by what was applied since cluster_ was loaded
+  std::vector<Event> events_;     // of the command that was applied last
   Listener listener_;
 };
 

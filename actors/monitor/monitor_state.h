@@ -1,10 +1,12 @@
 // The inside of the Monitor actor. Its parts are in files by concern: monitor.cc (life cycle),
-// requests.cc (what clients ask), uploads.cc (object ids and plans), membership.cc (nodes and
-// groups), status.cc, news.cc (what is published).
+// beginning.cc (how a fresh directory becomes a head's), requests.cc (what clients ask), uploads.cc
+// (object ids and plans), membership.cc (nodes and groups), heads.cc (its own kind), status.cc,
+// news.cc (what is published), upkeep.cc (what the leader tidies up).
 #pragma once
 
 #include <deque>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -13,31 +15,64 @@
 #include "actors/monitor/members.h"
 #include "actors/monitor/monitor.h"
 #include "actors/monitor/monitor_machine.h"
+#include "actors/replica/identity.h"
 #include "broker/announcer.h"
+#include "broker/calls.h"
+#include "broker/task.h"
 #include "messages/dispatch.h"
 #include "messages/events.h"
+#include "messages/heads.h"
 
 namespace dfs {
 
+// What a fresh directory has chosen to become, kept in a file until it is that: a crash meanwhile
+// leaves neither half a cluster nor a head that the others know and that does not know itself.
+struct Beginning {
+  bool founds = false;
+  std::string cluster;
+  std::string uuid;  // empty: there is no such file
+  DFS_FIELDS(founds, cluster, uuid)
+};
+
 struct Monitor::State {
-  State(Bus& bus_, Disk& disk, Table& table_, MonitorSettings settings_);
+  State(Bus& bus_, Disk& disk_, Table& table_, MonitorSettings settings_);
   ~State();
 
   // Life cycle (monitor.cc).
   void start(std::function<void(Result<void>)> ready);
-  void opened(std::function<void(Result<void>)> ready);
+  void open();
+  void report_ready(Result<void> outcome);
   void lead();
+  void create_cluster();
+  void serve();
+  void follow();
   void stop(std::function<void()> stopped);
   void cancel_timers();
-  // The replica refused or lost a command of the leader's own: nothing works without its log.
+  // A command of the leader's own was refused or lost.
   void command_failed(const char* name, const Error& error);
+  // `done` is not called when this head stops leading meanwhile, even if it leads again by then.
   template <Message M>
   void propose(const M& command, std::function<void(Result<Outcome>)> done) {
-    replica.propose(Command{0, 0, 0, M::kType, encode(command), {}, 0, 0}, std::move(done));
+    Command entry;
+    entry.type = M::kType;
+    entry.body = encode(command);
+    replica.propose(std::move(entry), [this, in = reigns, done = std::move(done)](auto outcome) {
+      if (in == reigns) done(std::move(outcome));
+    });
   }
 
+  // Beginning (beginning.cc).
+  Task<void> begin();
+  Task<Result<bool>> take_identity();
+  Task<Result<bool>> found(Beginning unfinished);
+  Task<Result<bool>> join(Beginning unfinished);
+  Task<Result<void>> settle(Beginning beginning, std::optional<Identity> who);
+  Task<void> forget_beginning();
+
   // Requests (requests.cc).
-  void receive(const Envelope& envelope);
+  void receive(Envelope& envelope);
+  void receive_consensus(const Envelope& envelope);
+  bool serving() const { return leading && cluster().exists(); }
   void on(const Envelope& envelope, const Stat& request);
   void on(const Envelope& envelope, const List& request);
   void on(const Envelope& envelope, const OpenFile& request);
@@ -46,10 +81,12 @@ struct Monitor::State {
   void on(const Envelope& envelope, const Remove& request);
   void on(const Envelope& envelope, const CommitFile& request);
   void on(const Envelope& envelope, const GetMap& request);
+  void on(const Envelope& envelope, const ReadEvents& request);
   void on(const Envelope& envelope, const Ping& request);
   void change(const Envelope& envelope);
   void answer(const Envelope& request, const Result<Outcome>& outcome);
-  void refuse(const Envelope& request, const Error& error);
+  void refuse(const Envelope& request, Error error);
+  Error not_serving() const;  // why a request that only the leader answers is refused
   template <Message T>
   void answer_with(const Envelope& request, const Result<T>& reply) {
     if (!reply) return refuse(request, reply.error());
@@ -57,6 +94,12 @@ struct Monitor::State {
     // A client that is gone needs no answer; a retry will find the remembered one.
     (void)bus.reply(reply_to(request, *reply));
   }
+  // Answers with what `make` reads, as soon as that is linearizable; or at once, when what this
+  // head knows is good enough for the asker.
+  template <Request R, class Make>
+  void read(const Envelope& envelope, const R& request, Make make);
+  template <Request R, class Make>
+  void read_stale(const Envelope& envelope, const R& request, Make make);
 
   // Uploads (uploads.cc).
   void on(const Envelope& envelope, const PlanFile& request);
@@ -73,57 +116,88 @@ struct Monitor::State {
   // Membership (membership.cc).
   void on(const Envelope& envelope, const Join& request);
   void heartbeat(const Envelope& envelope);
+  void judge_heartbeat(const Heartbeat& heartbeat, bool up);
   void check_nodes();
   void set_node_state(NodeId node, NodeState state, std::string reason);
   void regroup_soon();
   std::vector<GroupView> groups_to_place();
   void regroup_now();
-  void prune_orphans();
+
+  // Heads (heads.cc).
+  void on(const Envelope& envelope, const AddHead& request);
+  void on(const Envelope& envelope, const RemoveHead& request);
+  void on(const Envelope& envelope, const TransferLead& request);
+  void on(const Envelope& envelope, const ListHeads& request);
+  void heads_changed();
 
   // Status (status.cc).
   void on(const Envelope& envelope, const GetStatus& request);
+  Result<ClusterStatus> status(Rows& rows);
+  void list_nodes(ClusterStatus& status);
   std::string health(ClusterStatus& status) const;
 
   // News (news.cc).
-  void applied(const Command& command, const Outcome& outcome, const ClusterView& before);
+  void applied(const MonitorMachine::Change& change);
   void publish_map();
-  void publish_event(Event event);
-  void publish_map_changes(const Command& command, const ClusterView& before);
+  void publish_event(const Event& event);
+
+  // Upkeep (upkeep.cc).
+  void prune_orphans();
+  void trim_events();
+  Result<LogIndex> events_to_trim();
 
   const ClusterView& cluster() const { return machine.cluster(); }
 
   Bus& bus;
+  Disk& disk;
   Table& table;
   const MonitorSettings settings;
   MonitorMachine machine;
   Replica replica;
-  std::optional<Announcer> announcer;
-  bool leading = false;
+  Calls calls;
+  Identity identity;
+  std::function<void(Result<void>)> ready;  // until it was called
+  bool founder = false;                     // its cluster may have to be created yet
+  bool begun = false;                       // replica.open() was called
+  bool opened = false;                      // and has succeeded
   bool stopping = false;
   Instant started;
-
+  std::optional<Announcer> announcer;  // that it serves whoever can do with a replica
+  bool told_removed = false;
+  std::optional<Instant> told_foreign;
+  std::optional<Event> leader_event;  // the last, of any leader
   Members members;
-  Instant last_check;
-  Bus::TimerId check_timer = 0;
-  std::set<NodeId> changing;       // a change of state is on its way into the log
-  std::set<NodeId> strangers;      // unknown nodes whose heartbeats were logged once
-  Bus::TimerId regroup_timer = 0;  // not 0: groups are to be set soon
-  bool regrouping = false;         // SetGroups is on its way into the log
-  Instant map_published;
-  std::map<GroupId, Instant> planned;      // groups handed to uploads, and when last
-  Instant regroup_again = Instant::max();  // groups that were in such use may change then
 
-  ObjectRange ids;       // to hand out next
-  ObjectRange next_ids;  // after those
-  bool reserving = false;
+  // What a leader keeps in memory. It begins afresh with each reign, and ends with it.
   struct WaitingPlan {
     Envelope envelope;
     PlanFile request;
   };
-  std::deque<WaitingPlan> waiting_plans;  // for ids or for groups
+  struct Reign {
+    std::unique_ptr<Announcer> announcer;
+    Instant last_check;
+    Bus::TimerId check_timer = 0;
+    std::set<NodeId> changing;       // a change of state is on its way into the log
+    std::set<NodeId> strangers;      // unknown nodes whose heartbeats were logged once
+    Bus::TimerId regroup_timer = 0;  // not 0: groups are to be set soon
+    bool regrouping = false;         // SetGroups is on its way into the log
+    Instant map_published;
+    std::map<GroupId, Instant> planned;      // groups handed to uploads, and when last
+    Instant regroup_again = Instant::max();  // groups that were in such use may change then
+    ObjectRange ids;                         // to hand out next
+    ObjectRange next_ids;                    // after those
+    bool reserving = false;
+    std::deque<WaitingPlan> waiting_plans;  // for ids or for groups
+    bool pruning = false;
+    Bus::TimerId prune_timer = 0;
+    bool trimming = false;
+    Bus::TimerId trim_timer = 0;
+  };
+  Reign reign;
+  bool leading = false;
+  uint64_t reigns = 0;  // grows with each beginning and each end of one
 
-  bool pruning = false;
-  Bus::TimerId prune_timer = 0;
+  TaskScope scope;  // last: its flows use all of the above
 };
 
 }  // namespace dfs

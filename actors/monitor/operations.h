@@ -6,6 +6,7 @@
 #include "actors/monitor/tree.h"
 #include "actors/monitor/versioned_rows.h"
 #include "messages/namespace.h"
+#include "messages/raft.h"
 
 namespace dfs {
 
@@ -22,6 +23,11 @@ Result<Done> set_node_state(VersionedRows& rows, const SetNodeState& request);
 Result<Done> set_groups(VersionedRows& rows, const SetGroups& request);
 Result<ObjectRange> reserve_objects(VersionedRows& rows, const ReserveObjects& request);
 Result<Pruned> prune_orphans(VersionedRows& rows, const PruneOrphans& request);
+Result<Pruned> trim_events(VersionedRows& rows, const TrimEvents& request);
+
+// Of the log itself.
+Result<Done> become_leader(VersionedRows& rows, const BecomeLeader& request);
+Result<Done> change_members(VersionedRows& rows, const ChangeMembers& request);
 
 // Changes several operations share.
 

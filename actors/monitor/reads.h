@@ -1,9 +1,10 @@
-// Questions answered from the rows alone, without a log entry; each in a file of its own. They are
-// linearizable as long as the monitor that answers leads, since rows change only with its commits.
+// Questions answered from the rows alone, without a log entry; each in a file of its own. When they
+// are asked decides how current they are: inside Replica::read() they are linearizable.
 #pragma once
 
 #include "actors/monitor/cluster_view.h"
 #include "actors/monitor/tree.h"
+#include "messages/events.h"
 #include "messages/namespace.h"
 
 namespace dfs {
@@ -11,5 +12,7 @@ namespace dfs {
 Result<StatReply> stat(Rows& rows, const Stat& request);
 Result<ListReply> list(Rows& rows, const List& request);
 Result<OpenFileReply> open_file(Rows& rows, const ClusterView& cluster, const OpenFile& request);
+// `applied`: the entry whose state the rows are.
+Result<ReadEventsReply> read_events(Rows& rows, LogIndex applied, const ReadEvents& request);
 
 }  // namespace dfs

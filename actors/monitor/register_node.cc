@@ -41,6 +41,11 @@ Result<JoinReply> register_node(VersionedRows& rows, const RegisterNode& request
   row.state = NodeState::up;
   // A node that was restarted within seconds changes nothing that others need to hear of.
   if (!same(before, row)) {
+    const bool moved = before.endpoint != row.endpoint;
+    if (moved || before.state != row.state) {
+      rows.note(moved ? "node-joined" : "node-up",
+                {{"node", std::to_string(*node)}, {"endpoint", row.endpoint}});
+    }
     rows.put(keys::node(*node), std::move(row));
     auto grown = grow_map_epoch(rows);
     if (!grown) return grown.error();

@@ -24,6 +24,7 @@ Result<RemoveReply> remove(VersionedRows& rows, const Remove& request) {
   }
   rows.erase<EntryRow>(keys::entry(place->parent, place->name));
   DFS_CHECK(touch_directory(rows, place->parent, -1, directory ? -1 : 0));
+  rows.note("removed", {{"path", request.path}});
   if (!empty) {
     // Whatever the size of the subtree, it is gone with this one entry; its rows are unreachable
     // and PruneOrphans moves them to history in small batches.

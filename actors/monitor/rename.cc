@@ -72,6 +72,7 @@ Result<RenameReply> rename(VersionedRows& rows, const Rename& request) {
   rows.put(keys::entry(to->parent, to->name), EntryRow{moved.ino, moved.type, 0, 0});
   DFS_CHECK(touch_directory(rows, to->parent, 1, links));
   if (from->is_directory()) DFS_CHECK(set_parent(rows, moved.ino, to->parent));
+  rows.note("file-renamed", {{"from", request.from}, {"to", request.to}});
   return RenameReply{rows.receipt()};
 }
 

@@ -1,41 +1,172 @@
+#include <algorithm>
+
 #include "actors/monitor/monitor_state.h"
 #include "actors/monitor/reads.h"
 
 namespace dfs {
 
-void Monitor::State::receive(const Envelope& envelope) {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr Duration kForeignAgain = std::chrono::minutes(1);
+constexpr uint32_t kAskAgainMs = 20;
+
+// What every message between members of a group begins with.
+struct GroupName {
+  std::string group;
+  DFS_FIELDS(group)
+};
+
+bool is_of_consensus(Type type) {
+  return type >= Type::RequestVote && type <= Type::TimeoutNow;
+}
+
+// Any head answers these, in its own way; all else is the leader's.
+bool is_for_any_head(Type type) {
+  switch (type) {
+    case Type::Stat:
+    case Type::List:
+    case Type::OpenFile:
+    case Type::GetStatus:
+    case Type::ReadEvents:
+    case Type::ListHeads:
+    case Type::Ping:
+      return true;
+    default:
+      return false;
+  }
+}
+
+uint32_t rounded_up_ms(Duration age) {
+  const int64_t ms = std::chrono::ceil<milliseconds>(age).count();
+  return static_cast<uint32_t>(std::clamp<int64_t>(ms, 0, UINT32_MAX));
+}
+
+}  // namespace
+
+void Monitor::State::receive(Envelope& envelope) {
+  const Type type = envelope.header.type;
+  if (is_of_consensus(type)) return receive_consensus(envelope);
+  if (calls.pending() > 0 && calls.receive(envelope)) return;
   // An error is somebody's answer; answering it could go on for ever.
-  if (envelope.header.type == Type::Error) return;
+  if (type == Type::Error) {
+    if (begun) (void)replica.receive(envelope);
+    return;
+  }
   if (stopping) {
     return refuse(envelope,
                   Error{Code::stopping, "the monitor is shutting down; ask again", {}, 0});
   }
-  if (!leading) {
-    return refuse(envelope, Error{Code::unavailable,
-                                  "the monitor is starting: it replays its log; ask "
-                                  "again in a moment",
-                                  {},
-                                  200});
-  }
+  if (!serving() && !is_for_any_head(type)) return refuse(envelope, not_serving());
   const Result<void> understood =
       dispatch<Stat, List, OpenFile, MakeDir, Rename, Remove, PlanFile, CommitFile, Join, GetMap,
-               GetStatus, Ping>(*this, envelope);
+               GetStatus, ReadEvents, AddHead, RemoveHead, TransferLead, ListHeads, Ping>(*this,
+                                                                                          envelope);
   if (!understood) refuse(envelope, understood.error());
 }
 
-void Monitor::State::on(const Envelope& envelope, const Stat& request) {
+void Monitor::State::receive_consensus(const Envelope& envelope) {
+  if (!begun || replica.receive(envelope)) return;
+  if (told_foreign && bus.now() - *told_foreign < kForeignAgain) return;
+  const auto name = decode<GroupName>(envelope.body);
+  if (!name || name->group.empty() || name->group.starts_with(identity.cluster)) return;
+  told_foreign = bus.now();
+  bus.log(Level::warn, "a head of another cluster speaks to this one; check the addresses of both",
+          {{"from", envelope.header.from}, {"its", name->group}, {"own", identity.cluster}});
+}
+
+// Why a request that only a serving leader can answer is refused.
+Error Monitor::State::not_serving() const {
+  if (!opened) {
+    return {Code::unavailable,
+            "this head is starting: it reads its log; ask again in a moment",
+            {},
+            10 * kAskAgainMs};
+  }
+  if (replica.leader() == identity.member) {
+    return {
+        Code::unavailable, "this head was just elected; ask again in a moment", {}, kAskAgainMs};
+  }
+  const std::string leader = replica.leader_address();
+  if (leader.empty()) {
+    return {Code::not_leader,
+            "no head leads at the moment: they elect one, or too few of them are in contact; ask "
+            "again in a moment",
+            {},
+            2 * kAskAgainMs};
+  }
+  return {Code::not_leader,
+          bus.address() + " does not lead, " + leader + " does",
+          {{"leader", leader}},
+          0};
+}
+
+template <Request R, class Make>
+void Monitor::State::read(const Envelope& envelope, const R& request, Make make) {
+  if constexpr (requires { request.stale; }) {
+    if (request.stale) return read_stale(envelope, request, make);
+  }
+  if (!serving()) return refuse(envelope, not_serving());
+  Envelope origin{envelope.header, {}, {}, envelope.link};
+  replica.read([this, origin = std::move(origin), request, make](const Result<void>& may) {
+    if (!may) return refuse(origin, may.error());
+    Rows rows(table);
+    auto reply = make(rows, request);
+    if constexpr (requires { reply->freshness; }) {
+      if (reply) reply->freshness = {false, 0, replica.applied()};
+    }
+    answer_with(origin, reply);
+  });
+}
+
+template <Request R, class Make>
+void Monitor::State::read_stale(const Envelope& envelope, const R& request, Make make) {
+  const std::optional<Duration> age = opened ? replica.staleness() : std::nullopt;
+  if (!age) {
+    return refuse(envelope, {Code::unavailable,
+                             "this head has not caught up with the others yet; ask again, or ask "
+                             "another",
+                             {},
+                             10 * kAskAgainMs});
+  }
   Rows rows(table);
-  answer_with(envelope, stat(rows, request));
+  auto reply = make(rows, request);
+  const Freshness freshness{*age > Duration::zero(), rounded_up_ms(*age), replica.applied()};
+  if (reply) {
+    reply->freshness = freshness;
+  } else if (freshness.stale) {
+    reply.error().cause["stale_ms"] = std::to_string(freshness.stale_ms);
+  }
+  answer_with(envelope, reply);
+}
+
+void Monitor::State::on(const Envelope& envelope, const Stat& request) {
+  read(envelope, request, stat);
 }
 
 void Monitor::State::on(const Envelope& envelope, const List& request) {
-  Rows rows(table);
-  answer_with(envelope, list(rows, request));
+  read(envelope, request, list);
 }
 
 void Monitor::State::on(const Envelope& envelope, const OpenFile& request) {
-  Rows rows(table);
-  answer_with(envelope, open_file(rows, cluster(), request));
+  read(envelope, request,
+       [this](Rows& rows, const OpenFile& asked) { return open_file(rows, cluster(), asked); });
+}
+
+void Monitor::State::on(const Envelope& envelope, const GetMap& request) {
+  read(envelope, request,
+       [this](Rows&, const GetMap&) { return Result<ClusterMap>(cluster().map()); });
+}
+
+void Monitor::State::on(const Envelope& envelope, const GetStatus& request) {
+  read(envelope, request, [this](Rows& rows, const GetStatus&) { return status(rows); });
+}
+
+void Monitor::State::on(const Envelope& envelope, const ReadEvents& request) {
+  read(envelope, request, [this](Rows& rows, const ReadEvents& asked) {
+    return read_events(rows, replica.applied(), asked);
+  });
 }
 
 void Monitor::State::on(const Envelope& envelope, const MakeDir&) {
@@ -49,10 +180,6 @@ void Monitor::State::on(const Envelope& envelope, const Remove&) {
 }
 void Monitor::State::on(const Envelope& envelope, const CommitFile&) {
   change(envelope);
-}
-
-void Monitor::State::on(const Envelope& envelope, const GetMap&) {
-  answer_with(envelope, Result<ClusterMap>(cluster().map()));
 }
 
 void Monitor::State::on(const Envelope& envelope, const Ping& request) {
@@ -74,8 +201,11 @@ void Monitor::State::change(const Envelope& envelope) {
   });
 }
 
-void Monitor::State::refuse(const Envelope& request, const Error& error) {
-  if (request.header.request != 0) (void)bus.reply(reply_to(request, error));
+void Monitor::State::refuse(const Envelope& request, Error error) {
+  if (request.header.request == 0) return;
+  // The broker follows no advice that is older than what it knows.
+  if (error.code == Code::not_leader) error.cause["term"] = std::to_string(replica.term());
+  (void)bus.reply(reply_to(request, error));
 }
 
 void Monitor::State::answer(const Envelope& request, const Result<Outcome>& outcome) {

@@ -56,6 +56,12 @@ std::string cluster() {
 std::string tree() {
   return "tree";
 }
+std::string heads() {
+  return "members";
+}
+std::string retention() {
+  return "retention";
+}
 std::string orphan(Ino ino) {
   return with_u64(kOrphan, ino);
 }
@@ -70,6 +76,16 @@ std::string history_of(std::string_view key) {
 std::string history(std::string_view key, LogIndex ended) {
   std::string out = history_of(key);
   append_u64(out, ended);
+  return out;
+}
+
+std::string events_from(LogIndex index) {
+  return with_u64(kEvent, index);
+}
+
+std::string event(LogIndex index, uint32_t number) {
+  std::string out = events_from(index);
+  append_u32(out, number);
   return out;
 }
 

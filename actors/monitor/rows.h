@@ -4,6 +4,7 @@
 #pragma once
 
 #include <array>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -152,6 +153,31 @@ struct HistoryRow {
   DFS_FIELDS(ended_ms, value)
 };
 
+// What happened, for whoever reads events again. The log index is in the key.
+struct EventRow {
+  static constexpr bool kVersioned = false;
+  std::string topic;
+  int64_t time_ms = 0;
+  uint64_t trace = 0;
+  std::map<std::string, std::string> fields;
+  DFS_FIELDS(topic, time_ms, trace, fields)
+};
+
+struct RetentionRow {
+  static constexpr bool kVersioned = false;
+  LogIndex first_kept = 1;  // events of entries before this one are forgotten
+  LogIndex erased = 1;      // and of those, the rows before this one are erased
+  DFS_FIELDS(first_kept, erased)
+};
+
+// The cluster's heads, as the log last said.
+struct HeadsRow {
+  static constexpr bool kVersioned = false;
+  std::vector<HeadView> heads;
+  uint32_t voters = 0;
+  DFS_FIELDS(heads, voters)
+};
+
 namespace keys {
 
 inline constexpr char kInode = 'i';
@@ -163,6 +189,7 @@ inline constexpr char kPool = 'p';
 inline constexpr char kGroup = 'g';
 inline constexpr char kOrphan = 'x';
 inline constexpr char kHistory = 'h';
+inline constexpr char kEvent = 'v';
 
 std::string inode(Ino ino);
 std::string entries(Ino parent);  // the prefix of all entries of a directory
@@ -174,9 +201,13 @@ std::string pool(std::string_view name);
 std::string group(GroupId group);
 std::string cluster();
 std::string tree();
+std::string heads();
+std::string retention();
 std::string orphan(Ino ino);
 std::string history_of(std::string_view key);  // the prefix of a row's history
 std::string history(std::string_view key, LogIndex ended);
+std::string events_from(LogIndex index);  // before all events of that entry
+std::string event(LogIndex index, uint32_t number);
 
 }  // namespace keys
 

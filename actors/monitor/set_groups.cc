@@ -18,6 +18,7 @@ bool includes_all(const std::vector<NodeId>& members, const std::vector<NodeId>&
 
 Result<Done> set_groups(VersionedRows& rows, const SetGroups& request) {
   Epoch epoch = 0;  // of the map, grown with the first group that changes
+  size_t changed = 0;
   for (const GroupMembers& change : request.groups) {
     auto row = rows.get<GroupRow>(keys::group(change.group));
     if (!row) return row.error();
@@ -37,6 +38,11 @@ Result<Done> set_groups(VersionedRows& rows, const SetGroups& request) {
     if (!grows) group.fenced = epoch;
     group.members = change.members;
     rows.put(keys::group(change.group), std::move(group));
+    ++changed;
+  }
+  if (changed > 0) {
+    rows.note("groups-changed",
+              {{"groups", std::to_string(changed)}, {"epoch", std::to_string(epoch)}});
   }
   return Done{};
 }

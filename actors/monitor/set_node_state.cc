@@ -12,6 +12,10 @@ Result<Done> set_node_state(VersionedRows& rows, const SetNodeState& request) {
   if ((*row)->state == request.state) return Done{};
   (*row)->state = request.state;
   (*row)->state_ms = rows.time_ms();
+  rows.note(request.state == NodeState::up ? "node-up" : "node-down",
+            {{"node", std::to_string(request.node)},
+             {"endpoint", (*row)->endpoint},
+             {"reason", request.reason}});
   rows.put(key, std::move(**row));
   auto grown = grow_map_epoch(rows);
   if (!grown) return grown.error();

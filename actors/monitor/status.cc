@@ -36,6 +36,17 @@ void append(std::string& reasons, const std::string& reason) {
 // One of the words of ClusterStatus::health; the reason in status.reason.
 std::string Monitor::State::health(ClusterStatus& status) const {
   const ClusterMap& map = cluster().map();
+  if (status.heads.leader == 0) {
+    status.reason = "no head leads: too few of the heads are in contact with each other";
+    return "unavailable";
+  }
+  // Only the leader hears from all heads.
+  for (const HeadStatus& head : status.heads.heads) {
+    const auto silent = std::chrono::milliseconds(head.silent_ms);
+    if (!serving() || head.head == identity.member || silent < settings.down_after) continue;
+    append(status.reason, "monitor/" + std::to_string(head.head) + " at " + head.endpoint +
+                              " is silent for " + std::to_string(head.silent_ms / 1000) + " s");
+  }
   if (map.nodes.empty()) {
     status.reason = "no storage node has joined yet";
     return "unavailable";
@@ -66,11 +77,24 @@ std::string Monitor::State::health(ClusterStatus& status) const {
   return status.reason.empty() ? "ok" : "degraded";
 }
 
-void Monitor::State::on(const Envelope& envelope, const GetStatus&) {
-  const ClusterMap& map = cluster().map();
-  Rows rows(table);
+void Monitor::State::list_nodes(ClusterStatus& status) {
+  std::unordered_map<NodeId, uint32_t> groups;
+  for (const GroupView& group : cluster().map().groups) {
+    for (const NodeId node : group.members) ++groups[node];
+  }
+  for (const NodeView& node : cluster().map().nodes) {
+    const Heartbeat* heartbeat = members.last(node.node);
+    const Duration silent = members.silence(node.node, bus.now());
+    status.nodes.push_back({node, heartbeat != nullptr ? *heartbeat : Heartbeat(),
+                            static_cast<uint32_t>(silent / std::chrono::milliseconds(1)),
+                            groups[node.node]});
+  }
+}
+
+Result<ClusterStatus> Monitor::State::status(Rows& rows) {
   auto tree = rows.require<TreeRow>(keys::tree());
-  if (!tree) return refuse(envelope, tree.error());
+  if (!tree) return tree.error();
+  const ClusterMap& map = cluster().map();
   ClusterStatus status;
   status.cluster = map.cluster;
   status.epoch = map.epoch;
@@ -80,20 +104,11 @@ void Monitor::State::on(const Envelope& envelope, const GetStatus&) {
   status.files = tree->files;
   status.directories = tree->directories;
   status.pool = map.pool;
-  std::unordered_map<NodeId, uint32_t> groups;
-  for (const GroupView& group : map.groups) {
-    for (const NodeId node : group.members) ++groups[node];
-  }
-  for (const NodeView& node : map.nodes) {
-    const Heartbeat* heartbeat = members.last(node.node);
-    const Duration silent = members.silence(node.node, bus.now());
-    status.nodes.push_back({node, heartbeat != nullptr ? *heartbeat : Heartbeat(),
-                            static_cast<uint32_t>(silent / std::chrono::milliseconds(1)),
-                            groups[node.node]});
-  }
+  status.heads = replica.status();
+  list_nodes(status);
   count_groups(cluster(), status);
   status.health = health(status);
-  answer_with(envelope, Result<ClusterStatus>(std::move(status)));
+  return status;
 }
 
 }  // namespace dfs

@@ -16,47 +16,47 @@ constexpr size_t kWaitingPlansMax = 4096;
 // A range is asked for while the previous one still lasts, so that uploads wait for none but the
 // first. What a leader did not hand out before it ends is never used: ids are plentiful.
 void Monitor::State::reserve_objects() {
-  if (reserving || next_ids.count > 0) return;
-  reserving = true;
+  if (reign.reserving || reign.next_ids.count > 0) return;
+  reign.reserving = true;
   propose(ReserveObjects{kObjectsReserved}, [this](Result<Outcome> outcome) {
-    reserving = false;
+    reign.reserving = false;
     if (!outcome) {
       command_failed("ReserveObjects", outcome.error());
       return refuse_waiting_plans(outcome.error());
     }
     auto range = decode<ObjectRange>(outcome->body);
     DFS_ASSERT(range.ok() && range->count > 0);
-    (ids.count == 0 ? ids : next_ids) = *range;
-    if (next_ids.count == 0) reserve_objects();
+    (reign.ids.count == 0 ? reign.ids : reign.next_ids) = *range;
+    if (reign.next_ids.count == 0) reserve_objects();
     retry_waiting_plans();
   });
 }
 
 bool Monitor::State::must_wait(const PlanFile& request) const {
-  return regrouping || (request.object == 0 && ids.count == 0);
+  return reign.regrouping || (request.object == 0 && reign.ids.count == 0);
 }
 
 void Monitor::State::on(const Envelope& envelope, const PlanFile& request) {
-  if (regroup_timer != 0) regroup_now();
+  if (reign.regroup_timer != 0) regroup_now();
   if (!must_wait(request)) return plan(envelope, request);
-  if (waiting_plans.size() >= kWaitingPlansMax) {
+  if (reign.waiting_plans.size() >= kWaitingPlansMax) {
     return refuse(envelope,
                   Error{Code::busy, "too many uploads begin at once; try again", {}, 100});
   }
-  waiting_plans.push_back({Envelope{envelope.header, {}, {}, envelope.link}, request});
+  reign.waiting_plans.push_back({Envelope{envelope.header, {}, {}, envelope.link}, request});
   reserve_objects();
 }
 
 void Monitor::State::retry_waiting_plans() {
-  while (!waiting_plans.empty() && !must_wait(waiting_plans.front().request)) {
-    const WaitingPlan waiting = std::move(waiting_plans.front());
-    waiting_plans.pop_front();
+  while (!reign.waiting_plans.empty() && !must_wait(reign.waiting_plans.front().request)) {
+    const WaitingPlan waiting = std::move(reign.waiting_plans.front());
+    reign.waiting_plans.pop_front();
     plan(waiting.envelope, waiting.request);
   }
 }
 
 void Monitor::State::refuse_waiting_plans(const Error& error) {
-  for (const WaitingPlan& waiting : std::exchange(waiting_plans, {})) {
+  for (const WaitingPlan& waiting : std::exchange(reign.waiting_plans, {})) {
     refuse(waiting.envelope, error);
   }
 }
@@ -72,8 +72,8 @@ void Monitor::State::plan(const Envelope& envelope, const PlanFile& request) {
   PlanFileReply reply;
   reply.object = request.object;
   if (reply.object == 0) {
-    reply.object = ids.first++;
-    if (--ids.count == 0) ids = std::exchange(next_ids, {});
+    reply.object = reign.ids.first++;
+    if (--reign.ids.count == 0) reign.ids = std::exchange(reign.next_ids, {});
     reserve_objects();
   }
   reply.block_bytes = block_bytes;
@@ -117,7 +117,7 @@ Result<std::vector<GroupRoute>> Monitor::State::choose_groups(const PlanFile& re
   const auto chosen = choose_layout(targets, map.groups, layout, [this] { return bus.random(); });
   for (const GroupId group : chosen) {
     routes.push_back(route_for(group, request));
-    planned[group] = bus.now();
+    reign.planned[group] = bus.now();
   }
   if (routes.empty()) return nowhere_to_write();
   return routes;

@@ -51,7 +51,17 @@ void VersionedRows::change(const std::string& key, std::optional<std::string> va
   row->ended_ms = ended_ms;
 }
 
+void VersionedRows::note(std::string topic, std::map<std::string, std::string> fields) {
+  events_.push_back({std::move(topic), command_.index, command_.time_ms, kLogActor, command_.trace,
+                     std::move(fields)});
+}
+
 void VersionedRows::commit(Batch& batch) {
+  for (uint32_t number = 0; number < events_.size(); ++number) {
+    const Event& event = events_[number];
+    batch.put(keys::event(event.index, number),
+              encode_row(EventRow{event.topic, event.time_ms, event.trace, event.fields}));
+  }
   for (auto& [key, row] : pending_) {
     if (!row.changed || row.now == row.before) continue;
     if (row.versioned && row.before) {

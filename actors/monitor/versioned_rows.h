@@ -6,10 +6,12 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "actors/monitor/rows.h"
 #include "actors/replica/state_machine.h"
 #include "actors/table.h"
+#include "messages/events.h"
 
 namespace dfs {
 
@@ -51,7 +53,9 @@ class Rows {
 
 class VersionedRows : public Rows {
  public:
-  VersionedRows(Table& table, const Command& command) : Rows(table), command_(command) {}
+  // `voters`: of the heads, as of this command.
+  VersionedRows(Table& table, const Command& command, uint32_t voters = 1)
+      : Rows(table), command_(command), voters_(voters) {}
 
   // Changes of this command. A versioned row's since and since_ms are set here.
   template <Fielded R>
@@ -78,13 +82,21 @@ class VersionedRows : public Rows {
     change(key, std::nullopt, R::kVersioned, ended, ended_ms);
   }
 
-  LogIndex index() const { return command_.index; }
-  int64_t time_ms() const { return command_.time_ms; }
-  // What the reply to this command promises. The entry is on stable storage before it is applied.
-  Receipt receipt() const { return {command_.index, command_.term, true, 1}; }
+  // Adds an event that tells of this command's change.
+  void note(std::string topic, std::map<std::string, std::string> fields);
 
-  // Adds the changes and the history they make to `batch`. Not called when the command failed.
+  LogIndex index() const { return command_.index; }
+  uint64_t term() const { return command_.term; }
+  int64_t time_ms() const { return command_.time_ms; }
+  // What the reply to this command promises. A majority has the entry on stable storage before it
+  // is applied.
+  Receipt receipt() const { return {command_.index, command_.term, true, voters_}; }
+
+  // Adds the changes, the history they make and the events to `batch`. Not called when the command
+  // failed.
   void commit(Batch& batch);
+  // The events, after commit().
+  std::vector<Event> take_events() { return std::move(events_); }
   // Why the table could not be read, if so: the command's outcome means nothing then.
   const std::optional<Error>& broken() const { return broken_; }
 
@@ -105,6 +117,8 @@ class VersionedRows : public Rows {
               LogIndex ended, int64_t ended_ms);
 
   const Command& command_;
+  const uint32_t voters_;
+  std::vector<Event> events_;
   std::map<std::string, Pending, std::less<>> pending_;
 };
 

@@ -167,7 +167,7 @@ TEST_CASE("the status says in words what is wrong") {
   CHECK(status->health == "ok");
   CHECK(status->reason.empty());
   CHECK(status->groups_healthy == 64);
-  CHECK(status->monitor == "monitor");
+  CHECK(status->monitor == "monitor/1");
   CHECK(status->applied > 0);
   CHECK(status->nodes[0].heartbeat.total_bytes == 1'000'000);
   test.nodes[2].beats = false;

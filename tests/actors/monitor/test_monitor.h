@@ -36,7 +36,11 @@ class StallingBus : public FakeBus {
 struct TestMonitor {
   explicit TestMonitor(MonitorSettings its_settings = {}) : settings(std::move(its_settings)) {
     settings.directory = "/monitor";
+    settings.found = true;
+    settings.broker = "tcp://head-1:7000";
+    bus.listen_endpoint = "tcp://head-1:7003";
     start();
+    settings.found = false;
   }
 
   void start() {
@@ -44,6 +48,11 @@ struct TestMonitor {
     ready.reset();
     monitor->start([this](Result<void> outcome) { ready = outcome; });
     settle();
+    // One that was there before waits for others before it leads.
+    for (int i = 0; i < 30 && ready && ready->ok() && !monitor->replica().leading(); ++i) {
+      bus.advance(50ms);
+      settle();
+    }
   }
   // As after kill -9: what was not flushed to the table is replayed from the log.
   void restart() {
