@@ -147,8 +147,9 @@ void Replica::State::applied_members(const LogEntry& entry) {
   auto changed = decode<ChangeMembers>(entry.body);
   DFS_ASSERT(changed.ok());  // the core refuses others
   members = std::move(*changed);
-  if (!source.making()) members_log.clear();
   members_log.emplace_back(entry.index, members);
+  const LogIndex needed = source.needs_log_after().value_or(entry.index);
+  while (members_log.size() > 1 && members_log[1].first <= needed) members_log.pop_front();
 }
 
 // The first entry of its own term: all that was committed before has been applied.

@@ -23,6 +23,9 @@ using sim::SimDisk;
 class Journal : public StateMachine {
  public:
   Outcome apply(const Command& command, Table& table, Batch& batch) override {
+    if (command.type == Type::BecomeLeader || command.type == Type::ChangeMembers) {
+      return {ErrorReply::kType, encode(ErrorReply::of({Code::unsupported, "no row", {}, 0}))};
+    }
     const auto count = table.get("count");
     REQUIRE(count.ok());
     const uint64_t number = *count ? std::stoull(**count) : 0;
@@ -32,7 +35,11 @@ class Journal : public StateMachine {
     batch.put("count", std::to_string(number + 1));
     return {Type::MakeDirReply, command.body + " is number " + std::to_string(number)};
   }
-  void applied(const Command& command, const Outcome&) override { seen.push_back(command.body); }
+  void applied(const Command& command, const Outcome&) override {
+    if (command.type != Type::BecomeLeader && command.type != Type::ChangeMembers) {
+      seen.push_back(command.body);
+    }
+  }
   Result<void> loaded(Table&) override {
     ++loads;
     return load_outcome;
@@ -55,15 +62,30 @@ class FailingTable : public MemTable {
 
 // One machine with a replica that can be started, killed and crashed.
 struct Head {
-  Head() { settings.directory = "/log"; }
+  static constexpr const char* kCluster = "0123456789abcdef0123456789abcdef";
 
-  Result<void> start() {
-    journal = Journal();
-    replica.emplace(bus, disk, table, journal, settings);
-    Result<void> outcome(Code::timeout, "open() never called back");
-    replica->open([&](Result<void> result) { outcome = std::move(result); });
+  explicit Head(MemberId number = 1) : bus("monitor/" + std::to_string(number)) {
+    settings.directory = "/log";
+    identity = {kCluster, number, std::string(31, 'a') + static_cast<char>('0' + number)};
+    endpoint = "tcp://head-" + std::to_string(number);
+    for (MemberId i = 1; i < number; ++i) bus.random();  // chance differs from head to head
+  }
+
+  Result<void> start(bool founder = true) {
+    begin(founder);
     bus.advance();
-    return outcome;
+    return opened;
+  }
+  // Without waiting for anything.
+  void begin(bool founder = true) {
+    journal = Journal();
+    told.clear();
+    replica.emplace(bus, disk, table, journal, settings);
+    replica->watch({[this] { told.push_back("leading"); }, [this] { told.push_back("following"); },
+                    [this] { told.push_back("members"); }, [this] { told.push_back("restored"); }});
+    opened = Result<void>(Code::timeout, "open() never called back");
+    replica->open(identity, endpoint, "tcp://broker-" + std::to_string(identity.member), founder,
+                  [this](Result<void> result) { opened = std::move(result); });
   }
   void kill() {
     replica.reset();
@@ -124,6 +146,12 @@ struct Head {
                 .ok());
     return found;
   }
+  // Without the replica's own, which tell of its terms.
+  std::map<std::string, std::string> machine_rows() {
+    std::map<std::string, std::string> found = rows();
+    std::erase_if(found, [](const auto& row) { return row.first.starts_with('\0'); });
+    return found;
+  }
   size_t replies() {
     size_t count = 0;
     for (const auto& [key, value] : rows()) count += key.starts_with(std::string("\0reply", 6));
@@ -135,6 +163,10 @@ struct Head {
   FailingTable table;
   Journal journal;
   ReplicaSettings settings;
+  Identity identity;
+  std::string endpoint;
+  Result<void> opened;
+  std::vector<std::string> told;  // by the replica to its watcher
   std::optional<Replica> replica;
 };
 

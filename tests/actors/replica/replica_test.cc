@@ -13,7 +13,8 @@ TEST_SUITE("replica") {
     Head head;
     REQUIRE(head.start().ok());
     CHECK(head.replica->leading());
-    CHECK(head.replica->applied() == 0);
+    CHECK(head.told == Names{"members", "leading"});
+    CHECK(head.replica->applied() == 2);  // its members, and that it leads
     const auto a = head.propose("a");
     const auto b = head.propose("b");
     CHECK(a->calls == 0);
@@ -22,7 +23,7 @@ TEST_SUITE("replica") {
     CHECK(a->outcome->body == "a is number 0");
     CHECK(b->outcome->body == "b is number 1");
     CHECK(head.replica->waiting() == 0);
-    CHECK(head.replica->applied() == 2);
+    CHECK(head.replica->applied() == 4);
     CHECK(head.replica->logged_ms() == head.bus.wall);
     CHECK(head.journal.seen == Names{"a", "b"});
     CHECK(head.journal.loads == 1);
@@ -46,21 +47,18 @@ TEST_SUITE("replica") {
     CHECK(head.entries().size() == 100);
   }
 
-  TEST_CASE("a batch ends at its limit, and one large command still goes") {
+  TEST_CASE("more than may be unsaved is refused as busy until the disk has it") {
     Head head;
-    head.settings.batch_bytes_max = 1000;
+    head.settings.unsaved_bytes_max = 1000;
     REQUIRE(head.start().ok());
     head.bus.run_mode = FakeBus::RunMode::queued;
-    head.propose("first");
-    for (int i = 0; i < 4; ++i) head.propose(std::string(400, 'x'));
-    const auto large = head.propose(std::string(5000, 'y'));
-    std::vector<LogIndex> steps;
-    while (!head.bus.jobs.empty()) {
-      head.bus.run_job();
-      steps.push_back(head.replica->applied());
-    }
-    CHECK(steps == std::vector<LogIndex>{1, 3, 5, 6});
+    const auto large = head.propose(std::string(5000, 'y'));  // one always goes
+    const auto refused = head.propose("a", 1);
+    CHECK(refused->outcome.code() == Code::busy);
+    head.bus.run_job();
     CHECK(large->outcome.ok());
+    head.bus.run_mode = FakeBus::RunMode::immediate;
+    CHECK(head.ask("a", 1) == "a is number 1");
   }
 
   TEST_CASE("a request that comes again is answered from memory, also after a restart") {
@@ -69,7 +67,7 @@ TEST_SUITE("replica") {
     CHECK(head.ask("a", 7) == "a is number 0");
     CHECK(head.ask("b", 8) == "b is number 1");
     CHECK(head.ask("a", 7) == "a is number 0");
-    CHECK(head.replica->applied() == 2);
+    CHECK(head.replica->applied() == 4);
     CHECK(head.journal.seen == Names{"a", "b"});
     // With the table as it was, and with a table that must be replayed.
     head.kill();
@@ -79,8 +77,8 @@ TEST_SUITE("replica") {
     head.table.crash();
     REQUIRE(head.start().ok());
     CHECK(head.ask("b", 8) == "b is number 1");
-    CHECK(head.replica->applied() == 2);
-    CHECK(head.journal.seen.empty());  // a replay is no news
+    CHECK(head.entries() == Names{"a", "b"});
+    CHECK(head.journal.seen == Names{"a", "b"});  // what the table lost comes again
     CHECK(head.ask("c", 9) == "c is number 2");
   }
 
@@ -217,17 +215,22 @@ TEST_SUITE("replica") {
     head.settings.segment_bytes = 8192;
     head.disk.capacity_bytes = 3 * 8192;
     REQUIRE(head.start().ok());
-    size_t taken = 0;
-    std::string outcome;
+    uint64_t request = 0;
+    std::shared_ptr<Head::Answer> last;
     do {
-      outcome = head.ask(std::string(1000, 'x'), taken + 1);
-    } while (outcome != "no_space" && ++taken < 100);
-    CHECK(outcome == "no_space");
+      last = head.propose(std::string(1000, 'x'), ++request);
+      head.bus.advance();
+    } while (last->calls == 1 && request < 100);
+    REQUIRE(last->calls == 0);
+    CHECK(head.ask("refused", 1000) == "no_space");
+    head.bus.advance(std::chrono::seconds(1));
+    CHECK(last->calls == 0);  // it is in the log of this head, and waits for room
     CHECK(head.replica->leading());
     head.disk.capacity_bytes *= 2;
-    CHECK(head.ask(std::string(1000, 'x'), taken + 1) != "no_space");
-    CHECK(head.entries().size() == taken + 1);
-    CHECK(head.replica->applied() == taken + 1);
+    head.bus.advance(std::chrono::seconds(1));
+    CHECK(last->outcome.ok());
+    CHECK(head.ask("later", 1001) != "no_space");
+    CHECK(head.entries().size() == request + 1);
   }
 
   TEST_CASE("the log is cut up to what the table has flushed, and the rest still replays") {
@@ -238,13 +241,13 @@ TEST_SUITE("replica") {
     for (uint64_t i = 1; i <= 300; ++i) head.ask(std::string(500, 'x'), i);
     CHECK(head.disk.used_bytes() < 60'000);
     CHECK(head.table.unsynced() < 300);
-    const auto rows = head.rows();
+    const auto rows = head.machine_rows();
     head.kill();
     head.table.crash();
-    CHECK(head.rows() != rows);
+    CHECK(head.machine_rows() != rows);
     REQUIRE(head.start().ok());
-    CHECK(head.rows() == rows);
-    CHECK(head.replica->applied() == 300);
+    CHECK(head.machine_rows() == rows);
+    CHECK(head.entries().size() == 300);
   }
 
   TEST_CASE("what is applied while the table is flushed stays in the log") {
@@ -271,14 +274,14 @@ TEST_SUITE("replica") {
     }
     flush->done();
     head.propose("z", ++proposed);
-    head.bus.run_job();
-    const auto rows = head.rows();
+    while (!head.bus.jobs.empty()) head.bus.run_job();
+    const auto rows = head.machine_rows();
     head.bus.run_mode = FakeBus::RunMode::immediate;
     head.kill();
     head.table.crash();
     REQUIRE(head.start().ok());
-    CHECK(head.rows() == rows);
-    CHECK(head.replica->applied() == proposed);
+    CHECK(head.machine_rows() == rows);
+    CHECK(head.entries().size() == proposed);
   }
 
   TEST_CASE("a log and a table that do not belong together are refused") {
@@ -311,12 +314,10 @@ TEST_SUITE("replica") {
     Head head;
     REQUIRE(head.start().ok());
     head.kill();
-    head.replica.emplace(head.bus, head.disk, head.table, head.journal, head.settings);
+    head.begin();
     head.journal.load_outcome = Result<void>(Code::corrupt, "bad row");
-    Result<void> outcome;
-    head.replica->open([&](Result<void> result) { outcome = std::move(result); });
     CHECK(head.ask("early") == "unavailable");
-    CHECK(outcome.code() == Code::corrupt);
+    CHECK(head.opened.code() == Code::corrupt);
     CHECK(!head.replica->leading());
   }
 
@@ -347,26 +348,29 @@ TEST_SUITE("replica") {
   TEST_CASE("closing while the log is still read waits for that") {
     Head head;
     head.bus.run_mode = FakeBus::RunMode::queued;
-    head.replica.emplace(head.bus, head.disk, head.table, head.journal, head.settings);
-    Names order;
-    head.replica->open([&](Result<void>) { order.push_back("open"); });
-    head.replica->close([&] { order.push_back("closed"); });
+    head.begin();
+    bool opened_first = false;
+    bool closed = false;
+    head.replica->close([&] {
+      closed = true;
+      opened_first = head.opened.ok();
+    });
     while (!head.bus.jobs.empty()) head.bus.run_job();
-    CHECK(order == Names{"open", "closed"});
+    CHECK(closed);
+    CHECK(opened_first);
   }
 
   TEST_CASE("a full pool delays, and loses nothing") {
     Head head;
     head.bus.run_mode = FakeBus::RunMode::queued;
     head.bus.jobs_max = 0;
-    head.replica.emplace(head.bus, head.disk, head.table, head.journal, head.settings);
-    bool open = false;
-    head.replica->open([&](Result<void> outcome) { open = outcome.ok(); });
+    head.begin();
     head.bus.advance(std::chrono::milliseconds(20));
-    CHECK(!open);
+    CHECK(!head.opened);
     head.bus.run_mode = FakeBus::RunMode::immediate;
     head.bus.advance(std::chrono::milliseconds(20));
-    CHECK(open);
+    CHECK(head.opened.ok());
+    CHECK(head.ask("a") == "a is number 0");
   }
 
   TEST_CASE("answers may propose more") {
