@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -87,6 +88,10 @@ MonitorSettings monitor_settings(const DaemonOptions& options, const std::string
       std::chrono::duration_cast<std::chrono::milliseconds>(options.events_kept_for).count();
   settings.events_entries_max = options.events_kept;
   settings.replica.directory = options.data + "/log";
+  settings.replica.log_bytes_kept = options.raft_log_kept;
+  // The log is cut by whole segments.
+  settings.replica.segment_bytes =
+      std::min(settings.replica.segment_bytes, options.raft_log_kept / 4);
   settings.replica.heartbeat = options.raft_heartbeat;
   settings.replica.election_min = options.election_timeout;
   settings.replica.election_max = 2 * options.election_timeout;

@@ -31,6 +31,7 @@ struct DaemonOptions {
   std::string raft_listen;  // empty: see raft_endpoint()
   Duration raft_heartbeat = std::chrono::milliseconds(100);
   Duration election_timeout = std::chrono::milliseconds(500);
+  uint64_t raft_log_kept = 256ull << 20;
   uint32_t replicas = 2;
   uint32_t min_copies = 0;
   uint32_t groups = 64;

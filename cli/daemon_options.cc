@@ -79,6 +79,7 @@ Result<void> check_raft(const DaemonOptions& options) {
   if (options.raft_heartbeat < std::chrono::milliseconds(10)) {
     return misuse("--raft-heartbeat must be at least 10ms");
   }
+  if (options.raft_log_kept < (4 << 20)) return misuse("--raft-log-kept must be at least 4M");
   if (options.election_timeout < 3 * options.raft_heartbeat) {
     return misuse(
         "--election-timeout must be at least three of --raft-heartbeat, or one lost message would "
@@ -180,6 +181,8 @@ void add_settings(Settings& settings, Role role, DaemonOptions& options) {
                           "how often the leading head tells the others that it lives");
     settings.add_duration("election-timeout", options.election_timeout,
                           "least silence before another head wants to lead; at most twice that");
+    settings.add_size("raft-log-kept", options.raft_log_kept,
+                      "of the log, for heads that were away; those further behind get a snapshot");
     settings.add("replicas", options.replicas, "copies of each block, for a new cluster");
     settings.add("min-copies", options.min_copies,
                  "fewest copies a write may have; 0: one less than --replicas, at least 1");

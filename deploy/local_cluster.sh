@@ -20,15 +20,16 @@ usage: local_cluster.sh COMMAND [NAME] --dir D [options]
 Names are head-1 … and storage-1 …
 
   --dir D            where everything is kept (needed)
-  --heads 1|3        default 1; with 3, head-1 hosts the monitor, the others are brokers
+  --heads 1|3|5      default 1; of 3 any one may be away, of 5 any two
   --storages N       default 4
   --replicas R       copies of each block, default 2 (1 with a single storage)
-  --port P|auto      first port, default auto; each head takes three, then each storage one
+  --port P|auto      first port, default auto; each head takes four, then each storage one
   --preset NAME      which build to run: build/NAME/bin, default release
   --bin DIR          or the directory of dfsd and dfsctl itself
-  --config FILE      further settings for every process, or below [head], [broker], [storage] lines
-                     for these alone
+  --config FILE      further settings for every process, or below [head] and [storage] lines for
+                     these alone
 
+A head without data joins the others, as a new one; only the first start of head-1 founds a cluster.
 D/client.conf is for dfsctl --config, D/log/NAME.log are the logs, D/run/NAME.pid the process ids,
 D/data/NAME/ the data, D/conf/NAME.conf the settings.
 TEXT
@@ -96,7 +97,7 @@ while (($# > 0)); do
   esac
 done
 [[ -n $dir ]] || misuse "--dir D is missing"
-[[ -z $heads || $heads == 1 || $heads == 3 ]] || misuse "--heads is 1 or 3"
+[[ -z $heads || $heads =~ ^[135]$ ]] || misuse "--heads is 1, 3 or 5"
 [[ -z $storages || $storages =~ ^[0-9]+$ ]] || misuse "--storages is a number"
 [[ -z $replicas || $replicas =~ ^[1-3]$ ]] || misuse "--replicas is 1, 2 or 3"
 [[ -z $port || $port == auto || $port =~ ^[0-9]+$ ]] || misuse "--port is a number or auto"
@@ -133,18 +134,14 @@ all_names() {
   for ((i = 1; i <= heads; ++i)); do echo "head-$i"; done
   for ((i = 1; i <= storages; ++i)); do echo "storage-$i"; done
 }
-role_of() {
-  case $1 in
-    head-1) echo head ;;
-    head-*) echo broker ;;
-    *) echo storage ;;
-  esac
-}
+role_of() { echo "${1%%-*}"; }
+# Of a head: requests, news in, news out, and the other heads.
+head_ports=4
 port_of() {
   local number=${1#*-}
   case $1 in
-    head-*) echo $((base_port + 3 * (number - 1))) ;;
-    *) echo $((base_port + 3 * heads + number - 1)) ;;
+    head-*) echo $((base_port + head_ports * (number - 1))) ;;
+    *) echo $((base_port + head_ports * heads + number - 1)) ;;
   esac
 }
 # grep -q would end at the first match and pipefail then report the writer's SIGPIPE, so all of a
@@ -173,7 +170,7 @@ wait_gone() {
   return 1
 }
 
-# Ends $1 in an orderly way, by force after 5 s.
+# Ends $1 in an orderly way, by force after 10 s.
 end_process() {
   local pid
   pid=$(pid_of "$1") || {
@@ -182,26 +179,24 @@ end_process() {
   }
   kill -TERM "$pid" 2>/dev/null || true
   kill -CONT "$pid" 2>/dev/null || true
-  if ! wait_gone "$pid" 100; then
-    echo "$1 did not stop within 5 s and is killed" >&2
+  if ! wait_gone "$pid" 200; then
+    echo "$1 did not stop within 10 s and is killed" >&2
     kill -KILL "$pid" 2>/dev/null || true
     wait_gone "$pid" 100 || fail "$1 (pid $pid) cannot be killed"
   fi
   rm -f "$dir/run/$1.pid" "$dir/run/$1.ready"
 }
 
+# The brokers of all heads but $1, separated by commas.
 brokers() {
   local i list=()
-  for ((i = 1; i <= heads; ++i)); do list+=("\"tcp://127.0.0.1:$(port_of "head-$i")\""); done
+  for ((i = 1; i <= heads; ++i)); do
+    [[ head-$i == "${1:-}" ]] || list+=("tcp://127.0.0.1:$(port_of "head-$i")")
+  done
   local IFS=,
-  echo "${list[*]}" | sed 's/,/, /g'
+  echo "${list[*]}"
 }
-other_brokers() {
-  local i list=()
-  for ((i = 2; i <= heads; ++i)); do list+=("\"tcp://127.0.0.1:$(port_of "head-$i")\""); done
-  local IFS=,
-  echo "${list[*]}" | sed 's/,/, /g'
-}
+quoted() { sed 's/[^,]\{1,\}/"&"/g; s/,/, /g' <<<"$1"; }
 
 # Lines of the --config file for a role: those before any [section] and those in its own.
 extra_settings() {
@@ -218,14 +213,14 @@ write_settings() {
     {
       echo "listen = \"tcp://127.0.0.1:$(port_of "$each")\""
       echo "log-file = \"$dir/log/$each.log\""
-      [[ $role == broker ]] || echo "data = \"$dir/data/$each\""
+      echo "data = \"$dir/data/$each\""
       case $role in
         head)
           echo "replicas = $replicas"
-          ((heads == 1)) || echo "broker = [$(other_brokers)]"
+          ((heads == 1)) || echo "broker = [$(quoted "$(brokers "$each")")]"
           ;;
         storage)
-          echo "broker = [$(brokers)]"
+          echo "broker = [$(quoted "$(brokers)")]"
           # Each process stands for a machine.
           echo "host = \"$each\""
           ;;
@@ -233,14 +228,22 @@ write_settings() {
       extra_settings "$role"
     } >"$dir/conf/$each.conf"
   done
-  echo "broker = [$(brokers)]" >"$dir/client.conf"
+  echo "broker = [$(quoted "$(brokers)")]" >"$dir/client.conf"
 }
 
 launch() {
-  local each=$1
+  local each=$1 begin=()
   rm -f "$dir/run/$each.ready"
+  # A head that belongs to a cluster already knows so by itself.
+  if [[ $each == head-* && ! -e $dir/data/$each/identity ]]; then
+    if [[ $each == head-1 && ! -e $dir/established ]]; then
+      begin=(--bootstrap)
+    else
+      begin=(--join "$(brokers "$each")")
+    fi
+  fi
   # Descriptor 9 is our lock; a daemon must not hold it.
-  setsid "$bin/dfsd" "$(role_of "$each")" --config "$dir/conf/$each.conf" \
+  setsid "$bin/dfsd" "$(role_of "$each")" --config "$dir/conf/$each.conf" "${begin[@]}" \
     --ready-file "$dir/run/$each.ready" >"$dir/log/$each.out" 2>&1 </dev/null 9>&- &
   echo $! >"$dir/run/$each.pid"
   disown
@@ -285,6 +288,18 @@ stop_processes() {
   for each in $(all_names | tac); do end_process "$each"; done
 }
 
+# Waits until one of the heads leads and all of them vote.
+await_heads() {
+  local tries=300
+  while ((tries-- > 0)); do
+    (($("$bin/dfsctl" --config "$dir/client.conf" --timeout 2s --json head list 2>/dev/null |
+      grep -o '"standing":2' | wc -l) == heads)) && return 0
+    sleep 0.05
+  done
+  echo "local_cluster.sh: the heads have not come together; see $dir/log" >&2
+  return 1
+}
+
 # Waits until the monitor sees at least $1 storage nodes up.
 await_nodes() {
   local tries=200
@@ -297,10 +312,11 @@ await_nodes() {
   return 1
 }
 
-# The first start: one storage node after the other, so that storage-1 becomes node 1.
+# The first start: one after the other, so that head-1 and storage-1 get the number 1.
 first_start() {
   local each
   for each in $(all_names); do
+    [[ $each != storage-1 ]] || await_heads || return 1
     start_processes "$each" || return 1
     [[ $each == head-* ]] || await_nodes "${each#*-}" || return 1
   done
@@ -319,7 +335,7 @@ await_groups() {
 
 start_all() {
   if [[ -e $dir/established ]]; then
-    start_processes $(all_names) && await_nodes "$storages"
+    start_processes $(all_names) && await_heads && await_nodes "$storages"
   else
     first_start && await_groups
   fi
@@ -361,7 +377,7 @@ up() {
     if [[ -z $base_port ]]; then
       if [[ -z $port || $port == auto ]]; then
         auto_port=yes
-        base_port=$(free_ports $((3 * heads + storages)))
+        base_port=$(free_ports $((head_ports * heads + storages)))
       else
         base_port=$port
       fi
@@ -376,7 +392,8 @@ up() {
     grep -qiE 'address (already )?in use' "$dir"/log/*.out "$dir"/log/*.log 2>/dev/null || break
     [[ $auto_port == yes && ! -e $dir/established ]] || break
     stop_processes
-    rm -f "$dir"/log/*.log "$dir"/log/*.out
+    # Heads remember the ports they were founded with; nothing of value is there yet.
+    rm -rf "$dir/data" "$dir"/log/*.log "$dir"/log/*.out
     base_port=
   done
   fail "the cluster in $dir is not complete; stop it with: $0 down --dir $dir"

@@ -111,6 +111,7 @@ TEST_SUITE("cli") {
     CHECK(has(head({"--raft-heartbeat", "1ms"}), "--raft-heartbeat"));
     CHECK(has(head({"--election-timeout", "250ms"}), "--election-timeout"));
     CHECK(head({"--election-timeout", "300ms"}) == "accepted");
+    CHECK(has(head({"--raft-log-kept", "3M"}), "--raft-log-kept"));
     CHECK(has(head({"--events-kept", "0"}), "--events-kept"));
     CHECK(has(head({"--events-kept-for", "0"}), "--events-kept-for"));
   }
