@@ -14,7 +14,7 @@ constexpr Duration kInstallRetry = std::chrono::seconds(1);
 
 void Replica::State::offer_snapshots() {
   for (const MemberId member : core->take_snapshots()) {
-    if (!closed.empty()) continue;
+    if (!closed.empty() || fetch) continue;
     const SnapshotSource::Snapshot* snapshot = source.offer(core->log().first() - 1);
     if (snapshot == nullptr) {
       // Offered with a later heartbeat.
@@ -41,7 +41,7 @@ void Replica::State::start_install() {
   if (now() < install_after || !closed.empty()) return core->install_failed();
   SnapshotFetch::Settings fetch_settings;
   fetch_settings.directory = snapshots + "/received-" + std::to_string(offer->snapshot);
-  fetch_settings.link = peers.link(offer->from, core->members());
+  fetch_settings.link = [this, from = offer->from] { return peers.link(from, core->members()); };
   fetch_settings.to = peers.address(offer->from);
   fetch_settings.parts_in_flight = settings.snapshot_parts_in_flight;
   fetch_settings.part_bytes = settings.snapshot_part_bytes;

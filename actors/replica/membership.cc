@@ -166,7 +166,8 @@ void Replica::State::answer_members() {
 // What a leader does for the members by itself: one that has caught up may vote, and its own
 // addresses are those that it has now.
 void Replica::State::tend_members() {
-  if (leading_term == 0 || core->members_index() > applied.index || joint(members)) return;
+  if (leading_term == 0 || !needs_tending()) return;
+  if (core->members_index() > applied.index || joint(members)) return;
   std::vector<Member> wanted = core->members().members;
   bool changed = false;
   for (Member& member : wanted) {
@@ -184,6 +185,12 @@ void Replica::State::tend_members() {
   }
   if (!changed) return;
   if (core->change_members(now(), wanted, 0, bus.wall_ms())) pump_again = true;
+}
+
+bool Replica::State::needs_tending() const {
+  return std::any_of(members.members.begin(), members.members.end(), [&](const Member& m) {
+    return !votes(m) || (m.id == self.member && (m.endpoint != endpoint || m.broker != broker));
+  });
 }
 
 bool Replica::State::in_contact(MemberId id) const {

@@ -49,10 +49,15 @@ bool Replica::State::receive(const Envelope& envelope) {
     default: {
       auto message = consensus_message(envelope);
       if (!message || !*message || group_of(**message) != group) return false;
-      if (running() && core) step(envelope, std::move(**message));
+      if (listens()) step(envelope, std::move(**message));
       return true;
     }
   }
+}
+
+// One that closes has nothing more to hear, unless it still leads.
+bool Replica::State::listens() const {
+  return running() && (closed.empty() || core->role() == raft::Role::leader);
 }
 
 void Replica::State::step(const Envelope& envelope, raft::Message message) {
@@ -139,10 +144,10 @@ void Replica::State::wrote(std::shared_ptr<SaveJob> save) {
 
 // Another member may have room.
 void Replica::State::out_of_space(const Error& why) {
-  if (full) return;
+  if (!full) bus.log(Level::error, "no space for the log", {{"why", why.text}});
   full = true;
-  bus.log(Level::error, "no space for the log", {{"why", why.text}});
-  if (core->role() == raft::Role::leader && others_vote()) (void)core->transfer(now(), 0);
+  const bool leads = core->role() == raft::Role::leader;
+  if (leads && others_vote() && !core->transferring()) (void)core->transfer(now(), 0);
 }
 
 void Replica::State::send_messages() {

@@ -91,8 +91,9 @@ class Replica {
   void read(std::function<void(Result<void>)> go);
 
   // For stale reads: how long ago this member was up to date with a leader, for all it knows; 0 for
-  // a leader with its lease. Nothing while the table may not be read (not open, or a snapshot is
-  // being installed), or when this member never was.
+  // a leader with its lease. One that has heard none since it was started goes by the wall clock
+  // and the time of the entry applied last. Nothing while the table may not be read: not open,
+  // empty, or a snapshot is being installed.
   std::optional<Duration> staleness() const;
 
   // True when the envelope was a message of this replica's group, or the answer to a request of its

@@ -45,6 +45,7 @@ struct Replica::State : std::enable_shared_from_this<State> {
   bool running() const { return phase == Phase::open; }
   raft::Time now() const { return bus.now().time_since_epoch(); }
   bool receive(const Envelope& envelope);
+  bool listens() const;
   void step(const Envelope& envelope, raft::Message message);
   void pump();
   void start_save();
@@ -98,6 +99,7 @@ struct Replica::State : std::enable_shared_from_this<State> {
   Result<void> removable(MemberId id) const;
   void answer_members();
   void tend_members();
+  bool needs_tending() const;
   bool in_contact(MemberId id) const;
   bool others_vote() const;
   void notice_transfer();

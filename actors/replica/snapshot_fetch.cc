@@ -59,7 +59,6 @@ void SnapshotFetch::start(std::function<void(Result<void>)> done) {
 }
 
 Result<void> SnapshotFetch::check() const {
-  if (settings_.link.empty()) return {Code::unavailable, "there is no way to who offers it"};
   if (offer_.files.empty()) return {Code::malformed, "the snapshot has no files"};
   for (const SnapshotFile& file : offer_.files) {
     if (!is_plain_name(file.name))
@@ -125,7 +124,7 @@ Task<Result<void>> SnapshotFetch::fetch(Part part) {
     CallOptions options;
     options.deadline = kPartDeadline;
     Task<Result<Answer<ReadSnapshot>>> asking =
-        calls_.call(settings_.link, settings_.to, read, std::move(options));
+        calls_.call(settings_.link(), settings_.to, read, std::move(options));
     Result<Answer<ReadSnapshot>> answer = co_await asking;
     const bool sound = answer && answer->payload.size() == part.length &&
                        crc32c(answer->payload.view()) == answer->message.crc32c;

@@ -17,8 +17,9 @@ class SnapshotFetch {
  public:
   struct Settings {
     std::string directory;  // made for this snapshot alone
-    Link link;              // to whoever offers it
-    std::string to;         // likewise, the address
+    // To whoever offers it, asked for each part: a link that broke may come back as another.
+    std::function<Link()> link;
+    std::string to;  // likewise, the address
     size_t parts_in_flight = 4;
     uint64_t part_bytes = kPartBytes;
   };

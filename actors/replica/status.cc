@@ -29,7 +29,9 @@ HeadRole role_of(const raft::Raft& core, Standing standing) {
 }  // namespace
 
 std::optional<Duration> Replica::State::staleness() const {
-  if (!running() || installing || !fresh_at) return std::nullopt;
+  if (!running() || installing || applied.index == 0) return std::nullopt;
+  if (!fresh_at)
+    return std::max(Duration::zero(), Duration(milliseconds(bus.wall_ms() - applied.time_ms)));
   if (leading_term != 0 && core->lease_read(now())) return Duration::zero();
   return std::max(Duration::zero(), now() - *fresh_at);
 }

@@ -226,6 +226,22 @@ TEST_SUITE("replica") {
     CHECK(members.run_until([&] { return members.equal(); }));
   }
 
+  TEST_CASE("one that was started alone tells by the clock how stale it is") {
+    Members members(3);
+    members.gather();
+    members.ask("a");
+    members.run(1s);
+    for (MemberId id = 1; id <= 3; ++id) members.at(id).kill();
+    members.run(5s);
+    members.start(2);
+    members.run(3s);
+    CHECK(!members.at(2).replica->leading());
+    CHECK(members.at(2).entries() == Names{"a"});
+    REQUIRE(members.at(2).replica->staleness());
+    CHECK(*members.at(2).replica->staleness() >= 9s);
+    CHECK(*members.at(2).replica->staleness() < 10s);
+  }
+
   TEST_CASE("messages of another group are not its own") {
     Members members(1);
     members.gather();
@@ -301,6 +317,23 @@ TEST_SUITE("replica") {
     CHECK(members.run_until([&] { return members.leader() != nullptr; }, 100ms));
     CHECK(members.at(1).bus.now() - begun < 300ms);
     CHECK(members.ask("a", 7) == "a is number 0");
+  }
+
+  TEST_CASE("closing a follower does not wait for a busy leader to pause") {
+    Members members(3);
+    members.gather();
+    members.at(2).bus.run_mode = FakeBus::RunMode::queued;
+    bool closed = false;
+    members.at(1).propose("x", 0);
+    members.run(1ms);
+    REQUIRE(members.at(2).bus.jobs.size() == 1);
+    members.at(2).replica->close([&] { closed = true; });
+    for (int i = 0; i < 3; ++i) {
+      members.at(1).propose("x", 0);
+      members.run(1ms);
+      if (!members.at(2).bus.jobs.empty()) members.at(2).bus.run_job();
+    }
+    CHECK(closed);
   }
 
   TEST_CASE("closing a leader that nobody hears takes a second and no longer") {
