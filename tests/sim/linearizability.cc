@@ -170,6 +170,10 @@ void History::antedate(Id id, std::chrono::nanoseconds time) {
   begin = std::min(begin, moment_of(time));
 }
 
+void History::postdate(Id id) {
+  records_[id].operation.end = Operation::kSometime;
+}
+
 void History::forget(Id id) {
   records_[id].forgotten = true;
 }

@@ -21,6 +21,7 @@ using Effect = std::function<std::optional<State>(const State& before)>;
 
 struct Operation {
   static constexpr uint64_t kNever = UINT64_MAX;
+  static constexpr uint64_t kSometime = UINT64_MAX - 1;
   std::string what;    // for people: "write 7"
   uint64_t begin = 0;  // all moments of a history differ
   uint64_t end =
@@ -53,6 +54,8 @@ class History {
   void end(Id id, const std::string& answer, Effect effect);
   // It may have taken effect since `time` already, if that is earlier.
   void antedate(Id id, std::chrono::nanoseconds time);
+  // It need not have taken effect when it was answered, but it must at some time.
+  void postdate(Id id);
   void forget(Id id);  // it has certainly changed nothing, and nobody learned anything
 
   // The operations of one object that began and are not forgotten, in order of their calls.

@@ -190,6 +190,23 @@ TEST_SUITE("sim_linearizability") {
     CHECK(verdict.kind == Kind::linearizable);
   }
 
+  TEST_CASE("an answer that came too early must come true at some time") {
+    for (const bool written : {true, false}) {
+      History history([] { return std::chrono::nanoseconds(0); });
+      const auto operate = [&](const std::string& what, const Effect& effect) {
+        const History::Id id = history.begin("x", what, effect);
+        history.end(id, "ok", effect);
+        return id;
+      };
+      operate("write 1", sets("1"));
+      history.postdate(operate("early read 2", finds("2")));
+      operate("read 1", finds("1"));
+      if (written) operate("write 2", sets("2"));
+      operate("write 3", sets("3"));
+      CHECK(history.check("", 1000).faults.empty() == written);
+    }
+  }
+
   TEST_CASE("a search that takes too long says so") {
     std::vector<Operation> operations;
     for (uint64_t i = 0; i < 24; ++i) {

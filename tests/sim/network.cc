@@ -29,9 +29,11 @@ uint64_t fingerprint(const Envelope& envelope) {
 }
 
 std::string summary(const Envelope& envelope, const std::string& where) {
+  const auto body = Document::parse(envelope.body);
   return "type " + std::to_string(static_cast<int>(envelope.header.type)) + " request " +
          std::to_string(envelope.header.request) + " " + envelope.header.from + " > " +
-         envelope.header.to + " on " + where + " " + std::to_string(envelope.payload.size());
+         envelope.header.to + " on " + where + " " + std::to_string(envelope.payload.size()) + " " +
+         (body ? body->root().to_json().substr(0, 300) : "?");
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 namespace dfs::sim {
 
 namespace {
+constexpr Duration kJobMax = std::chrono::seconds(2);  // on the slowest disk
 constexpr int64_t kWallStartMs = 1'790'000'000'000;
 
 // Exact for clocks that run as the world's does, and never short of it by a rounding.
@@ -108,7 +109,8 @@ Result<void> SimBus::run(std::function<void()> work, std::function<void()> done)
       random_.chance(timing.slow_probability) ? timing.slow_max : timing.usual_max;
   const auto slow = static_cast<int64_t>(process_.disk().slow_factor);
   const auto worker = std::min_element(workers_.begin(), workers_.end());
-  *worker = std::max(*worker, world_.now()) + random_.between(timing.quick, longest) * slow;
+  const Duration takes = random_.between(timing.quick, longest) * slow;
+  *worker = std::max(*worker, world_.now()) + std::min(takes, kJobMax);
   world_.after(*worker - world_.now(), &process_, [this, job] { execute(job); });
   return {};
 }

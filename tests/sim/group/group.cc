@@ -152,14 +152,15 @@ bool Group::converged(std::string& why) const {
   }
   const Replica& ahead = *replica(*first);
   if (!settled()) {
-    why = "not everybody is a voter: " + to_json(ahead.members());
+    why = "not everybody is a voter: " + to_json(ahead.status());
     return false;
   }
   for (const Process* process : hosts_) {
     if (spare(*process)) continue;
     const Replica* const host = process->ready() ? replica(*process) : nullptr;
     if (host == nullptr || host->applied() != ahead.applied() || host->leader() != ahead.id()) {
-      why = process->name() + " is not up to date with " + first->name();
+      why = process->name() + " is not up to date with " + first->name() + ": " +
+            to_json(ahead.status());
       return false;
     }
     if (host->state_hash() != ahead.state_hash() || !same(host->members(), ahead.members())) {

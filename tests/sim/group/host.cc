@@ -110,7 +110,8 @@ void Host::open(std::function<void(Result<void>)> ready) {
   Replica::Watcher watcher;
   watcher.leading = [this] {
     if (std::exchange(leading_, true)) settings_.fault("`leading` was called twice");
-    if (!replica_->leading()) settings_.fault("`leading` was called and it does not lead");
+    if (!stopping_ && !replica_->leading())
+      settings_.fault("`leading` was called and it does not lead");
   };
   watcher.following = [this] {
     if (!std::exchange(leading_, false)) settings_.fault("`following` was called before `leading`");
@@ -141,6 +142,7 @@ void Host::link_down(const Link& link) {
 }
 
 void Host::stop(std::function<void()> stopped) {
+  stopping_ = true;
   scope_.clear();
   if (replica_ == nullptr) return stopped();
   replica_->close(std::move(stopped));

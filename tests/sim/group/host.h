@@ -59,6 +59,7 @@ class Host : public Actor {
   Identity identity_;
   std::unique_ptr<Replica> replica_;
   bool leading_ = false;  // as the replica told
+  bool stopping_ = false;
   TaskScope scope_;
 };
 

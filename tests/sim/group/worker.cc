@@ -145,12 +145,16 @@ Task<void> GroupWorker::read(Caller* caller, std::string name, bool stale) {
     failed("read of " + name, reply.error());
     co_return;
   }
-  if (stale) {
-    history_.antedate(id, Duration(static_cast<int64_t>(reply->since_ns)));
-  } else {
-    last_seen_ = reply->value;
-  }
   history_.end(id, number(reply->value), found(reply->value));
+  if (!stale) {
+    last_seen_ = reply->value;
+    co_return;
+  }
+  // A member may apply what is committed before the leader does.
+  history_.postdate(id);
+  // It counts from when it heard its leader. What it heard may have been long on its way, and the
+  // leader may have been none any more, unless all is well.
+  history_.antedate(id, Duration(static_cast<int64_t>(strict ? reply->since_ns : 0)));
 }
 
 }  // namespace dfs::sim
