@@ -49,6 +49,31 @@ LogEntry make_entry(std::string body) {
   return entry;
 }
 
+Disk make_disk(size_t voters, const std::vector<uint64_t>& terms) {
+  Disk disk;
+  disk.hard.term = terms.back();
+  for (const uint64_t term : terms) {
+    const LogIndex index = disk.last() + 1;
+    LogEntry entry = make_entry(std::to_string(index) + " of term " + std::to_string(term));
+    entry.index = index;
+    entry.term = term;
+    if (index == 1) {
+      entry.type = ChangeMembers::kType;
+      entry.body = encode(make_members(voters));
+    }
+    disk.entries.push_back(std::make_shared<const LogEntry>(std::move(entry)));
+  }
+  return disk;
+}
+
+std::vector<uint64_t> terms_of(const Log& log) {
+  std::vector<uint64_t> terms;
+  for (LogIndex index = log.first(); index <= log.last(); ++index) {
+    terms.push_back(*log.term_at(index));
+  }
+  return terms;
+}
+
 void Table::apply(const LogEntry& entry) {
   applied = entry.index;
   term = entry.term;
@@ -124,15 +149,7 @@ Group::Group(uint64_t seed, Settings with)
 }
 
 void Group::found(size_t voters) {
-  LogEntry first;
-  first.index = 1;
-  first.term = 1;
-  first.type = ChangeMembers::kType;
-  first.body = encode(make_members(voters));
-  Disk disk;
-  disk.hard.term = 1;
-  disk.entries.push_back(std::make_shared<const LogEntry>(first));
-  for (MemberId id = 1; id <= voters; ++id) add(id, disk);
+  for (MemberId id = 1; id <= voters; ++id) add(id, make_disk(voters, {1}));
 }
 
 Node& Group::add(MemberId id, Disk disk) {
@@ -202,7 +219,10 @@ void Group::wake(MemberId id) {
 void Group::deliver(size_t at) {
   Message message = std::move(wire.at(at));
   wire.erase(wire.begin() + static_cast<ptrdiff_t>(at));
-  if (cuts_.contains({sender_of(message), target_of(message)})) return;
+  if (!cuts_.contains({sender_of(message), target_of(message)})) receive(std::move(message));
+}
+
+void Group::receive(Message message) {
   const auto found = nodes_.find(target_of(message));
   if (found == nodes_.end() || !found->second.up()) return;
   Node& node = found->second;
@@ -222,10 +242,16 @@ size_t Group::deliver(MemberId from, MemberId to) {
     }
   }
   for (Message& message : chosen) {
-    wire.push_front(std::move(message));
-    deliver(size_t{0});
+    if (!cuts_.contains({from, to})) receive(std::move(message));
   }
   return chosen.size();
+}
+
+void Group::deliver_one(MemberId from, MemberId to) {
+  const auto oldest = std::find_if(wire.begin(), wire.end(), [&](const Message& m) {
+    return sender_of(m) == from && target_of(m) == to;
+  });
+  if (oldest != wire.end()) deliver(static_cast<size_t>(oldest - wire.begin()));
 }
 
 void Group::drop(MemberId from, MemberId to) {
@@ -444,6 +470,10 @@ void Group::isolate(MemberId id) {
     cut(id, other);
     cut(other, id);
   }
+}
+
+void Group::reconnect(MemberId id) {
+  std::erase_if(cuts_, [&](const auto& cut) { return cut.first == id || cut.second == id; });
 }
 
 }  // namespace dfs::raft

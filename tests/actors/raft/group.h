@@ -75,6 +75,9 @@ uint64_t term_of(const Message& message);
 Member make_member(MemberId id, Standing standing = Standing::voter);
 ChangeMembers make_members(size_t voters);
 LogEntry make_entry(std::string body);
+// A disk whose log has entries of these terms; the first names the members 1 to `voters`.
+Disk make_disk(size_t voters, const std::vector<uint64_t>& terms);
+std::vector<uint64_t> terms_of(const Log& log);
 
 class Group {
  public:
@@ -102,8 +105,20 @@ class Group {
   // Its clock goes to wake_at(), all others along with it, and it alone notices.
   void wake(MemberId id);
 
-  void deliver(size_t at);                     // the message at that place of the wire
-  size_t deliver(MemberId from, MemberId to);  // all there are now; how many
+  // The message arrives as if somebody had sent it.
+  void receive(Message message);
+  template <class M>
+  std::vector<M> on_wire(MemberId from, MemberId to) const {
+    std::vector<M> found;
+    for (const Message& message : wire) {
+      const M* m = std::get_if<M>(&message);
+      if (m != nullptr && m->from == from && m->to == to) found.push_back(*m);
+    }
+    return found;
+  }
+  void deliver(size_t at);                       // the message at that place of the wire
+  size_t deliver(MemberId from, MemberId to);    // all there are now; how many
+  void deliver_one(MemberId from, MemberId to);  // the oldest of them
   void drop(MemberId from, MemberId to);
   void save(MemberId id);                     // the write under way is done
   void fetch(MemberId id);                    // likewise the oldest read of the log
@@ -129,6 +144,7 @@ class Group {
   // Between these nothing is delivered any more, in this direction.
   void cut(MemberId from, MemberId to) { cuts_.insert({from, to}); }
   void isolate(MemberId id);
+  void reconnect(MemberId id);
   void heal() { cuts_.clear(); }
 
   std::deque<Message> wire;  // sent, oldest first
