@@ -88,6 +88,10 @@ Task<Result<Envelope>> Calls::attempt(Link link, Envelope envelope, Duration dea
   co_return reply;
 }
 
+void Calls::leave_broker(size_t index) {
+  if (broker_ == index) ++broker_;
+}
+
 Task<Result<Envelope>> Calls::ask_envelope(Envelope envelope, Duration deadline) {
   const std::vector<Link>& brokers = bus_.brokers();
   const std::string service = envelope.header.to;
@@ -97,6 +101,7 @@ Task<Result<Envelope>> Calls::ask_envelope(Envelope envelope, Duration deadline)
   }
   const Instant start = bus_.now();
   Duration pause = milliseconds(10);
+  Duration patience = kAttempt;
   std::string last = "no attempt was made";
   Code code = Code::unavailable;
   for (size_t attempts = 0;; ++attempts) {
@@ -104,9 +109,9 @@ Task<Result<Envelope>> Calls::ask_envelope(Envelope envelope, Duration deadline)
     const bool nobody =
         !reached_broker_ && attempts >= brokers.size() && bus_.now() - start >= kNobodyThere;
     if (left <= Duration::zero() || nobody) break;
-    const Link broker = brokers[broker_ % brokers.size()];
-    Task<Result<Envelope>> attempting =
-        attempt(broker, envelope, std::min<Duration>(left, kAttempt));
+    const size_t index = broker_;
+    const Link broker = brokers[index % brokers.size()];
+    Task<Result<Envelope>> attempting = attempt(broker, envelope, std::min(left, patience));
     Result<Envelope> reply = co_await attempting;
     uint32_t retry_after_ms = 0;
     if (reply) {
@@ -119,18 +124,23 @@ Task<Result<Envelope>> Calls::ask_envelope(Envelope envelope, Duration deadline)
       last = error.describe();
       code = error.code;
       retry_after_ms = std::min(error.retry_after_ms, 2000u);
+      // Elections are over by then: perhaps only this broker is cut off.
+      if (code == Code::unavailable && bus_.now() - start >= kNobodyThere) leave_broker(index);
     } else {
       last = reply.error().describe();
       code = reply.error().code;
-      ++broker_;  // this one is dead or frozen; any other will do
+      if (code == Code::timeout) patience = std::min(patience * 2, kAttemptMax);
+      leave_broker(index);  // this one is dead or frozen; any other will do
     }
+    const bool electing = code != Code::busy && bus_.now() - start < kElection;
+    pause = std::min(pause, electing ? kElectionPause : kPauseMax);
     // Jitter keeps a crowd of clients from coming back in step.
     const auto jitter = Duration(bus_.random() % static_cast<uint64_t>(pause.count() + 1));
     const Duration wait = std::max<Duration>(pause / 2 + jitter, milliseconds(retry_after_ms));
     const Duration rest = std::max(deadline - (bus_.now() - start), Duration::zero());
     Task<void> pausing = sleep(bus_, std::min(wait, rest));
     co_await pausing;
-    pause = std::min<Duration>(pause * 2, milliseconds(400));
+    pause *= 2;
   }
   std::string tried;
   for (const Link& broker : brokers) tried += (tried.empty() ? "" : ", ") + broker;

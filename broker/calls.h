@@ -48,8 +48,10 @@ class Calls {
 
   // Asks a service through the brokers and keeps asking (another broker, the new leader, a little
   // later with jitter) while the error is retryable and the deadline allows, always with the same
-  // request id. When no broker was ever reached, gives up after kNobodyThere already, once
-  // each was tried. The error's text names the brokers.
+  // request id. An election is waited out with short pauses; a broker that stays silent for
+  // kAttempt is left for the next one, which is given twice the time. When no broker was ever
+  // reached, gives up after kNobodyThere already, once each was tried. The error's text names the
+  // brokers.
   template <Request R>
   Task<Result<Answer<R>>> ask(std::string service, R request, CallOptions options = {}) {
     Envelope envelope = envelope_of(request, std::move(service), std::move(options.payload));
@@ -69,7 +71,12 @@ class Calls {
   size_t pending() const { return pending_.size(); }
 
   static constexpr Duration kNobodyThere = std::chrono::milliseconds(1500);
-  static constexpr Duration kAttempt = std::chrono::milliseconds(1500);  // of ask(), on one broker
+  static constexpr Duration kAttempt = std::chrono::milliseconds(750);  // of ask(), the first
+  static constexpr Duration kAttemptMax = std::chrono::seconds(3);
+  // Pauses grow to the first while somebody may be about to lead, then to the second.
+  static constexpr Duration kElectionPause = std::chrono::milliseconds(50);
+  static constexpr Duration kPauseMax = std::chrono::milliseconds(400);
+  static constexpr Duration kElection = std::chrono::seconds(3);
 
  private:
   struct Pending {
@@ -100,6 +107,8 @@ class Calls {
   void forget(uint64_t id);
   Task<Result<Envelope>> attempt(Link link, Envelope envelope, Duration deadline);
   Task<Result<Envelope>> ask_envelope(Envelope envelope, Duration deadline);
+  // The broker at `index` is no good; unless that was noticed already, the next one is tried.
+  void leave_broker(size_t index);
 
   Bus& bus_;
   std::map<uint64_t, Pending> pending_;           // by call id

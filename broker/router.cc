@@ -1,11 +1,18 @@
 #include "broker/router.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <tuple>
 
 #include "messages/dispatch.h"
 
 namespace dfs {
+
+namespace {
+
+constexpr Duration kPatience = std::chrono::seconds(60);  // of a sender that does not tell
+
+}  // namespace
 
 Router::Router(Bus& bus, RouterSettings settings) : bus_(bus), settings_(settings) {}
 
@@ -34,9 +41,10 @@ void Router::receive(Envelope envelope) {
 }
 
 void Router::link_down(const Link& link) {
-  for (auto& [name, service] : services_) {
-    std::erase_if(service.providers, [&](const Provider& p) { return p.link == link; });
+  for (auto& [name, providers] : services_) {
+    std::erase_if(providers, [&](const Provider& p) { return p.link == link; });
   }
+  give_up(link);
 }
 
 void Router::learn(const std::string& address, const Link& link) {
@@ -77,22 +85,32 @@ void Router::on(const Envelope& envelope, const Announce& announce) {
     if (services_.size() >= settings_.services_max) {
       return refuse(envelope, Error{Code::busy, "this broker knows too many services", {}, 0});
     }
-    found = services_.emplace(announce.service, Service{}).first;
+    found = services_.emplace(announce.service, Providers()).first;
     bus_.log(Level::info, "service appeared",
              {{"service", announce.service}, {"provider", envelope.header.from}});
   }
-  std::vector<Provider>& providers = found->second.providers;
+  Providers& providers = found->second;
   // One that restarted comes on a new link and, being heard last, goes before its old self.
   std::erase_if(providers, [&](const Provider& p) { return p.link == envelope.link; });
   if (providers.size() >= settings_.providers_max) providers.pop_back();
   providers.push_back({envelope.header.from, envelope.link, announce.term, bus_.now()});
+  rank(providers);
+  // A leader of an older term may be frozen, or cut off: nobody should wait for it.
+  std::vector<Link> deposed;
+  for (const Provider& provider : providers) {
+    if (provider.term < announce.term) deposed.push_back(provider.link);
+  }
+  for (const Link& link : deposed) give_up(link, announce.service);
+}
+
+void Router::rank(Providers& providers) {
   std::stable_sort(providers.begin(), providers.end(), [](const Provider& a, const Provider& b) {
     return std::tie(a.term, a.heard) > std::tie(b.term, b.heard);
   });
 }
 
 void Router::forward(Envelope envelope) {
-  if (envelope.header.type == Type::Error) follow_leader(envelope);
+  note_answer(envelope);
   const std::string& to = envelope.header.to;
   const auto service = services_.find(to);
   if (service != services_.end()) {
@@ -113,33 +131,93 @@ void Router::forward(Envelope envelope) {
   refuse(envelope, sent.error());
 }
 
-Result<void> Router::forward_to_service(Service& service, const Envelope& envelope) {
-  std::vector<Provider>& providers = service.providers;
-  const auto leader = std::find_if(providers.begin(), providers.end(),
-                                   [&](const Provider& p) { return p.address == service.leader; });
-  if (leader != providers.end()) std::rotate(providers.begin(), leader, leader + 1);
+Result<void> Router::forward_to_service(Providers& providers, const Envelope& envelope) {
   while (!providers.empty()) {
-    Result<void> sent = bus_.send(providers.front().link, envelope);
+    const Link link = providers.front().link;
+    Result<void> sent = bus_.send(link, envelope);
+    if (sent) note(link, envelope);
     // A full queue is no reason to ask another, who would only point back here.
     if (sent || sent.code() != Code::unavailable) return sent;
     providers.erase(providers.begin());
+    give_up(link);
   }
   return {Code::unavailable, "nobody serves `" + envelope.header.to + "` at the moment; try again"};
 }
 
-void Router::follow_leader(const Envelope& refusal) {
+void Router::note(const Link& provider, const Envelope& request) {
+  const Header& header = request.header;
+  if (header.request == 0) return;
+  auto& passed = passed_[provider];
+  if (passed.size() >= settings_.passed_max) return;
+  const Duration patience =
+      header.deadline_ms != 0 ? std::chrono::milliseconds(header.deadline_ms) : kPatience;
+  passed.insert_or_assign(header.request, Passed{header.to, Envelope{header, {}, {}, request.link},
+                                                 bus_.now() + std::min(patience, kPatience)});
+}
+
+void Router::note_answer(const Envelope& envelope) {
+  const auto provider = passed_.find(envelope.link);
+  if (provider == passed_.end()) return;
+  const auto request = provider->second.find(envelope.header.request);
+  if (request == provider->second.end()) return;
+  const Passed& passed = request->second;
+  if (passed.request.header.from != envelope.header.to) return;
+  const auto service = services_.find(passed.service);
+  if (envelope.header.type == Type::Error && service != services_.end()) {
+    follow_leader(service->second, envelope);
+  }
+  provider->second.erase(request);
+}
+
+// A provider that does not lead is not asked again before it says that it does; the one it names
+// counts as if it had said so.
+void Router::follow_leader(Providers& providers, const Envelope& refusal) {
   const auto error = decode<ErrorReply>(refusal.body);
   if (!error || static_cast<Code>(error->code) != Code::not_leader) return;
-  const auto named = error->cause.find("leader");
-  const std::string leader = named != error->cause.end() ? named->second : "";
-  for (auto& [name, service] : services_) {
-    std::vector<Provider>& providers = service.providers;
-    const auto refuser = std::find_if(providers.begin(), providers.end(),
-                                      [&](const Provider& p) { return p.link == refusal.link; });
-    if (refuser == providers.end()) continue;
-    service.leader = leader;
-    // When it knows no leader, the others are asked before it is asked again.
-    if (leader.empty()) std::rotate(refuser, refuser + 1, providers.end());
+  const auto cause = [&](const char* key) {
+    const auto found = error->cause.find(key);
+    return found == error->cause.end() ? std::string() : found->second;
+  };
+  const auto refuser = std::find_if(providers.begin(), providers.end(),
+                                    [&](const Provider& p) { return p.link == refusal.link; });
+  if (refuser == providers.end()) return;
+  const uint64_t said = std::strtoull(cause("term").c_str(), nullptr, 10);
+  if (said != 0 && said < refuser->term) return;  // it has come to lead since
+  const uint64_t term = std::max(said, refuser->term);
+  const std::string leader = cause("leader");
+  if (leader == refuser->address) return;
+  providers.erase(refuser);
+  const auto named = std::find_if(providers.begin(), providers.end(),
+                                  [&](const Provider& p) { return p.address == leader; });
+  if (named != providers.end()) {
+    named->term = std::max(named->term, term);
+  } else if (const auto place = places_.find(leader); place != places_.end()) {
+    providers.push_back({leader, place->second.link, term, bus_.now()});
+  }
+  rank(providers);
+}
+
+void Router::give_up(const Link& provider, const std::string& service) {
+  const auto found = passed_.find(provider);
+  if (found == passed_.end()) return;
+  std::vector<Envelope> lost;
+  for (auto it = found->second.begin(); it != found->second.end();) {
+    if (service.empty() || it->second.service == service) {
+      lost.push_back(std::move(it->second.request));
+      it = found->second.erase(it);
+    } else {
+      ++it;
+    }
+  }
+  if (found->second.empty()) passed_.erase(found);
+  for (const Envelope& request : lost) {
+    const std::string& to = request.header.to;
+    const Error error{
+        Code::unavailable,
+        "whoever served `" + to + "` is lost, and may or may not have done this; ask again",
+        {{"service", to}},
+        0};
+    (void)bus_.reply(reply_to(request, error));
   }
 }
 
@@ -155,16 +233,25 @@ void Router::refuse(const Envelope& envelope, Error error) {
 
 void Router::expire() {
   const Instant oldest = bus_.now() - 3 * settings_.announce_period;
+  std::vector<std::pair<Link, std::string>> silent;
   for (auto it = services_.begin(); it != services_.end();) {
-    std::vector<Provider>& providers = it->second.providers;
-    std::erase_if(providers, [&](const Provider& p) { return p.heard < oldest; });
-    if (providers.empty()) {
+    std::erase_if(it->second, [&](const Provider& p) {
+      if (p.heard >= oldest) return false;
+      silent.emplace_back(p.link, it->first);
+      return true;
+    });
+    if (it->second.empty()) {
       bus_.log(Level::info, "service disappeared", {{"service", it->first}});
       forget(it->first);  // a frozen node of that address must not swallow requests
       it = services_.erase(it);
     } else {
       ++it;
     }
+  }
+  for (const auto& [link, service] : silent) give_up(link, service);
+  for (auto it = passed_.begin(); it != passed_.end();) {
+    std::erase_if(it->second, [&](const auto& entry) { return entry.second.until < bus_.now(); });
+    it = it->second.empty() ? passed_.erase(it) : std::next(it);
   }
   timer_ = bus_.after(settings_.announce_period, [this] { expire(); });
 }

@@ -7,6 +7,11 @@
 //   anyone → broker:  anything to a service    passed on, untouched, to its provider
 //   anyone → broker:  anything to an address   passed on to where that address was last heard from
 //   broker → sender:  Error                    `unavailable` or `busy`, at once
+//
+// Of several providers of a service the one with the highest term is asked: the leader. A request
+// is remembered until its answer passes by. When its provider is lost, or another leads, the sender
+// is told `unavailable` instead of waiting for an answer that will not come; asking again with the
+// same request id does no harm.
 #pragma once
 
 #include <list>
@@ -26,6 +31,7 @@ struct RouterSettings {
   size_t providers_max = 16;                                  // per service
   Duration announce_period = std::chrono::milliseconds(500);  // three in silence: forgotten
   uint32_t retry_after_ms = 50;                               // told with `unavailable` and `busy`
+  size_t passed_max = 16'384;  // requests of one provider remembered; more are passed on unnoted
 };
 
 class Router : public Actor {
@@ -51,9 +57,12 @@ class Router : public Actor {
     uint64_t term = 0;
     Instant heard;
   };
-  struct Service {
-    std::vector<Provider> providers;
-    std::string leader;  // address that was named as the leader last; asked first
+  using Providers = std::vector<Provider>;  // whom to ask first, first
+  // A request that was passed on and not answered yet.
+  struct Passed {
+    std::string service;
+    Envelope request;  // as much of it as an answer takes
+    Instant until;     // then its sender has given up
   };
   struct Place {
     Link link;
@@ -64,8 +73,13 @@ class Router : public Actor {
   void forget(const std::string& address);
   void answer(const Envelope& envelope);
   void forward(Envelope envelope);
-  Result<void> forward_to_service(Service& service, const Envelope& envelope);
-  void follow_leader(const Envelope& refusal);
+  Result<void> forward_to_service(Providers& providers, const Envelope& envelope);
+  void note(const Link& provider, const Envelope& request);
+  void note_answer(const Envelope& envelope);
+  void follow_leader(Providers& providers, const Envelope& refusal);
+  // Tells the senders of what was passed to `provider` (for `service`, or for any when empty).
+  void give_up(const Link& provider, const std::string& service = {});
+  static void rank(Providers& providers);
   void refuse(const Envelope& envelope, Error error);
   void expire();
 
@@ -74,7 +88,8 @@ class Router : public Actor {
   Bus::TimerId timer_ = 0;
   std::unordered_map<std::string, Place> places_;
   std::list<std::string> ages_;  // addresses, longest silent first
-  std::map<std::string, Service> services_;
+  std::map<std::string, Providers> services_;
+  std::unordered_map<Link, std::unordered_map<uint64_t, Passed>> passed_;  // by provider, request
 };
 
 }  // namespace dfs

@@ -206,6 +206,10 @@ void Membership::adopt(const ClusterMap& map) {
   if (identity_.cluster.empty() || map.cluster != identity_.cluster) return;
   if (map.epoch <= epoch_) return;
   epoch_ = map.epoch;
+  // Whichever heads are left later on, this node reaches one of their brokers.
+  for (const HeadView& head : map.heads) {
+    if (!head.broker.empty()) bus_.add_broker(head.broker);
+  }
   for (const GroupView& group : map.groups) {
     Epoch& known = groups_[group.group];
     known = std::max(known, group.epoch);

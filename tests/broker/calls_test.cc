@@ -246,22 +246,80 @@ TEST_CASE("a cluster that was reached once is waited for until the deadline, and
   CHECK(is_retryable(caller.outcome->code()));
 }
 
-TEST_CASE("pauses between attempts grow, with jitter, between bounds") {
+TEST_CASE("pauses between attempts grow, with jitter, and stay short while one may be elected") {
   Caller caller;
   caller.reach();
   for (int round = 0; round < 20; ++round) {
     caller.ask({.deadline = seconds(60)});
+    const Instant start = caller.bus.now();
     Duration pause = milliseconds(10);
-    for (size_t i = 1; i <= 9; ++i) {
-      CHECK(caller.answer(caller.bus.sent[i - 1], ErrorReply::of(kUnavailable)));
-      const Duration waited = caller.until_sent(i + 1);
+    size_t attempt = 0;
+    while (caller.bus.now() - start < seconds(10)) {
+      const bool electing = caller.bus.now() - start < Calls::kElection;
+      pause = std::min(pause, electing ? Calls::kElectionPause : Calls::kPauseMax);
+      CHECK(caller.answer(caller.bus.sent[attempt++], ErrorReply::of(kUnavailable)));
+      const Duration waited = caller.until_sent(attempt + 1);
       CHECK(waited >= pause / 2);
       CHECK(waited <= pause * 3 / 2 + milliseconds(1));
-      pause = std::min<Duration>(pause * 2, milliseconds(400));
+      pause *= 2;
     }
-    CHECK(caller.answer(caller.bus.sent[9], Pong{}));
+    CHECK(pause == 2 * Calls::kPauseMax);
+    CHECK(caller.answer(caller.bus.sent[attempt], Pong{}));
     caller.bus.sent.clear();
     caller.outcome.reset();
+  }
+}
+
+TEST_CASE("who is busy is not asked as often as who may be elected") {
+  Caller caller;
+  caller.ask();
+  Duration pause = milliseconds(10);
+  for (size_t i = 1; i <= 8; ++i, pause = std::min<Duration>(pause * 2, Calls::kPauseMax)) {
+    CHECK(caller.answer(caller.bus.sent[i - 1], ErrorReply::of({Code::busy, "later", {}, 0})));
+    CHECK(caller.until_sent(i + 1) >= pause / 2);
+  }
+}
+
+TEST_CASE("a broker that finds nobody for longer than an election lasts is left for another") {
+  Caller caller;
+  caller.bus.broker_links = {"tcp://x", "tcp://y"};
+  caller.bus.on_sent = [&](const FakeBus::Sent& sent) {
+    caller.bus.after(milliseconds(1), [&, sent] {
+      if (sent.link == "tcp://x") {
+        caller.answer(sent, ErrorReply::of(kUnavailable));
+      } else {
+        caller.answer(sent, Pong{7, ""});
+      }
+    });
+  };
+  caller.ask();
+  const Duration waited = caller.until_over();
+  REQUIRE(caller.outcome->ok());
+  CHECK(waited >= Calls::kNobodyThere);
+  CHECK(waited <= Calls::kNobodyThere + milliseconds(200));
+}
+
+TEST_CASE("many flows that find a broker silent leave it once") {
+  Caller caller;
+  caller.bus.broker_links = {"tcp://x", "tcp://y"};
+  std::vector<Outcome> outcomes(4);
+  for (Outcome& outcome : outcomes) caller.scope.spawn(ask_into(caller.calls, {}, outcome));
+  caller.calls.link_down("tcp://x");
+  caller.until_sent(8);
+  for (size_t i = 4; i < 8; ++i) CHECK(caller.bus.sent[i].link == "tcp://y");
+}
+
+TEST_CASE("each silent attempt is given more time than the one before") {
+  Caller caller;
+  caller.ask({.deadline = seconds(60)});
+  Duration patience = Calls::kAttempt;
+  for (size_t i = 2; i <= 6; ++i) {
+    const Duration waited = caller.until_sent(i);
+    CHECK(waited >= patience);
+    CHECK(waited <= patience + milliseconds(700));
+    patience = std::min(patience * 2, Calls::kAttemptMax);
+    caller.answer(caller.bus.sent[0], Pong{});  // of nobody: it gave up
+    if (caller.outcome) break;
   }
 }
 

@@ -202,6 +202,42 @@ TEST_CASE("a late subscriber gets the last value though nothing more is publishe
   CHECK(late->get() == 17);
 }
 
+TEST_CASE("a broker added later is asked, published to and listened to like any other") {
+  const Cluster cluster(2);
+  const Link first = cluster.brokers[0]->endpoints().requests;
+  const Link second = cluster.brokers[1]->endpoints().requests;
+  ActorSettings only_second = cluster.settings("storage/1");
+  only_second.brokers = {second};
+  ActorSettings only_first = cluster.settings("client/1");
+  only_first.brokers = {first};
+
+  auto heard = std::make_shared<Promised<bool>>();
+  const auto listener = puppet(*cluster.context, only_first, [=](Puppet& self) {
+    self.on_observe = [=](const std::string&, Envelope) { heard->set(true); };
+    self.bus.subscribe("heartbeat/");
+  });
+  const auto publisher = puppet(*cluster.context, only_second);
+  keep_publishing(*publisher, "heartbeat/storage/1");
+  const auto brokers = test::on_thread<std::vector<Link>>(*listener, [=](Puppet& self) {
+    self.bus.add_broker("nowhere");
+    self.bus.add_broker(first);
+    self.bus.add_broker(second);
+    self.bus.add_broker(second);
+    return self.bus.brokers();
+  });
+  CHECK(brokers == std::vector<Link>{first, second});
+  CHECK(heard->get());
+
+  // The other way round: who publishes learns of the broker that another listens to.
+  auto told = std::make_shared<Promised<bool>>();
+  const auto third = puppet(*cluster.context, only_first, [=](Puppet& self) {
+    self.on_observe = [=](const std::string&, Envelope) { told->set(true); };
+    self.bus.subscribe("heartbeat/");
+  });
+  publisher->post([=](Actor& actor) { static_cast<Puppet&>(actor).bus.add_broker(first); });
+  CHECK(told->get());
+}
+
 TEST_CASE("an actor in the broker's process and one outside reach each other through it") {
   const Cluster cluster(1);
   ActorSettings inside = cluster.settings("monitor");

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <set>
+
 #include "messages/dispatch.h"
 #include "messages/namespace.h"
 #include "tests/broker/fake_bus.h"
@@ -33,6 +35,14 @@ struct Front {
     Envelope envelope = envelope_of(Stat{"/a"}, to, Payload::of("bytes"));
     envelope.header.request = id;
     return envelope;
+  }
+  // Who is asked for the service, and answers.
+  Link asked() {
+    say(request("monitor"), "client/1", "peer/client");
+    const auto sent = only();
+    say(reply_to(sent.envelope, StatReply{}), sent.link, sent.link);
+    CHECK(only().link == "peer/client");
+    return sent.link;
   }
   // The only thing sent since the last call.
   FakeBus::Sent only() {
@@ -93,12 +103,10 @@ TEST_CASE("a provider is forgotten after three silent announcement periods") {
   Front front;
   front.announce("monitor", "monitor", "peer/m");
   front.bus.advance(milliseconds(1500));
-  front.say(Front::request("monitor"), "client/1", "peer/client");
-  CHECK(front.only().link == "peer/m");
+  CHECK(front.asked() == "peer/m");
   front.announce("monitor", "monitor", "peer/m");
   front.bus.advance(milliseconds(1500));
-  front.say(Front::request("monitor"), "client/1", "peer/client");
-  CHECK(front.only().link == "peer/m");
+  CHECK(front.asked() == "peer/m");
   front.bus.advance(milliseconds(500));
   front.say(Front::request("monitor"), "client/1", "peer/client");
   CHECK(front.only_error().code == Code::unavailable);
@@ -110,8 +118,7 @@ TEST_CASE("a provider that cannot be sent to is dropped and the next one asked")
   front.announce("monitor", "monitor/1", "peer/m1");
   front.announce("monitor", "monitor/2", "peer/m2");
   front.bus.refusals["peer/m2"] = Error{Code::unavailable, "gone", {}, 0};
-  front.say(Front::request("monitor"), "client/1", "peer/client");
-  CHECK(front.only().link == "peer/m1");
+  CHECK(front.asked() == "peer/m1");
   front.bus.refusals["peer/m1"] = Error{Code::unavailable, "gone", {}, 0};
   front.say(Front::request("monitor"), "client/1", "peer/client");
   CHECK(front.only_error().code == Code::unavailable);
@@ -129,8 +136,7 @@ TEST_CASE("a provider whose queue is full makes the answer busy and stays") {
   CHECK(error.code == Code::busy);
   CHECK(error.retry_after_ms > 0);
   front.bus.refusals.clear();
-  front.say(Front::request("monitor"), "client/1", "peer/client");
-  CHECK(front.only().link == "peer/m1");
+  CHECK(front.asked() == "peer/m1");
 }
 
 TEST_CASE("the highest term is asked first, then whoever announced last") {
@@ -138,52 +144,168 @@ TEST_CASE("the highest term is asked first, then whoever announced last") {
   front.announce("monitor", "monitor/1", "peer/m1", 5);
   front.announce("monitor", "monitor/2", "peer/m2", 7);
   front.announce("monitor", "monitor/3", "peer/m3", 6);
-  front.say(Front::request("monitor"), "client/1", "peer/client");
-  CHECK(front.only().link == "peer/m2");
+  CHECK(front.asked() == "peer/m2");
   front.bus.advance(milliseconds(1));
   front.announce("monitor", "monitor/1", "peer/m1", 7);
+  CHECK(front.asked() == "peer/m1");
+}
+
+// Asks the service and lets whoever was asked refuse.
+void refuse_as(Front& front, const std::string& name, const Error& error) {
   front.say(Front::request("monitor"), "client/1", "peer/client");
-  CHECK(front.only().link == "peer/m1");
+  const auto sent = front.only();
+  front.say(reply_to(sent.envelope, error), name, sent.link);
+  CHECK(front.only().link == "peer/client");
+}
+
+Error not_leader(const std::string& leader, uint64_t term) {
+  Error error{Code::not_leader, "ask the leader", {{"term", std::to_string(term)}}, 0};
+  if (!leader.empty()) error.cause["leader"] = leader;
+  return error;
 }
 
 TEST_CASE("a not_leader passing by is followed to the leader it names") {
   Front front;
   front.announce("monitor", "monitor/1", "peer/m1", 9);
   front.announce("monitor", "monitor/2", "peer/m2", 3);
-  front.announce("monitor", "monitor/3", "peer/m3", 2);
-  front.say(Front::request("monitor"), "client/1", "peer/client");
-  auto sent = front.only();
-  CHECK(sent.link == "peer/m1");
-  const Error refusal{Code::not_leader, "ask the leader", {{"leader", "monitor/3"}}, 0};
-  front.say(reply_to(sent.envelope, refusal), "monitor/1", "peer/m1");
-  CHECK(front.only().link == "peer/client");
-  front.say(Front::request("monitor"), "client/1", "peer/client");
-  CHECK(front.only().link == "peer/m3");
-
-  SUBCASE("the preference outlasts announcements") {
-    front.announce("monitor", "monitor/1", "peer/m1", 9);
-    front.say(Front::request("monitor"), "client/1", "peer/client");
-    CHECK(front.only().link == "peer/m3");
+  front.announce("monitor-replica", "monitor/3", "peer/m3");
+  SUBCASE("though that one has not announced itself here") {
+    refuse_as(front, "monitor/1", not_leader("monitor/3", 10));
+    CHECK(front.asked() == "peer/m3");
   }
-  SUBCASE("a leader that is gone is no longer preferred") {
-    front.bus.refusals["peer/m3"] = Error{Code::unavailable, "gone", {}, 0};
+  SUBCASE("also when it was known from an older term") {
+    refuse_as(front, "monitor/1", not_leader("monitor/2", 10));
+    CHECK(front.asked() == "peer/m2");
+  }
+  SUBCASE("but one that announces a newer term comes first") {
+    refuse_as(front, "monitor/1", not_leader("monitor/3", 10));
+    front.announce("monitor", "monitor/4", "peer/m4", 11);
+    CHECK(front.asked() == "peer/m4");
+  }
+  SUBCASE("one that knows no leader is not asked before it announces itself again") {
+    refuse_as(front, "monitor/1", not_leader("", 9));
+    CHECK(front.asked() == "peer/m2");
+    refuse_as(front, "monitor/2", not_leader("", 9));
     front.say(Front::request("monitor"), "client/1", "peer/client");
+    CHECK(front.only_error().code == Code::unavailable);
+    front.announce("monitor", "monitor/1", "peer/m1", 10);
+    CHECK(front.asked() == "peer/m1");
+  }
+  SUBCASE("a named leader that is gone is dropped") {
+    refuse_as(front, "monitor/1", not_leader("monitor/3", 10));
+    front.bus.refusals["peer/m3"] = Error{Code::unavailable, "gone", {}, 0};
+    CHECK(front.asked() == "peer/m2");
+  }
+  SUBCASE("a refusal from before it led is not believed") {
+    front.say(Front::request("monitor"), "client/1", "peer/client");
+    const auto sent = front.only();
+    front.announce("monitor", "monitor/1", "peer/m1", 12);
+    front.say(reply_to(sent.envelope, not_leader("monitor/2", 11)), "monitor/1", "peer/m1");
+    CHECK(front.only().link == "peer/client");
+    CHECK(front.asked() == "peer/m1");
+  }
+  SUBCASE("only the word of the one that was asked counts") {
+    front.say(Front::request("monitor"), "client/1", "peer/client");
+    const auto sent = front.only();
+    front.say(reply_to(sent.envelope, not_leader("monitor/2", 11)), "client/5", "peer/client-5");
+    CHECK(front.only().link == "peer/client");
+    CHECK(front.asked() == "peer/m1");
+  }
+  SUBCASE("its other services are not concerned") {
+    front.announce("monitor-replica", "monitor/1", "peer/m1");
+    refuse_as(front, "monitor/1", not_leader("monitor/2", 10));
+    front.bus.refusals["peer/m3"] = Error{Code::unavailable, "gone", {}, 0};
+    front.say(Front::request("monitor-replica"), "client/1", "peer/client");
     CHECK(front.only().link == "peer/m1");
   }
-  SUBCASE("one that knows no leader is asked last") {
-    const Error lost{Code::not_leader, "no leader is known", {}, 0};
-    front.say(reply_to(sent.envelope, lost), "monitor/3", "peer/m3");
-    CHECK(front.only().link == "peer/client");
-    front.say(Front::request("monitor"), "client/1", "peer/client");
-    CHECK(front.only().link != "peer/m3");
+}
+
+TEST_CASE("of equal providers the one heard last is asked, so not one that is frozen") {
+  Front front;
+  for (int period = 0; period < 3; ++period) {
+    front.announce("monitor-replica", "monitor/1", "peer/m1");
+    if (period == 0) front.announce("monitor-replica", "monitor/2", "peer/m2");
+    front.bus.advance(milliseconds(400));
   }
-  SUBCASE("only a provider's word counts") {
-    const Error lie{Code::not_leader, "", {{"leader", "monitor/2"}}, 0};
-    front.say(reply_to(sent.envelope, lie), "client/5", "peer/client-5");
-    CHECK(front.only().link == "peer/client");
-    front.say(Front::request("monitor"), "client/1", "peer/client");
-    CHECK(front.only().link == "peer/m3");
+  front.say(Front::request("monitor-replica"), "client/1", "peer/client");
+  CHECK(front.only().link == "peer/m1");
+}
+
+TEST_CASE("who waits for a provider that is lost is told at once") {
+  Front front;
+  front.announce("monitor", "monitor/1", "peer/m1", 4);
+  for (const uint64_t id : {1, 2, 3}) {
+    front.say(Front::request("monitor", id), "client/" + std::to_string(id), "peer/client");
   }
+  auto sent = front.bus.take_sent();
+  REQUIRE(sent.size() == 3);
+  front.say(reply_to(sent[1].envelope, StatReply{}), "monitor/1", "peer/m1");  // 2 is answered
+  front.bus.take_sent();
+  const auto told = [&] {
+    std::set<uint64_t> requests;
+    for (const auto& message : front.bus.take_sent()) {
+      if (message.link != "peer/client") continue;
+      CHECK(reply_as<StatReply>(message.envelope).code() == Code::unavailable);
+      CHECK(message.envelope.header.to ==
+            "client/" + std::to_string(message.envelope.header.request));
+      requests.insert(message.envelope.header.request);
+    }
+    return requests;
+  };
+  SUBCASE("when its link breaks") {
+    front.router.link_down("peer/m1");
+    CHECK(told() == std::set<uint64_t>{1, 3});
+    front.router.link_down("peer/m1");
+    CHECK(told().empty());
+  }
+  SUBCASE("when the next request finds it gone") {
+    front.bus.refusals["peer/m1"] = Error{Code::unavailable, "gone", {}, 0};
+    front.say(Front::request("monitor", 4), "client/4", "peer/client");
+    CHECK(told() == std::set<uint64_t>{1, 3, 4});
+  }
+  SUBCASE("when another leads") {
+    front.announce("monitor", "monitor/2", "peer/m2", 4);
+    CHECK(told().empty());
+    front.announce("monitor", "monitor/3", "peer/m3", 5);
+    CHECK(told() == std::set<uint64_t>{1, 3});
+    // A late answer still passes.
+    front.say(reply_to(sent[0].envelope, StatReply{}), "monitor/1", "peer/m1");
+    CHECK(front.only().link == "peer/client");
+  }
+  SUBCASE("when it announces itself no more") {
+    front.bus.advance(milliseconds(2500));
+    CHECK(told() == std::set<uint64_t>{1, 3});
+  }
+  SUBCASE("but not who waits for another service of the same provider") {
+    front.announce("monitor-replica", "monitor/1", "peer/m1");
+    front.say(Front::request("monitor-replica", 5), "client/5", "peer/client");
+    front.announce("monitor", "monitor/3", "peer/m3", 5);
+    CHECK(told() == std::set<uint64_t>{1, 3});
+  }
+}
+
+TEST_CASE("what is remembered of requests is bounded, in number and in time") {
+  RouterSettings settings;
+  settings.passed_max = 2;
+  Front front(settings);
+  const auto announce = [&] { front.announce("monitor", "monitor/1", "peer/m1", 4); };
+  announce();
+  const auto ask = [&](uint64_t id, uint32_t deadline_ms) {
+    Envelope request = Front::request("monitor", id);
+    request.header.deadline_ms = deadline_ms;
+    front.say(request, "client/1", "peer/client");
+  };
+  ask(1, 700);
+  ask(2, 2000);
+  ask(3, 2000);
+  for (int i = 0; i < 3; ++i) {
+    front.bus.advance(milliseconds(500));
+    announce();
+  }
+  front.bus.take_sent();
+  front.router.link_down("peer/m1");
+  const auto sent = front.only();  // 1 has given up, 3 was one too many
+  CHECK(sent.envelope.header.request == 2);
 }
 
 TEST_CASE("the broker answers Ping itself, and what it does not know with unsupported") {
@@ -242,8 +364,7 @@ TEST_CASE("services and providers have limits too") {
   another.header.request = 1;
   front.say(another, "lock/1", "peer/client");
   CHECK(front.only_error().code == Code::busy);
-  front.say(Front::request("monitor"), "client/1", "peer/client");
-  CHECK(front.only().link == "peer/m0");
+  CHECK(front.asked() == "peer/m0");
   front.bus.refusals["peer/m0"] = Error{Code::unavailable, "gone", {}, 0};
   front.bus.refusals["peer/m4"] = Error{Code::unavailable, "gone", {}, 0};
   front.say(Front::request("monitor"), "client/1", "peer/client");

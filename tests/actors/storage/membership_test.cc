@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <set>
+
 #include "messages/events.h"
 #include "tests/broker/fake_bus.h"
 #include "tests/sim/sim_disk.h"
@@ -191,6 +193,25 @@ TEST_SUITE("storage") {
     foreign.cluster = "another";
     f.membership.observe(kMapTopic, envelope_of(foreign));
     CHECK(f.membership.epoch() == 7);
+  }
+
+  TEST_CASE("the brokers of all heads on the map become the node's own") {
+    Fixture f;
+    REQUIRE(f.open());
+    f.join_as(4);
+    ClusterMap map = f.map(7, "tcp://self:1");
+    map.heads = {{1, "tcp://broker-1"}, {2, "tcp://broker-2"}, {3, ""}};
+    ClusterMap foreign = map;
+    foreign.cluster = "another";
+    f.membership.observe(kMapTopic, envelope_of(foreign));
+    CHECK(f.bus.brokers() == std::vector<Link>{"tcp://broker-1"});
+    f.membership.observe(kMapTopic, envelope_of(map));
+    CHECK(f.bus.brokers() == std::vector<Link>{"tcp://broker-1", "tcp://broker-2"});
+    f.bus.take_sent();
+    f.bus.advance(milliseconds(500));
+    std::set<Link> told;
+    for (const auto& announce : f.sent(Type::Announce)) told.insert(announce.link);
+    CHECK(told == std::set<Link>{"tcp://broker-1", "tcp://broker-2"});
   }
 
   TEST_CASE("a node that the map shows elsewhere, or not at all, joins again") {
