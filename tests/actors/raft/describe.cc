@@ -38,7 +38,7 @@ std::string what(const AppendEntriesReply& m) {
   return text + " applied " + text_of(m.applied) + " round " + text_of(m.round);
 }
 std::string what(const InstallSnapshot& m) {
-  return "InstallSnapshot at " + position(m.index, m.index_term) + " of " + describe(m.members);
+  return "InstallSnapshot at " + position(m.index, m.index_term) + " with " + describe(m.members);
 }
 std::string what(const TimeoutNow&) {
   return "TimeoutNow";
@@ -82,7 +82,7 @@ std::string describe(const LogEntry& entry) {
   std::string text = position(entry.index, entry.term) + " ";
   if (entry.type == BecomeLeader::kType) return text + "(leader)";
   if (entry.type == ChangeMembers::kType) {
-    return text + "(" + describe(decode<ChangeMembers>(entry.body).value()) + ")";
+    return text + describe(decode<ChangeMembers>(entry.body).value());
   }
   return text + entry.body;
 }
@@ -96,14 +96,15 @@ std::string describe(const Save& save) {
 }
 
 std::string describe(const ChangeMembers& members) {
-  std::string text = "members";
+  std::string text;
   for (const Member& each : members.members) {
-    text += " " + text_of(each.id);
-    if (each.standing == Standing::learner) text += " learns";
-    if (each.standing == Standing::joining) text += " joins";
-    if (each.standing == Standing::leaving) text += " leaves";
+    text += text.empty() ? "{" : " ";
+    if (each.standing == Standing::learner) text += "~";
+    if (each.standing == Standing::joining) text += "+";
+    if (each.standing == Standing::leaving) text += "-";
+    text += text_of(each.id);
   }
-  return text;
+  return text + "}";
 }
 
 std::string describe(const Read& read) {

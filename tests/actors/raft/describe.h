@@ -12,7 +12,7 @@ const char* name_of(Flow flow);
 std::string describe(const Message& message);
 std::string describe(const Save& save);
 std::string describe(const LogEntry& entry);
-std::string describe(const ChangeMembers& members);
+std::string describe(const ChangeMembers& members);  // {1 -2 +3 ~4}: leaving, joining, learner
 std::string describe(const Read& read);
 std::string describe(const Fetch& fetch);
 std::string describe_state(const Raft& core);     // role, term, leader, commit
