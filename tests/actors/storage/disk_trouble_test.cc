@@ -9,19 +9,25 @@ namespace {
 
 const BlockKey kKey{1, 0, 5};
 
+// Puts the blocks {3, 0, 1}, {3, 1, 1} … until there is no space; returns how many there are.
+uint32_t fill(StoreFixture& f) {
+  for (uint32_t count = 0; count < 100; ++count) {
+    const Result<Written> written = f.put({3, count, 1}, content(count, kPartBytes));
+    if (written) continue;
+    CHECK(written.code() == Code::no_space);
+    return count;
+  }
+  FAIL("100 blocks went in");
+  return 0;
+}
+
 }  // namespace
 
 TEST_SUITE("storage") {
   TEST_CASE("a full disk refuses new blocks early and goes on reading and removing") {
     StoreFixture f({.directory = "/data", .segment_bytes = 4 << 20, .capacity_bytes = 16 << 20});
     REQUIRE(f.start());
-    uint32_t count = 0;
-    Code code = Code::ok;
-    while (count < 100 && code == Code::ok) {
-      code = f.put({3, count, 1}, content(count, kPartBytes)).code();
-      if (code == Code::ok) ++count;
-    }
-    CHECK(code == Code::no_space);
+    const uint32_t count = fill(f);
     CHECK(count >= 14);
     CHECK_FALSE(f.store->stats().accepts_writes);
     CHECK(f.events == std::vector<std::string>{"disk-full"});
@@ -36,13 +42,7 @@ TEST_SUITE("storage") {
     StoreFixture f;
     f.disk.capacity_bytes = 12 << 20;
     REQUIRE(f.start());
-    uint32_t count = 0;
-    Code code = Code::ok;
-    while (count < 100 && code == Code::ok) {
-      code = f.put({3, count, 1}, content(count, kPartBytes)).code();
-      if (code == Code::ok) ++count;
-    }
-    CHECK(code == Code::no_space);
+    const uint32_t count = fill(f);
     CHECK(count >= 8);
     for (uint32_t i = 0; i < count; ++i) CHECK(*f.get({3, i, 1}) == content(i, kPartBytes));
     f.disk.capacity_bytes = 64 << 20;
