@@ -244,7 +244,7 @@ launch() {
   fi
   # Descriptor 9 is our lock; a daemon must not hold it.
   setsid "$bin/dfsd" "$(role_of "$each")" --config "$dir/conf/$each.conf" "${begin[@]}" \
-    --ready-file "$dir/run/$each.ready" >"$dir/log/$each.out" 2>&1 </dev/null 9>&- &
+    --ready-file "$dir/run/$each.ready" >>"$dir/log/$each.out" 2>&1 </dev/null 9>&- &
   echo $! >"$dir/run/$each.pid"
   disown
 }

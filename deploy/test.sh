@@ -121,10 +121,13 @@ if [[ $mode != quick ]]; then
     units unit-asan "$root/build/asan/bin/dfs_tests"
     seeds simulator-asan "$root/build/asan/bin/dfs_sim" 1 5
   fi
-  if build tsan test_broker; then
-    suppressions=$root/tests/tsan.supp
-    [[ ! -f $suppressions ]] || export TSAN_OPTIONS=suppressions=$suppressions
+  if build tsan dfsd dfsctl test_broker; then
+    export TSAN_OPTIONS=suppressions=$root/tests/tsan.supp
     units broker-tsan "$root/build/tsan/bin/test_broker"
+    # Whole processes, in the tests without limits of time that a slower program would break. A
+    # test with a report in the output of any process has failed.
+    lines system-tsan python3 tests/system/run.py --bin "$root/build/tsan/bin" \
+      S1_1_ S2_1_directories F7_a_server F8_ A5_large events_show
   fi
   if command -v clang++ >/dev/null; then
     if build fuzz all; then

@@ -49,7 +49,7 @@ def run_one(function, options):
         try:
             context.close(options.keep)
         except support.Failed as failure:
-            problem = problem or f"cleaning up: {failure}"
+            problem = f"{problem}\n{failure}" if problem else f"cleaning up: {failure}"
     if skipped and not problem:
         print(f"SKIP           {function.__name__}  skipped: {skipped}", flush=True)
         return "SKIP"
@@ -91,6 +91,7 @@ def main():
     patterns = options.patterns + options.only
     tests = [function for function in support.TESTS if wanted(function.__name__, patterns)]
     if options.list:
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # its reader may have seen enough
         for function in tests:
             print(function.__name__)
         return 0

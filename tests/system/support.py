@@ -1,4 +1,5 @@
 """What the system tests share: a test's own cluster and folders, dfsctl, waiting, made-up files."""
+import glob
 import hashlib
 import json
 import mmap
@@ -427,6 +428,19 @@ class Context:
                           if re.search(r"warn|error|assert|Sanitizer|terminate", line)][-8:]
         return lines
 
+    def sanitizer_reports(self):
+        """The beginnings of what a sanitizer has said of any process, those included that ended."""
+        paths = glob.glob(os.path.join(self.directory, "*.err"))
+        for cluster in self.clusters:
+            paths += glob.glob(os.path.join(cluster.directory, "log", "*.out"))
+        reports = []
+        for path in sorted(paths):
+            text = read_bytes(path).decode(errors="replace")
+            found = re.search(r"^.*(\w+Sanitizer|runtime error): .*", text, re.M)
+            if found:
+                reports.append(f"{os.path.basename(path)}: {text[found.start():][:3000]}")
+        return reports
+
     def close(self, keep):
         problem = None
         for cluster in self.clusters:
@@ -435,6 +449,9 @@ class Context:
             except Failed as failure:
                 problem = failure
                 cluster.end_all()
+        reports = self.sanitizer_reports()
+        if reports:
+            problem = Failed("\n".join(([str(problem)] if problem else []) + reports))
         shutil.rmtree(self.memory, ignore_errors=True)
         if not keep:
             shutil.rmtree(self.directory, ignore_errors=True)
