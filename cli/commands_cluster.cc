@@ -114,7 +114,8 @@ void print_summary(Context& context, const StatusView& view) {
   if (!status.reason.empty()) health += " (" + status.reason + ")";
   context.print("cluster  " + status.cluster);
   context.print("health   " + health);
-  context.print("heads    " + heads_line(view.heads.list));
+  context.print("heads    " + std::to_string(view.heads.list.heads.size()) + ", " +
+                leader_text(view.heads.list));
   context.print("monitor  " + status.monitor + ", up " +
                 human_duration(std::chrono::milliseconds(status.uptime_ms)) + ", log index " +
                 std::to_string(status.applied) + ", map epoch " + std::to_string(status.epoch));

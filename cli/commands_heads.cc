@@ -55,7 +55,7 @@ int list(Context& context) {
     context.print(to_json(*heads));
     return context.status();
   }
-  context.print(heads_line(*heads));
+  context.print(counted(heads->heads.size(), "head") + ", " + leader_text(*heads));
   std::string table = "\n" + heads_table({*heads, {}, false});
   table.pop_back();
   context.print(table);

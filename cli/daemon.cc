@@ -9,7 +9,9 @@
 #include <iostream>
 #include <optional>
 
+#include "actors/client/session.h"
 #include "actors/monitor/monitor.h"
+#include "actors/replica/identity.h"
 #include "actors/storage/storage.h"
 #include "broker/broker.h"
 #include "broker/process.h"
@@ -98,12 +100,43 @@ MonitorSettings monitor_settings(const DaemonOptions& options, const std::string
   return settings;
 }
 
-// `broker` is the one that the other heads tell clients of.
+constexpr Duration kForeignDeadline = std::chrono::seconds(1);
+
+// A head that has data belongs where it is. Told to join another cluster it must not start: whoever
+// wants that has the wrong directory, or the wrong brokers. When nobody is there to be asked, as
+// when a whole cluster starts again, all is well.
+Result<void> check_cluster(const Identity& identity, const DaemonOptions& options) {
+  if (options.join.empty()) return {};
+  SessionSettings settings;
+  settings.brokers = options.join;
+  settings.pool_threads = 1;
+  Session session(std::move(settings));
+  const auto there = session.run<ClusterStatus>(
+      [](Client& client) { return client.status(true, kForeignDeadline); });
+  if (!there || there->cluster.empty() || there->cluster == identity.cluster) return {};
+  return Result<void>(Code::invalid, options.data + " is that of head " +
+                                         std::to_string(identity.member) + " of cluster " +
+                                         identity.cluster + ", but --join leads to cluster " +
+                                         there->cluster +
+                                         "; start it without --join, or join with an empty "
+                                         "directory");
+}
+
+// `broker` is the one that the other heads tell clients of, `brokers` are those besides what the
+// settings name.
 Result<void> start_monitor(Process& process, const DaemonOptions& options,
                            const std::string& broker, std::vector<std::string> brokers) {
   auto opened = open_data_directory(options.data, "monitor");
   if (!opened) return std::move(opened).error();
   auto& data = process.keep(std::make_unique<DataDirectory>(std::move(*opened)));
+  auto identity = load_identity(*data.disk, options.data);
+  if (!identity) return std::move(identity).error();
+  if (*identity) DFS_CHECK(check_cluster(**identity, options));
+  // Brokers to join by are for that alone.
+  const std::vector<std::string> no_joining;
+  const auto known =
+      known_brokers(options.brokers, *identity ? no_joining : options.join, options.listen);
+  brokers.insert(brokers.end(), known.begin(), known.end());
   const MonitorSettings settings = monitor_settings(options, broker);
   ActorSettings actor;
   actor.address = "monitor";
@@ -147,16 +180,14 @@ Result<std::string> start_role(Process& process, Role role, const DaemonOptions&
   switch (role) {
     case Role::head: {
       DFS_CHECK(start_broker(process, options, true));
-      std::vector<std::string> brokers = {kInproc};
-      for (auto& broker : known_brokers(options)) brokers.push_back(std::move(broker));
-      DFS_CHECK(start_monitor(process, options, options.listen, std::move(brokers)));
+      DFS_CHECK(start_monitor(process, options, options.listen, {kInproc}));
       return options.listen;
     }
     case Role::broker:
       DFS_CHECK(start_broker(process, options, false));
       return options.listen;
     case Role::monitor:
-      DFS_CHECK(start_monitor(process, options, options.brokers.front(), known_brokers(options)));
+      DFS_CHECK(start_monitor(process, options, options.brokers.front(), {}));
       return std::string();
     case Role::storage:
       return start_storage(process, options);
@@ -169,7 +200,9 @@ Result<std::string> start_role(Process& process, Role role, const DaemonOptions&
 int run_daemon(Role role, const DaemonOptions& options) {
   const auto refuse = [role](const Error& error) {
     std::cerr << "dfsd " << name_of(role) << ": " << error.text << std::endl;
-    return exit_code_of(error.code);
+    // A directory that does not fit the flags is a mistake that a restart will not mend.
+    const bool misfit = error.code == Code::invalid || error.code == Code::exists;
+    return misfit ? kExitUsage : exit_code_of(error.code);
   };
   Marker pid;
   Marker ready;

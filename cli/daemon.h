@@ -62,9 +62,10 @@ Result<void> check_options(Role role, const DaemonOptions& options);
 // `options` must have passed check_options().
 std::string raft_endpoint(const DaemonOptions& options);
 
-// The brokers that a monitor or storage node uses: --broker and --join, none twice, without the
-// one at --listen.
-std::vector<std::string> known_brokers(const DaemonOptions& options);
+// Those of both lists, each once, without `own`.
+std::vector<std::string> known_brokers(const std::vector<std::string>& some,
+                                       const std::vector<std::string>& more,
+                                       const std::string& own);
 
 // Runs the role until SIGTERM and returns the exit status, with the reason on stderr unless it is
 // 0: the first failure as exit_codes.h has it.

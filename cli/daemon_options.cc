@@ -234,11 +234,13 @@ std::string raft_endpoint(const DaemonOptions& options) {
   return options.raft_listen.empty() ? raft_endpoint_of(options.listen) : options.raft_listen;
 }
 
-std::vector<std::string> known_brokers(const DaemonOptions& options) {
+std::vector<std::string> known_brokers(const std::vector<std::string>& some,
+                                       const std::vector<std::string>& more,
+                                       const std::string& own) {
   std::vector<std::string> known;
-  for (const auto* list : {&options.brokers, &options.join}) {
+  for (const auto* list : {&some, &more}) {
     for (const auto& broker : *list) {
-      if (broker != options.listen && !contains(known, broker)) known.push_back(broker);
+      if (broker != own && !contains(known, broker)) known.push_back(broker);
     }
   }
   return known;

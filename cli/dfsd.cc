@@ -44,8 +44,8 @@ int main(int argc, char** argv) {
       "that nor --join.\n"
       "Every setting is also a key of the --config file and a DFS_ variable: --down-after is\n"
       "down-after and DFS_DOWN_AFTER. --print-config shows what holds and why.\n"
-      "Exit status: 0 stopped in order, 1 could not start, 2 wrong usage, 4 nobody answered,\n"
-      "6 what it keeps is damaged.");
+      "Exit status: 0 stopped in order, 1 could not start, 2 wrong usage or the wrong directory,\n"
+      "4 not now (a port is taken, nobody answered), 6 what it keeps is damaged.");
   std::array<Choice, 4> choices = {
       Choice{Role::head, "broker and monitor in one process", {}, nullptr, {}},
       Choice{Role::broker, "passes messages on between clients and services", {}, nullptr, {}},

@@ -48,7 +48,7 @@ std::string hint_for(const Error& error, const std::string& command, const std::
   if (error.cause.contains("reason") && error.cause.at("reason") == "no_leader") {
     const bool reads = command == "stat" || command == "ls" || command == "get" || command == "cat";
     return reads ? "try dfsctl cluster status, or --stale to read what one head knows"
-                 : "try dfsctl cluster status";
+                 : "it may take effect when one leads again; try dfsctl cluster status";
   }
   switch (error.code) {
     case Code::not_found:

@@ -84,19 +84,20 @@ std::string heads_table(const HeadsView& view) {
     if (view.asked && own == nullptr) head.role = HeadRole::unknown;
     // Only a leader can tell how much the others lack.
     const bool measured = view.list.leader != 0 && view.list.leader == view.list.from;
-    table.add({std::to_string(head.head), role_text(head),
-               head.term == 0 ? "-" : std::to_string(head.term), std::to_string(head.commit),
-               std::to_string(head.applied), measured ? std::to_string(head.lag) : "-",
+    const bool heard_of = head.term != 0;
+    const auto known = [heard_of](uint64_t value) {
+      return heard_of ? std::to_string(value) : std::string("-");
+    };
+    table.add({std::to_string(head.head), role_text(head), known(head.term), known(head.commit),
+               known(head.applied), measured ? std::to_string(head.lag) : "-",
                heard_text(view, head), head.broker, head.endpoint});
   }
   return table.str();
 }
 
-std::string heads_line(const HeadList& list) {
-  std::string text = counted(list.heads.size(), "head") + ", ";
-  if (list.leader == 0) return text + "none leads";
-  return text + "head " + std::to_string(list.leader) + " leads in term " +
-         std::to_string(list.term);
+std::string leader_text(const HeadList& list) {
+  if (list.leader == 0) return "none leads";
+  return "head " + std::to_string(list.leader) + " leads in term " + std::to_string(list.term);
 }
 
 std::string no_leader_text(const HeadsView& view) {

@@ -21,8 +21,7 @@ struct HeadsView {
 std::string role_text(const HeadStatus& head);
 // One row per head.
 std::string heads_table(const HeadsView& view);
-// "3 heads, head 2 leads in term 5".
-std::string heads_line(const HeadList& list);
+std::string leader_text(const HeadList& list);  // "head 2 leads in term 5"
 // Why nobody leads, as far as those tell who answered.
 std::string no_leader_text(const HeadsView& view);
 // What an answer that may be stale leaves out.
