@@ -175,6 +175,58 @@ TEST_SUITE("replica") {
     CHECK(interrupted > 10);
   }
 
+  TEST_CASE("a replica may be destroyed by whoever it tells something") {
+    const auto destroyed = [](Members& members, MemberId id, const std::string& when) {
+      Head& head = members.at(id);
+      const auto end = [&head, when](const std::string& what) {
+        return [&head, what, when] {
+          if (what == when) head.replica.reset();
+        };
+      };
+      head.replica->watch({end("leading"), end("following"), end("members"), end("restored")});
+      return members.run_until([&] { return !head.replica; });
+    };
+    SUBCASE("that it leads") {
+      Members members(3);
+      members.gather();
+      members.at(2).replica->watch({});
+      members.leader()->replica->transfer(2, [](Result<MemberId>) {});
+      CHECK(destroyed(members, 2, "leading"));
+      CHECK(members.ask("a") == "a is number 0");
+    }
+    SUBCASE("that it leads no longer") {
+      Members members(3);
+      members.gather();
+      members.leader()->replica->transfer(0, [](Result<MemberId>) {});
+      CHECK(destroyed(members, 1, "following"));
+      CHECK(members.ask("a") == "a is number 0");
+    }
+    SUBCASE("that a snapshot was installed") {
+      Behind members;
+      members.add();
+      CHECK(destroyed(members, 3, "restored"));
+      members.start(3);
+      CHECK(members.run_until([&] { return members.voters() == 3; }));
+    }
+    SUBCASE("that the members changed") {
+      Behind members;
+      members.add();
+      CHECK(destroyed(members, 3, "members"));
+      members.start(3);
+      CHECK(members.run_until([&] { return members.voters() == 3; }));
+    }
+    SUBCASE("that a read may begin, or that it may not") {
+      Members members(3);
+      members.gather();
+      members.pass = [](MemberId, MemberId, Envelope&) { return false; };
+      members.run(600ms);
+      Head& head = members.at(1);
+      REQUIRE(head.replica->leading());
+      head.replica->read([&](Result<void>) { head.replica.reset(); });
+      CHECK(members.run_until([&] { return !head.replica; }));
+    }
+  }
+
   TEST_CASE("a member without space for the snapshot tries again later") {
     Behind members;
     members.at(3).disk.capacity_bytes = members.at(3).disk.used_bytes() + 20'000;
