@@ -56,7 +56,13 @@ Task<void> Checkers::ask_health(bool* healthy, std::string* why) {
       std::count_if(status->nodes.begin(), status->nodes.end(),
                     [](const NodeStatus& node) { return node.view.state == NodeState::up; });
   *why = to_json(*status);
-  *healthy = static_cast<size_t>(up) == cluster_.storages().size() &&
+  const auto voters = std::count_if(
+      status->heads.heads.begin(), status->heads.heads.end(),
+      [](const HeadStatus& head) { return head.standing == Standing::voter && head.lag == 0; });
+  const bool heads_healthy = status->heads.leader != 0 &&
+                             static_cast<size_t>(voters) == cluster_.monitors().size() &&
+                             status->heads.heads.size() == cluster_.monitors().size();
+  *healthy = heads_healthy && static_cast<size_t>(up) == cluster_.storages().size() &&
              status->nodes.size() == cluster_.storages().size() && status->health == "ok" &&
              status->groups_healthy == status->pool.groups;
 }
@@ -189,6 +195,11 @@ Task<void> Checkers::check_content(std::string path, Entry entry) {
   }
   ++findings_.files_checked;
   findings_.bytes_read += content.size;
+}
+
+void Checkers::check_shared(SharedFiles& shared) {
+  Client& client = Cluster::client(cluster_.checker());
+  if (drive(shared.stat_all(&client), "looking at the shared files")) shared.check();
 }
 
 void Checkers::check_counter(const Counter& counter) {

@@ -22,6 +22,8 @@ class Checkers {
   void check_files(Worker& worker);
   // The counter's version is what its acknowledged updates, and perhaps unknown ones, make of it.
   void check_counter(const Counter& counter);
+  // What clients saw of the shared files is linearizable, and so is what is there now.
+  void check_shared(SharedFiles& shared);
   // Every block of every file is on as many distinct nodes as was promised, with its checksum.
   // Call it after check_files() of all workers.
   void check_copies();

@@ -1,5 +1,7 @@
 #include "tests/sim/cluster.h"
 
+#include <algorithm>
+
 #include "actors/monitor/monitor.h"
 #include "actors/storage/storage.h"
 #include "broker/router.h"
@@ -22,58 +24,84 @@ std::string random_address(const char* role, Bus& bus) {
 }  // namespace
 
 Cluster::Cluster(World& world, const Options& options) : world_(world), options_(options) {
-  for (uint32_t i = 1; i <= options.brokers; ++i) {
+  for (uint32_t i = 1; i <= options.heads; ++i) {
     broker_endpoints_.push_back("sim://" + numbered("broker", i));
   }
-  for (uint32_t i = 1; i <= options.brokers; ++i) {
-    const std::string name = numbered("broker", i);
-    ProcessSettings broker = settings(name, i == 1 ? "head" : name);
-    broker.listen = "sim://" + name;
-    broker.relay = true;
-    broker.make = [](Bus& bus, Process&) {
-      bus.set_address(random_address("broker", bus));
-      return std::make_unique<Router>(bus, RouterSettings());
-    };
-    brokers_.push_back(&world.add(std::move(broker)));
-  }
-
-  ProcessSettings monitor = settings("monitor", options.monitor_apart ? "monitor" : "head");
-  monitor.address = "monitor";
-  monitor.make = [&options](Bus& bus, Process& process) {
-    MonitorSettings settings;
-    settings.directory = "/monitor";
-    settings.replicas = options.replicas;
-    settings.groups = options.groups;
-    return std::make_unique<Monitor>(bus, process.disk(), process.table(), settings);
-  };
-  monitor_ = &world.add(std::move(monitor));
-
-  for (uint32_t i = 1; i <= options.storages; ++i) {
-    const std::string name = numbered("storage", i);
-    ProcessSettings storage = settings(name, name);
-    storage.listen = "sim://" + name;
-    storage.make = [&options, name](Bus& bus, Process& process) {
-      bus.set_address(random_address("storage", bus));
-      StorageSettings settings;
-      settings.directory = kStorageDirectory;
-      settings.host = name;
-      settings.segment_bytes = options.segment_bytes;
-      settings.capacity_bytes = 16ull << 30;
-      return std::make_unique<Storage>(bus, process.disk(), process.table(), settings);
-    };
-    storages_.push_back(&world.add(std::move(storage)));
-  }
-
+  for (uint32_t i = 1; i <= options.heads; ++i) add_head(i);
+  for (uint32_t i = 1; i <= options.storages; ++i) add_storage(i);
   for (uint32_t i = 1; i <= options.clients; ++i) {
     clients_.push_back(&add_client(numbered("client", i)));
   }
   checker_ = &add_client("checker");
+  operator_ = &add_client("operator");
   ProcessSettings prober = settings("prober", "prober");
   prober.make = [](Bus& bus, Process&) {
     bus.set_address(random_address("client", bus));
     return std::make_unique<Prober>(bus);
   };
   prober_ = &world.add(std::move(prober));
+  for (const auto& process : world.processes()) {
+    const double drift = (2 * world.random().unit() - 1) * options.clock_drift;
+    process->clock_rate = 1 + drift;
+  }
+}
+
+void Cluster::add_head(uint32_t number) {
+  const std::string machine = numbered("head", number);
+  const std::string broker_name = numbered("broker", number);
+  ProcessSettings broker = settings(broker_name, machine);
+  broker.listen = "sim://" + broker_name;
+  broker.relay = true;
+  broker.make = [](Bus& bus, Process&) {
+    bus.set_address(random_address("broker", bus));
+    return std::make_unique<Router>(bus, RouterSettings());
+  };
+  brokers_.push_back(&world_.add(std::move(broker)));
+
+  const std::string name = numbered("monitor", number);
+  ProcessSettings monitor = settings(name, machine);
+  monitor.listen = "sim://" + name;
+  // Its own broker, and to join the first one.
+  monitor.brokers = {"sim://" + broker_name};
+  if (number > 1) monitor.brokers.push_back(broker_endpoints_.front());
+  if (number == 1 && options_.heads > 1) monitor.brokers.push_back(broker_endpoints_.back());
+  monitor.make = [this, number, broker_name](Bus& bus, Process& process) {
+    MonitorSettings settings;
+    settings.directory = kMonitorDirectory;
+    settings.found = founds(process, number);
+    settings.join = !settings.found;
+    settings.broker = "sim://" + broker_name;
+    settings.replicas = options_.replicas;
+    settings.groups = options_.groups;
+    settings.replica.segment_bytes = options_.log_segment_bytes;
+    settings.replica.log_bytes_kept = options_.log_bytes_kept;
+    settings.replica.flush_entries = options_.flush_entries;
+    return std::make_unique<Monitor>(bus, process.disk(), process.table(), settings);
+  };
+  monitors_.push_back(&world_.add(std::move(monitor)));
+}
+
+// As its operator knows: a cluster is founded once, by the first head, and not by one that takes
+// its place.
+bool Cluster::founds(const Process& monitor, uint32_t number) const {
+  const std::string identity = std::string(kMonitorDirectory) + "/identity";
+  return number == 1 && !first_lost_ && !monitor.disk().holds(identity);
+}
+
+void Cluster::add_storage(uint32_t number) {
+  const std::string name = numbered("storage", number);
+  ProcessSettings storage = settings(name, name);
+  storage.listen = "sim://" + name;
+  storage.make = [this, name](Bus& bus, Process& process) {
+    bus.set_address(random_address("storage", bus));
+    StorageSettings settings;
+    settings.directory = kStorageDirectory;
+    settings.host = name;
+    settings.segment_bytes = options_.segment_bytes;
+    settings.capacity_bytes = 16ull << 30;
+    return std::make_unique<Storage>(bus, process.disk(), process.table(), settings);
+  };
+  storages_.push_back(&world_.add(std::move(storage)));
 }
 
 ProcessSettings Cluster::settings(const std::string& name, const std::string& machine) const {
@@ -82,6 +110,7 @@ ProcessSettings Cluster::settings(const std::string& name, const std::string& ma
   settings.machine = machine;
   settings.address = name;
   settings.brokers = broker_endpoints_;
+  if (options_.one_broker_known) settings.brokers.resize(1);
   return settings;
 }
 
@@ -96,9 +125,45 @@ Process& Cluster::add_client(const std::string& name) {
   return world_.add(std::move(client));
 }
 
+const Replica* Cluster::replica(const Process& monitor) {
+  if (!monitor.running()) return nullptr;
+  return &static_cast<const Monitor&>(monitor.actor()).replica();
+}
+
+bool Cluster::is_monitor(const Process& process) const {
+  return std::find(monitors_.begin(), monitors_.end(), &process) != monitors_.end();
+}
+
+Process* Cluster::leader() const {
+  Process* leader = nullptr;
+  uint64_t term = 0;
+  for (Process* monitor : monitors_) {
+    const Replica* const head = replica(*monitor);
+    if (head == nullptr || !head->leading() || head->term() < term) continue;
+    leader = monitor;
+    term = head->term();
+  }
+  return leader;
+}
+
+bool Cluster::heads_settled() const {
+  const Process* const first = leader();
+  if (first == nullptr) return false;
+  const std::vector<Member>& members = replica(*first)->members().members;
+  return members.size() == monitors_.size() &&
+         std::all_of(members.begin(), members.end(),
+                     [](const Member& m) { return m.standing == Standing::voter; });
+}
+
+void Cluster::replace_disk(Process& monitor) {
+  if (monitor.running()) monitor.kill(Crash::machine);
+  monitor.replace_disk();
+  if (&monitor == monitors_.front()) first_lost_ = true;
+}
+
 void Cluster::start_all() {
   for (const auto& process : world_.processes()) {
-    if (!process->running()) process->start();
+    if (!process->running() && !process->out_of_service) process->start();
   }
 }
 

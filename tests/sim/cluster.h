@@ -1,10 +1,11 @@
-// A whole ZDFS in the world: brokers, a monitor, storage nodes and clients, each a process of its
-// own. The broker and the monitor of the head share its machine.
+// A whole ZDFS in the world: heads, storage nodes and clients. Broker and monitor of a head are
+// processes of their own, which share its machine.
 #pragma once
 
 #include <vector>
 
 #include "actors/client/client.h"
+#include "actors/replica/replica.h"
 #include "tests/sim/options.h"
 #include "tests/sim/prober.h"
 #include "tests/sim/process.h"
@@ -17,19 +18,29 @@ class Cluster {
   Cluster(World& world, const Options& options);
 
   static constexpr const char* kStorageDirectory = "/storage";
+  static constexpr const char* kMonitorDirectory = "/monitor";
 
-  void start_all();  // those that do not run
+  void start_all();  // those that do not run and are in service
   bool all_ready() const;
   // Restarts whoever died of something that may pass. Returns why somebody cannot ever start, or
   // nothing.
   std::string revive();
 
-  Process& monitor() { return *monitor_; }
+  const std::vector<Process*>& monitors() const { return monitors_; }
+  // The replica of a monitor, or nullptr where none runs.
+  static const Replica* replica(const Process& monitor);
+  bool is_monitor(const Process& process) const;
+  Process* leader() const;  // the monitor that leads the highest term, or nullptr
+  // All heads are voters, for all that the leader knows.
+  bool heads_settled() const;
+  // The disk of a head was lost. It does not run afterwards.
+  void replace_disk(Process& monitor);
   const std::vector<Process*>& brokers() const { return brokers_; }
   const std::vector<Process*>& storages() const { return storages_; }
   const std::vector<Process*>& clients() const { return clients_; }
-  // A client that no fault touches, and an actor that asks nodes directly; for checks.
+  // Clients that no fault touches, and an actor that asks nodes directly; for checks.
   Process& checker() { return *checker_; }
+  Process& operator_process() { return *operator_; }
   Process& prober() { return *prober_; }
 
   static Client& client(Process& process) { return static_cast<Client&>(process.actor()); }
@@ -38,6 +49,9 @@ class Cluster {
  private:
   ProcessSettings settings(const std::string& name, const std::string& machine) const;
   Process& add_client(const std::string& name);
+  void add_head(uint32_t number);
+  void add_storage(uint32_t number);
+  bool founds(const Process& monitor, uint32_t number) const;
 
   World& world_;
   const Options& options_;
@@ -45,9 +59,11 @@ class Cluster {
   std::vector<Process*> brokers_;
   std::vector<Process*> storages_;
   std::vector<Process*> clients_;
-  Process* monitor_ = nullptr;
+  std::vector<Process*> monitors_;
   Process* checker_ = nullptr;
+  Process* operator_ = nullptr;
   Process* prober_ = nullptr;
+  bool first_lost_ = false;  // the disk of the head that founded the cluster was replaced
 };
 
 }  // namespace dfs::sim

@@ -4,111 +4,178 @@
 #include <cinttypes>
 #include <csignal>
 #include <cstdio>
+#include <map>
 #include <mutex>
 #include <thread>
 #include <vector>
 
+#include "tests/sim/group/simulation.h"
 #include "tests/sim/simulation.h"
 
 namespace {
 
+using dfs::sim::Findings;
+using dfs::sim::GroupReport;
 using dfs::sim::Report;
 
+enum class Kind { cluster, group };
+enum class Repeat { none, some, all };
+
+constexpr uint64_t kRepeatEvery = 10;  // seeds, of which one runs twice
+
 struct Settings {
-  uint64_t seed = 1;
-  uint64_t seeds = 50;
+  Kind kind = Kind::cluster;
+  uint64_t first = 1;
+  uint64_t last = 50;
   unsigned jobs = 2;
-  bool twice = true;
+  Repeat repeat = Repeat::some;
   bool verbose = false;
 };
 
+// What is told of a run, whatever its kind.
+struct Run {
+  Findings findings;
+  uint64_t trace_hash = 0;
+  std::string options;
+  std::string counts;
+};
+
 thread_local uint64_t current_seed = 0;
+const char* kind_name = "cluster";
 
 // A failed assertion ends the whole program; it must not take the seed with it.
 void on_abort(int) {
-  char line[96];
-  const int size =
-      std::snprintf(line, sizeof line,
-                    "aborted; replay with: dfs_sim --seed %" PRIu64 " --verbose\n", current_seed);
+  char line[128];
+  const int size = std::snprintf(
+      line, sizeof line, "aborted; replay with: dfs_sim --kind %s --seed %" PRIu64 " --verbose\n",
+      kind_name, current_seed);
   (void)!write(STDERR_FILENO, line, static_cast<size_t>(size));
 }
 
-std::string text_of(const Report& report, bool good) {
-  const auto& found = report.findings;
-  char line[256];
-  std::snprintf(line, sizeof line,
-                "seed %" PRIu64 " %s %5.0f s simulated, %" PRIu64 " operations (%" PRIu64
-                " unknown), %" PRIu64 " harms, %" PRIu64 " files and %" PRIu64
-                " blocks checked, trace %016" PRIx64 "\n",
-                report.options.seed, good ? "passed" : "FAILED",
-                std::chrono::duration<double>(report.simulated).count(), found.operations,
-                found.unknown, report.harms, found.files_checked, found.blocks_checked,
-                report.trace_hash);
+Run run_cluster(uint64_t seed, bool verbose) {
+  Report report = dfs::sim::simulate(seed, verbose);
+  const Findings& found = report.findings;
+  char counts[256];
+  std::snprintf(
+      counts, sizeof counts,
+      "%4.0f s simulated, %" PRIu64 " operations (%" PRIu64 " unknown), %" PRIu64 " harms, %" PRIu64
+      " leaders, %" PRIu64 " snapshots, %" PRIu64 " files and %" PRIu64 " blocks checked",
+      std::chrono::duration<double>(report.simulated).count(), found.operations, found.unknown,
+      report.harms, report.leaders, report.snapshots, found.files_checked, found.blocks_checked);
+  return {std::move(report.findings), report.trace_hash, report.options.describe(), counts};
+}
+
+Run run_group(uint64_t seed, bool verbose) {
+  GroupReport report = dfs::sim::simulate_group(seed, verbose);
+  const Findings& found = report.findings;
+  char counts[256];
+  std::snprintf(
+      counts, sizeof counts,
+      "%4.0f s simulated, %" PRIu64 " operations (%" PRIu64 " unknown), %" PRIu64 " harms, %" PRIu64
+      " leaders, %" PRIu64 " entries, %" PRIu64 " snapshots, %" PRIu64 " undecided",
+      std::chrono::duration<double>(report.simulated).count(), found.operations, found.unknown,
+      report.harms, report.leaders, report.entries, report.snapshots, report.undecided);
+  return {std::move(report.findings), report.trace_hash, report.options.describe(), counts};
+}
+
+Run run(Kind kind, uint64_t seed, bool verbose) {
+  return kind == Kind::group ? run_group(seed, verbose) : run_cluster(seed, verbose);
+}
+
+std::string text_of(uint64_t seed, const Run& run) {
+  const bool good = run.findings.good();
+  char line[384];
+  std::snprintf(line, sizeof line, "seed %" PRIu64 " %s %s, trace %016" PRIx64 "\n", seed,
+                good ? "passed" : "FAILED", run.counts.c_str(), run.trace_hash);
   std::string text(line);
   if (good) return text;
-  text += "  " + report.options.describe() + "\n";
-  for (const std::string& fault : found.faults) text += "  fault: " + fault + "\n";
-  text += "  replay with: dfs_sim --seed " + std::to_string(report.options.seed) + " --verbose\n";
+  text += "  " + run.options + "\n";
+  for (const std::string& fault : run.findings.faults) text += "  fault: " + fault + "\n";
+  text += std::string("  replay with: dfs_sim --kind ") + kind_name + " --seed " +
+          std::to_string(seed) + " --verbose\n";
   return text;
 }
 
 bool run_seed(const Settings& settings, uint64_t seed, std::mutex& printing) {
   current_seed = seed;
-  if (settings.seeds == 1) {
-    std::printf("seed %" PRIu64 ": %s\n", seed, dfs::sim::draw_options(seed).describe().c_str());
-    std::fflush(stdout);
+  Run first = run(settings.kind, seed, settings.verbose);
+  const bool twice = settings.repeat == Repeat::all ||
+                     (settings.repeat == Repeat::some &&
+                      (seed % kRepeatEvery == 0 || settings.first == settings.last));
+  if (twice && first.findings.good() &&
+      run(settings.kind, seed, settings.verbose).trace_hash != first.trace_hash) {
+    first.findings.fault("the same seed gave another history the second time");
   }
-  Report report = dfs::sim::simulate(seed, settings.verbose);
-  if (settings.twice && report.findings.good()) {
-    const Report again = dfs::sim::simulate(seed, settings.verbose);
-    if (again.trace_hash != report.trace_hash) {
-      report.findings.fault("the same seed gave another history the second time");
-    }
-  }
-  const std::string text = text_of(report, report.findings.good());
+  const std::string text = text_of(seed, first);
   const std::lock_guard lock(printing);
   std::fputs(text.c_str(), stdout);
   std::fflush(stdout);
-  return report.findings.good();
+  return first.findings.good();
+}
+
+// "100..199", or "50": as many, counting up from the first.
+bool read_seeds(const std::string& text, Settings& settings) {
+  char* end = nullptr;
+  const uint64_t number = std::strtoull(text.c_str(), &end, 10);
+  if (end == text.c_str()) return false;
+  if (*end == '\0') {
+    settings.last = settings.first + number - 1;
+    return number > 0;
+  }
+  if (std::string_view(end).substr(0, 2) != "..") return false;
+  settings.first = number;
+  const char* const second = end + 2;
+  settings.last = std::strtoull(second, &end, 10);
+  return end != second && *end == '\0' && settings.first <= settings.last;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   Settings settings;
+  std::string seeds;
   CLI::App app{
       "Runs the real actors of ZDFS in a simulated world. A seed is a whole history: the "
       "same seed fails in the same way every time."};
-  const CLI::Option* const seed =
-      app.add_option("--seed", settings.seed, "the seed, or the first of several (default: 1)");
-  const CLI::Option* const seeds = app.add_option(
-      "--seeds", settings.seeds, "how many, counting up (default: 50, or 1 when --seed is given)");
+  app.add_option("--kind", settings.kind,
+                 "cluster: heads, storage nodes and clients; group: replicas of a state machine "
+                 "alone, which is quicker (default: cluster)")
+      ->transform(CLI::CheckedTransformer(
+          std::map<std::string, Kind>{{"cluster", Kind::cluster}, {"group", Kind::group}}));
+  CLI::Option* const seed = app.add_option("--seed", settings.first, "a single seed");
+  app.add_option("--seeds", seeds, "several: FIRST..LAST, or how many (default: 1..50)");
   app.add_option("--jobs", settings.jobs, "seeds to run at the same time")
       ->check(CLI::Range(1, 256))
       ->capture_default_str();
-  app.add_flag("--twice,!--once", settings.twice,
-               "run each seed twice and compare the traces (default)");
+  app.add_flag_callback(
+      "--twice", [&settings] { settings.repeat = Repeat::all; },
+      "run each seed twice and compare the traces (default: some, or a single one)");
+  app.add_flag_callback(
+      "--once", [&settings] { settings.repeat = Repeat::none; }, "run each seed once");
   app.add_flag("--verbose", settings.verbose, "print every event to stderr");
   CLI11_PARSE(app, argc, argv);
-  if (seed->count() > 0 && seeds->count() == 0) settings.seeds = 1;
+  if (seed->count() > 0) settings.last = settings.first;
+  if (!seeds.empty() && !read_seeds(seeds, settings)) {
+    std::fprintf(stderr, "dfs_sim: --seeds wants FIRST..LAST or a number, not %s\n", seeds.c_str());
+    return 2;
+  }
   if (settings.verbose) settings.jobs = 1;
+  if (settings.kind == Kind::group) kind_name = "group";
 
   std::signal(SIGABRT, on_abort);
-  std::printf("seeds %" PRIu64 " to %" PRIu64 "\n", settings.seed,
-              settings.seed + settings.seeds - 1);
-  std::fflush(stdout);
   std::mutex printing;
-  std::atomic<uint64_t> next = 0;
+  std::atomic<uint64_t> next = settings.first;
   std::atomic<uint64_t> failed = 0;
   const auto work = [&] {
-    for (uint64_t i = next++; i < settings.seeds; i = next++) {
-      if (!run_seed(settings, settings.seed + i, printing)) ++failed;
+    for (uint64_t i = next++; i <= settings.last; i = next++) {
+      if (!run_seed(settings, i, printing)) ++failed;
     }
   };
   std::vector<std::thread> threads;
   for (unsigned i = 1; i < settings.jobs; ++i) threads.emplace_back(work);
   work();
   for (std::thread& thread : threads) thread.join();
-  std::printf("%" PRIu64 " passed, %" PRIu64 " failed\n", settings.seeds - failed, failed.load());
+  const uint64_t count = settings.last - settings.first + 1;
+  std::printf("%" PRIu64 " passed, %" PRIu64 " failed\n", count - failed, failed.load());
   return failed == 0 ? 0 : 1;
 }

@@ -1,6 +1,5 @@
 #include "tests/sim/harms.h"
 
-#include <algorithm>
 #include <memory>
 
 #include "tests/sim/network.h"
@@ -13,21 +12,12 @@ using std::chrono::milliseconds;
 Harms::Harms(World& world, Random random, bool crash_machines)
     : world_(world), random_(random), crash_machines_(crash_machines) {}
 
-bool Harms::held(const Process& process) const {
-  return std::find(held_.begin(), held_.end(), &process) != held_.end();
-}
-
-void Harms::resume(Process& process) {
-  std::erase(held_, &process);
-  if (!process.running()) process.start();
-}
-
 void Harms::start_again(Process& process) {
   // Most come back soon, within the time in which nobody counts them as dead; some do not.
   const Duration pause =
       random_.between(milliseconds(1), milliseconds(random_.chance(0.5) ? 500 : 8000));
   world_.after(pause, [this, &process] {
-    if (active_ && !process.running() && !held(process)) process.start();
+    if (active_ && !process.running() && !process.out_of_service) process.start();
   });
 }
 
@@ -62,14 +52,28 @@ void Harms::stop(Process& process) {
 }
 
 void Harms::freeze(Process& process) {
-  process.freeze();
+  freeze_all({&process});
+}
+
+void Harms::freeze_machine(const std::string& machine) {
+  std::vector<Process*> processes;
+  for (const auto& process : world_.processes()) {
+    if (process->machine() == machine) processes.push_back(process.get());
+  }
+  freeze_all(processes);
+}
+
+void Harms::freeze_all(const std::vector<Process*>& processes) {
   const bool long_one = random_.chance(0.4);
-  world_.after(random_.between(milliseconds(1), milliseconds(long_one ? 9000 : 900)),
-               [&process] { process.thaw(); });
-  // Peers that watch the connection may give it up meanwhile.
-  if (long_one && random_.chance(0.5)) {
-    world_.after(world_.network().options().silence_max, [this, &process] {
-      if (process.frozen()) world_.network().break_connections(process);
+  const Duration lasts = random_.between(milliseconds(1), milliseconds(long_one ? 9000 : 900));
+  const bool given_up = long_one && random_.chance(0.5);
+  for (Process* process : processes) {
+    process->freeze();
+    world_.after(lasts, [process] { process->thaw(); });
+    if (!given_up) continue;
+    // Peers that watch the connection give it up meanwhile.
+    world_.after(world_.network().options().silence_max, [this, process] {
+      if (process->frozen()) world_.network().break_connections(*process);
     });
   }
 }

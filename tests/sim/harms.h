@@ -2,6 +2,7 @@
 // random time, and end() undoes them all; who is harmed, and when, decides a nemesis.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "tests/sim/process.h"
@@ -22,6 +23,7 @@ class Harms {
   void kill(Process& process);
   void stop(Process& process);
   void freeze(Process& process);
+  void freeze_machine(const std::string& machine);  // all of its processes at once
   // Cuts one of `among` off from another, in one direction or both, or from everybody.
   void partition(const std::vector<Process*>& among);
   void break_connections(Process& process);
@@ -35,20 +37,15 @@ class Harms {
   void end();
   bool active() const { return active_; }
 
-  // It stays down until resume(), whatever else happens to it.
-  void hold(Process& process) { held_.push_back(&process); }
-  void resume(Process& process);
-
  private:
   void start_again(Process& process);
-  bool held(const Process& process) const;
+  void freeze_all(const std::vector<Process*>& processes);
   Crash some_crash();
 
   World& world_;
   Random random_;
   const bool crash_machines_;
   bool active_ = true;
-  std::vector<Process*> held_;
 };
 
 }  // namespace dfs::sim

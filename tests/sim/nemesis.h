@@ -1,5 +1,5 @@
 // Does harm: kills, freezes, cuts off, at random times and for random times; and in the end makes
-// all of it good.
+// all of it good. Meanwhile it changes the heads, as an operator would.
 #pragma once
 
 #include <functional>
@@ -12,30 +12,42 @@ namespace dfs::sim {
 
 class Nemesis {
  public:
-  Nemesis(World& world, Cluster& cluster, const Options& options, Random random);
+  // `disk_replaced` is told of each head whose disk was lost.
+  Nemesis(World& world, Cluster& cluster, const Options& options, Random random,
+          std::function<void(const Process&)> disk_replaced);
 
   void begin();
   // Heals the network and the disks, thaws and starts every process; no harm is done afterwards.
+  // What the operator began still comes to its end.
   void end();
   bool active() const { return active_; }
+  bool idle() const { return !changing_; }
   uint64_t harms() const { return count_; }
 
  private:
   using Harm = std::function<void()>;
   void schedule();
   Process& victim();
+  Process& some_monitor();  // often the one that leads
+  Process& disk_victim();   // a storage node or a monitor
   void decay();
+  void lose(const std::vector<Process*>& processes);
   void lose_one_storage();
-  Process& disk_victim();  // a storage node or the monitor
+  void lose_one_head();
+  void replace_head();
+  Task<void> transfer_lead(MemberId to);
+  Task<void> replace(Process* monitor, MemberId head, bool disk_lost);
 
   World& world_;
   Cluster& cluster_;
   const Options& options_;
   Random random_;
+  const std::function<void(const Process&)> disk_replaced_;
   Harms harms_;
   std::vector<Harm> kinds_;
   std::vector<Process*> victims_;  // anybody but those that check
   bool active_ = false;
+  bool changing_ = false;  // a head is being replaced
   uint64_t count_ = 0;
 };
 

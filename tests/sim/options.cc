@@ -8,13 +8,17 @@ Options draw_options(uint64_t seed) {
   Random random(seed ^ 0x0f710b5ull);
   Options options;
   options.seed = seed;
-  options.brokers = random.chance(0.3) ? 2 : 1;
+  options.heads = random.chance(0.3) ? 1 : random.chance(0.7) ? 3 : 5;
   options.storages = static_cast<uint32_t>(random.between(1, 6));
   options.replicas = static_cast<uint32_t>(random.between(1, std::min(3u, options.storages)));
   options.groups = 1u << random.between(0, 6);
   options.clients = static_cast<uint32_t>(random.between(1, 4));
-  options.monitor_apart = random.chance(0.5);
+  options.one_broker_known = random.chance(0.2);
   options.segment_bytes = (4ull << random.between(0, 5)) << 20;
+  options.log_segment_bytes = 8192ull << random.between(0, 7);
+  options.log_bytes_kept = random.chance(0.3) ? 16ull << 20 : 8192ull << random.between(0, 5);
+  options.flush_entries = random.chance(0.3) ? 50'000 : random.between(20, 500);
+  options.shared_files = static_cast<uint32_t>(random.between(1, 3));
   options.operations = static_cast<uint32_t>(random.between(30, 150));
   options.file_bytes_max = (1ull << random.between(0, 2)) << 20;
   options.request_deadline = milliseconds(random.between(3000, 15000));
@@ -32,11 +36,13 @@ Options draw_options(uint64_t seed) {
   options.faults_from_start = sometimes(0.4);
   options.fault_every = milliseconds(random.between(300, 4000));
   options.kill_storages = sometimes(0.5);
-  options.kill_monitor = sometimes(0.5);
+  options.kill_monitors = sometimes(0.4);
+  options.kill_leader = sometimes(0.4);
   options.kill_brokers = sometimes(0.4);
   options.kill_clients = sometimes(0.3);
   options.crash_machines = sometimes(0.5);
   options.freeze = sometimes(0.4);
+  options.freeze_heads = sometimes(0.4);
   options.partition = sometimes(0.4);
   options.break_connections = sometimes(0.4);
   options.jump_clocks = sometimes(0.3);
@@ -44,29 +50,39 @@ Options draw_options(uint64_t seed) {
   options.fill_disks = sometimes(0.25);
   options.break_disks = sometimes(0.25);
   options.slow_disks = sometimes(0.25);
+  options.transfer_lead = sometimes(0.4);
+  options.replace_heads = sometimes(0.4);
+  if (random.chance(0.5)) options.clock_drift = ReplicaSettings().clock_drift_max * 0.49;
   options.decay = sometimes(0.2) && options.replicas > 1;
-  if (fair && random.chance(0.6)) lose_one(options);
+  if (fair && random.chance(0.4)) lose_one_storage(options);
+  if (fair && !options.lose_one_storage && random.chance(0.6)) lose_one_head(options);
   return options;
 }
 
-void lose_one(Options& options) {
+void lose_one_head(Options& options) {
+  options.lose_one_head = true;
+  options.heads = std::max(options.heads, 3u);
+  options.one_broker_known = false;
+}
+
+void lose_one_storage(Options& options) {
   options.lose_one_storage = true;
   options.replicas = std::max(options.replicas, 2u);
   options.storages = std::max(options.storages, options.replicas + 1);
 }
 
 bool Options::faulty() const {
-  return kill_storages || kill_monitor || kill_brokers || kill_clients || freeze || partition ||
-         break_connections || stop_orderly || fill_disks || break_disks || slow_disks || decay ||
+  return kill_storages || kill_monitors || kill_leader || kill_brokers || kill_clients || freeze ||
+         freeze_heads || transfer_lead || replace_heads || partition || break_connections ||
+         stop_orderly || fill_disks || break_disks || slow_disks || decay ||
          network.slow_probability > 0 || network.break_probability > 0 ||
          network.drop_probability > 0 || network.duplicate_probability > 0 || network.news_loss > 0;
 }
 
 std::string Options::describe() const {
-  std::string text = std::to_string(brokers) + " brokers, " + std::to_string(storages) +
-                     " storages, " + std::to_string(replicas) + " replicas, " +
-                     std::to_string(groups) + " groups, " + std::to_string(clients) +
-                     " clients; faults:";
+  std::string text = std::to_string(heads) + " heads, " + std::to_string(storages) + " storages, " +
+                     std::to_string(replicas) + " replicas, " + std::to_string(groups) +
+                     " groups, " + std::to_string(clients) + " clients; faults:";
   const auto add = [&text](bool on, const char* name) {
     if (on) text.append(" ").append(name);
   };
@@ -76,11 +92,16 @@ std::string Options::describe() const {
   add(network.duplicate_probability > 0, "duplicate");
   add(network.news_loss > 0, "news-loss");
   add(kill_storages, "kill-storages");
-  add(kill_monitor, "kill-monitor");
+  add(kill_monitors, "kill-monitors");
+  add(kill_leader, "kill-leader");
   add(kill_brokers, "kill-brokers");
   add(kill_clients, "kill-clients");
   add(crash_machines, "crash-machines");
   add(freeze, "freeze");
+  add(freeze_heads, "freeze-heads");
+  add(transfer_lead, "transfer-lead");
+  add(replace_heads, "replace-heads");
+  add(clock_drift > 0, "clock-drift");
   add(partition, "partition");
   add(break_connections, "break-connections");
   add(jump_clocks, "jump-clocks");
@@ -90,7 +111,8 @@ std::string Options::describe() const {
   add(slow_disks, "slow-disks");
   add(decay, "decay");
   add(lose_one_storage, "one-storage-lost");
-  add(!faulty() && !lose_one_storage, "none");
+  add(lose_one_head, "one-head-lost");
+  add(!faulty() && !lose_one_storage && !lose_one_head, "none");
   return text;
 }
 

@@ -15,13 +15,17 @@ namespace dfs::sim {
 struct Options {
   uint64_t seed = 0;
 
-  uint32_t brokers = 1;
+  uint32_t heads = 1;  // each a broker and a monitor on one machine
   uint32_t storages = 3;
   uint32_t replicas = 2;
   uint32_t groups = 16;
   uint32_t clients = 2;
-  bool monitor_apart = false;  // on a machine of its own rather than with the first broker
+  bool one_broker_known = false;  // nodes and clients are told of the first broker alone
   uint64_t segment_bytes = 64ull << 20;
+  uint64_t log_segment_bytes = 1ull << 20;  // of a head
+  uint64_t log_bytes_kept = 16ull << 20;
+  uint64_t flush_entries = 50'000;
+  uint32_t shared_files = 2;  // that all clients change at will
 
   uint32_t operations = 40;        // of each client while anything may fail
   uint32_t operations_healed = 8;  // of each client after that, none of which may fail
@@ -31,16 +35,19 @@ struct Options {
 
   NetworkOptions network;
   PoolTiming pool;
+  double clock_drift = 0;  // rates of clocks are within 1 ± this
 
   bool faults_from_start = false;  // rather than once the cluster is healthy
   // How often a fault comes, on average; and the kinds that may.
   Duration fault_every = std::chrono::seconds(2);
   bool kill_storages = false;
-  bool kill_monitor = false;
+  bool kill_monitors = false;
+  bool kill_leader = false;
   bool kill_brokers = false;
   bool kill_clients = false;
   bool crash_machines = false;  // kills are crashes of the machine, half of the time
   bool freeze = false;
+  bool freeze_heads = false;  // with all that runs on their machine, often the leader
   bool partition = false;
   bool break_connections = false;
   bool jump_clocks = false;
@@ -48,11 +55,15 @@ struct Options {
   bool fill_disks = false;
   bool break_disks = false;  // input/output errors; whoever saw one is restarted afterwards
   bool slow_disks = false;
-  bool decay = false;  // bits flip on the disk of one storage node, always the same
+  bool transfer_lead = false;
+  bool replace_heads = false;  // by ones with empty disks
+  bool decay = false;          // bits flip on the disk of one storage node, always the same
 
-  // Nothing else happens than that one of the storage nodes dies or freezes and stays so. No client
-  // may get an error for that, nor wait for longer than this without progress.
+  // Nothing else happens than that one of the storage nodes, or one of three or more heads, dies or
+  // freezes and stays so. No client may get an error for that, nor wait for longer than this
+  // without progress.
   bool lose_one_storage = false;
+  bool lose_one_head = false;
   Duration stall_max = std::chrono::seconds(3);
 
   bool faulty() const;
@@ -60,6 +71,8 @@ struct Options {
 };
 
 Options draw_options(uint64_t seed);
-void lose_one(Options& options);  // sets lose_one_storage and makes it survivable
+// Set lose_one_storage or lose_one_head and make it survivable.
+void lose_one_storage(Options& options);
+void lose_one_head(Options& options);
 
 }  // namespace dfs::sim

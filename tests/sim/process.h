@@ -73,11 +73,13 @@ class Process {
 
   // These outlive the process.
   SimDisk& disk() { return *disk_; }
+  const SimDisk& disk() const { return *disk_; }
   MemTable& table() { return *table_; }
   // The disk was lost and is replaced by an empty one. The process must not run.
   void replace_disk();
   int64_t wall_skew_ms = 0;
-  double clock_rate = 1;  // of Bus::now() and its timers, from the next start on
+  bool out_of_service = false;  // it is not to be started; for whoever starts processes
+  double clock_rate = 1;        // of Bus::now() and its timers, from the next start on
 
  private:
   friend class SimBus;

@@ -52,6 +52,7 @@ class SimDisk : public Disk {
   // Flips the bits of `mask` in a stored byte, as a decaying medium does.
   void flip(const std::string& path, uint64_t offset, uint8_t mask = 1);
 
+  bool holds(const std::string& path) const { return names_.contains(path); }
   uint64_t changes() const { return changes_; }  // operations that change something, so far
   uint64_t syncs() const { return syncs_; }      // of files
   uint64_t memory_bytes() const;                 // of stored contents; zeros cost nothing

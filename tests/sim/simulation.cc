@@ -7,6 +7,8 @@
 #include "tests/sim/cluster.h"
 #include "tests/sim/nemesis.h"
 #include "tests/sim/network.h"
+#include "tests/sim/raft_checker.h"
+#include "tests/sim/shared_files.h"
 #include "tests/sim/world.h"
 
 namespace dfs::sim {
@@ -22,7 +24,10 @@ class Simulation {
       : options_(std::move(options)),
         world_(options_.seed),
         cluster_(world_, options_),
-        nemesis_(world_, cluster_, options_, world_.random().fork()),
+        raft_checker_(findings_),
+        nemesis_(world_, cluster_, options_, world_.random().fork(),
+                 [this](const Process& head) { raft_checker_.disk_replaced(head); }),
+        shared_(world_, options_.shared_files, findings_),
         checkers_(world_, cluster_, options_, findings_) {
     world_.verbose = verbose;
     world_.network().options() = options_.network;
@@ -30,8 +35,25 @@ class Simulation {
     for (Process* client : cluster_.clients()) {
       const std::string home = "/home of " + client->name();
       workers_.push_back(std::make_unique<Worker>(*client, home, options_, world_.random().fork(),
-                                                  counter_, findings_));
+                                                  counter_, shared_, findings_));
     }
+    world_.after_event = [this](Process* process) {
+      if (process == nullptr || !cluster_.is_monitor(*process)) return;
+      if (const Replica* const head = Cluster::replica(*process)) {
+        raft_checker_.after_event(*process, *head);
+      }
+    };
+    world_.network().on_send = [this](Process& from, const Envelope& envelope) {
+      if (from.incarnation() == 0 || !cluster_.is_monitor(from)) return;  // 0: it is destroyed
+      if (const Replica* const head = Cluster::replica(from)) {
+        raft_checker_.sent(from, *head, envelope);
+      }
+    };
+  }
+
+  ~Simulation() {
+    world_.after_event = nullptr;
+    world_.network().on_send = nullptr;
   }
 
   Report run() {
@@ -43,6 +65,9 @@ class Simulation {
     report.events = world_.events();
     report.messages = world_.network().messages();
     report.harms = nemesis_.harms();
+    report.leaders = raft_checker_.leaders();
+    report.snapshots = raft_checker_.snapshots();
+    report.undecided = shared_.undecided();
     report.simulated = world_.now();
     return report;
   }
@@ -69,7 +94,7 @@ class Simulation {
     nemesis_.end();
     world_.run_for(seconds(3));  // who was asked to stop still does so
     cluster_.start_all();
-    if (!checkers_.wait_until_healthy(seconds(60))) return false;
+    if (!finish_changes() || !checkers_.wait_until_healthy(seconds(60))) return false;
     if (!work(seconds(300))) return false;
     for (const auto& worker : workers_) {
       worker->strict = true;
@@ -98,12 +123,20 @@ class Simulation {
     return false;
   }
 
+  // What the operator began with the heads comes to its end.
+  bool finish_changes() {
+    if (world_.run_until([this] { return nemesis_.idle(); }, seconds(60))) return true;
+    findings_.fault("a head is not replaced although nothing fails any more");
+    return false;
+  }
+
   void check() {
     for (const auto& worker : workers_) {
       checkers_.check_files(*worker);
       if (!findings_.good()) return;
     }
     checkers_.check_counter(counter_);
+    checkers_.check_shared(shared_);
     checkers_.check_copies();
     checkers_.check_limits();
   }
@@ -113,7 +146,9 @@ class Simulation {
   Counter counter_;
   World world_;
   Cluster cluster_;
+  RaftChecker raft_checker_;
   Nemesis nemesis_;
+  SharedFiles shared_;
   Checkers checkers_;
   std::vector<std::unique_ptr<Worker>> workers_;
 };

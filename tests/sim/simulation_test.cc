@@ -39,7 +39,7 @@ TEST_SUITE("sim") {
       Options options;
       options.seed = seed;
       options.storages = static_cast<uint32_t>(3 + seed % 3);
-      lose_one(options);
+      lose_one_storage(options);
       CAPTURE(seed);
       const Report report = simulate(options);
       for (const std::string& fault : report.findings.faults) FAIL_CHECK(fault);

@@ -46,11 +46,12 @@ bool may_be_lost(const Options& options, const Entry& entry) {
 }
 
 Worker::Worker(Process& process, std::string home, const Options& options, Random random,
-               Counter& counter, Findings& findings)
+               Counter& counter, SharedFiles& shared, Findings& findings)
     : process_(process),
       options_(options),
       random_(random),
       counter_(counter),
+      shared_(shared),
       findings_(findings),
       model_(std::move(home)) {}
 
@@ -204,8 +205,10 @@ Task<void> Worker::operate(Client* client) {
   const uint64_t dice = random_.below(100);
   const bool any = !file.empty();
   const bool some = !directory.empty();
+  const bool shared = random_.chance(0.2);
 
   Task<void> task = [&]() -> Task<void> {
+    if (shared) return shared_.operate(client, &random_, some_transfer(), strict);
     if (dice < 25 || (!any && dice < 50)) {
       const uint64_t version = random_.chance(0.3) ? 0 : UINT64_MAX;
       return put(client, fresh_path(), version, Code::ok);

@@ -12,6 +12,7 @@
 #include "tests/sim/options.h"
 #include "tests/sim/process.h"
 #include "tests/sim/random.h"
+#include "tests/sim/shared_files.h"
 
 namespace dfs::sim {
 
@@ -30,7 +31,7 @@ struct Counter {
 class Worker {
  public:
   Worker(Process& process, std::string home, const Options& options, Random random,
-         Counter& counter, Findings& findings);
+         Counter& counter, SharedFiles& shared, Findings& findings);
 
   // Gives it so many operations to do, one after the other.
   void assign(uint32_t operations) { left_ += operations; }
@@ -76,6 +77,7 @@ class Worker {
   const Options& options_;
   Random random_;
   Counter& counter_;
+  SharedFiles& shared_;
   Findings& findings_;
   Model model_;
   bool counting_ = false;  // an overwrite of the counter is under way

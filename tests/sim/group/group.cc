@@ -19,7 +19,7 @@ std::string random_address(Bus& bus) {
 
 }  // namespace
 
-Group::Group(World& world, const GroupOptions& options, GroupChecker& checker, Findings& findings)
+Group::Group(World& world, const GroupOptions& options, RaftChecker& checker, Findings& findings)
     : world_(world), checker_(checker) {
   for (uint32_t i = 1; i <= options.members + options.spares; ++i) {
     const std::string name = "host-" + std::to_string(i);
@@ -53,14 +53,12 @@ Group::Group(World& world, const GroupOptions& options, GroupChecker& checker, F
   }
   operator_ = &add_caller("operator");
   world.after_event = [this](Process* process) {
-    const bool host = process != nullptr && process->running() && process->index() < hosts_.size();
-    if (host) checker_.after_event(*process, static_cast<const Host&>(process->actor()));
+    if (process == nullptr || process->index() >= hosts_.size()) return;
+    if (const Replica* const host = replica(*process)) checker_.after_event(*process, *host);
   };
   world.network().on_send = [this](Process& from, const Envelope& envelope) {
-    // Not when it is being destroyed.
-    if (from.incarnation() != 0 && from.index() < hosts_.size()) {
-      checker_.sent(from, static_cast<const Host&>(from.actor()), envelope);
-    }
+    if (from.index() >= hosts_.size() || from.incarnation() == 0) return;  // 0: it is destroyed
+    if (const Replica* const host = replica(from)) checker_.sent(from, *host, envelope);
   };
 }
 
@@ -100,9 +98,19 @@ const Replica* Group::replica(const Process& process) {
   return process.running() ? static_cast<const Host&>(process.actor()).replica() : nullptr;
 }
 
-void Group::start_all(bool spares) {
+void Group::enlist(Process& process) {
+  spares_.erase(&process);
+  process.out_of_service = false;
+}
+
+void Group::make_spare(Process& process) {
+  spares_.insert(&process);
+  process.out_of_service = true;
+}
+
+void Group::start_all() {
   for (const auto& process : world_.processes()) {
-    if (!process->running() && (spares || !spare(*process))) process->start();
+    if (!process->running() && !process->out_of_service) process->start();
   }
 }
 

@@ -6,10 +6,10 @@
 #include <vector>
 
 #include "tests/sim/findings.h"
-#include "tests/sim/group/checker.h"
 #include "tests/sim/group/host.h"
 #include "tests/sim/group/options.h"
 #include "tests/sim/process.h"
+#include "tests/sim/raft_checker.h"
 #include "tests/sim/world.h"
 
 namespace dfs::sim {
@@ -35,14 +35,13 @@ class Caller : public Actor {
 
 class Group : public Directory {
  public:
-  Group(World& world, const GroupOptions& options, GroupChecker& checker, Findings& findings);
+  Group(World& world, const GroupOptions& options, RaftChecker& checker, Findings& findings);
   ~Group() override;
 
   const std::vector<Link>& endpoints() const override { return endpoints_; }
   Link endpoint_of(const std::string& address) const override;
 
-  // Those that do not run; the spares too when asked.
-  void start_all(bool spares);
+  void start_all();  // those that do not run and are in service
   // Restarts whoever could not start for a reason that may pass. Returns why somebody cannot ever
   // start, or nothing.
   std::string revive();
@@ -50,9 +49,10 @@ class Group : public Directory {
   const std::vector<Process*>& hosts() const { return hosts_; }  // spares last
   const std::vector<Process*>& clients() const { return clients_; }
   Process& operator_process() { return *operator_; }  // no fault touches it
+  // Whether it is to be no member; it is out of service then.
   bool spare(const Process& process) const { return spares_.contains(&process); }
-  void enlist(const Process& process) { spares_.erase(&process); }  // it is to be a member now
-  void make_spare(const Process& process) { spares_.insert(&process); }
+  void enlist(Process& process);
+  void make_spare(Process& process);
 
   static Caller& caller(Process& process) { return static_cast<Caller&>(process.actor()); }
   // What runs there, or nullptr.
@@ -71,7 +71,7 @@ class Group : public Directory {
   Process& add_caller(const std::string& name);
 
   World& world_;
-  GroupChecker& checker_;
+  RaftChecker& checker_;
   std::vector<Link> endpoints_;
   std::vector<Process*> hosts_;
   std::vector<Process*> clients_;

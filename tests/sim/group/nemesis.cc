@@ -13,9 +13,6 @@ GroupNemesis::GroupNemesis(World& world, Group& group, const GroupOptions& optio
       harms_(world, random_.fork(), options.crash_machines),
       machines_(group.hosts()) {
   machines_.insert(machines_.end(), group.clients().begin(), group.clients().end());
-  for (Process* host : group.hosts()) {
-    if (group.spare(*host)) harms_.hold(*host);
-  }
   const auto add = [this](bool on, Harm harm) {
     if (on) kinds_.push_back(std::move(harm));
   };
@@ -57,7 +54,7 @@ void GroupNemesis::schedule() {
 void GroupNemesis::end() {
   active_ = false;
   harms_.end();
-  group_.start_all(false);
+  group_.start_all();
 }
 
 Process& GroupNemesis::victim() {
@@ -84,7 +81,7 @@ void GroupNemesis::enlist() {
   for (Process* process : group_.hosts()) {
     if (!group_.spare(*process)) continue;
     group_.enlist(*process);
-    harms_.resume(*process);
+    process->start();
     return;
   }
 }
@@ -146,7 +143,6 @@ Task<void> GroupNemesis::remove_member(Process* process, MemberId member) {
     Task<void> pausing = sleep(Group::caller(group_.operator_process()).bus(),
                                random_.between(milliseconds(0), milliseconds(3000)));
     co_await pausing;
-    harms_.hold(*process);
     group_.make_spare(*process);
     group_.replace_disk(*process);
   }
@@ -154,12 +150,13 @@ Task<void> GroupNemesis::remove_member(Process* process, MemberId member) {
 }
 
 Task<void> GroupNemesis::replace_member(Process* process, MemberId member) {
-  harms_.hold(*process);
+  process->out_of_service = true;
   group_.replace_disk(*process);
   bool left = false;
   Task<void> leaving = leave(member, true, &left);
   co_await leaving;
-  harms_.resume(*process);
+  process->out_of_service = false;
+  process->start();
   changing_ = false;
 }
 

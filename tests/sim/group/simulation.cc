@@ -3,12 +3,12 @@
 #include <memory>
 #include <vector>
 
-#include "tests/sim/group/checker.h"
 #include "tests/sim/group/group.h"
 #include "tests/sim/group/nemesis.h"
 #include "tests/sim/group/worker.h"
 #include "tests/sim/linearizability.h"
 #include "tests/sim/network.h"
+#include "tests/sim/raft_checker.h"
 
 namespace dfs::sim {
 
@@ -55,7 +55,7 @@ class GroupSimulation {
 
  private:
   bool live() {
-    group_.start_all(false);
+    group_.start_all();
     if (options_.faults_from_start) {
       nemesis_.begin();
     } else if (!converge(seconds(20))) {
@@ -74,7 +74,7 @@ class GroupSimulation {
     // Liveness: when nothing fails any more, everything must soon be well.
     nemesis_.end();
     world_.run_for(seconds(3));  // who was asked to stop still does so
-    group_.start_all(false);
+    group_.start_all();
     if (!led(seconds(5))) return false;
     if (!converge(seconds(60))) return false;
     for (const auto& worker : workers_) {
@@ -147,7 +147,7 @@ class GroupSimulation {
   Findings findings_;
   World world_;
   History history_;
-  GroupChecker checker_;
+  RaftChecker checker_;
   Group group_;
   GroupNemesis nemesis_;
   std::vector<std::unique_ptr<GroupWorker>> workers_;

@@ -1,4 +1,5 @@
-// Watches every event of a simulated group and every message of it for what must never happen.
+// Watches every event of the replicas of one group, and every message of theirs, for what must
+// never happen.
 #pragma once
 
 #include <cstdint>
@@ -8,21 +9,22 @@
 #include <utility>
 
 #include "actors/raft/raft.h"
+#include "actors/replica/replica.h"
 #include "messages/raft.h"
 #include "tests/sim/findings.h"
-#include "tests/sim/group/host.h"
 #include "tests/sim/process.h"
 
 namespace dfs::sim {
 
-class GroupChecker {
+class RaftChecker {
  public:
-  explicit GroupChecker(Findings& findings) : findings_(findings) {}
+  explicit RaftChecker(Findings& findings) : findings_(findings) {}
 
-  // After each event of the host that runs in `process`.
-  void after_event(const Process& process, const Host& host);
+  // After each event of the process that hosts the replica.
+  void after_event(const Process& process, const Replica& replica);
   // Before anything else happens to a message.
-  void sent(const Process& process, const Host& host, const Envelope& envelope);
+  void sent(const Process& process, const Replica& replica, const Envelope& envelope);
+  // As an entry is applied; where nobody can tell, some checks are left out.
   void applied(const Process& process, const Command& command);
   void disk_replaced(const Process& process);
 
@@ -54,10 +56,10 @@ class GroupChecker {
   void check_commit(const Process& process, const raft::Raft& core, Seen& seen);
   void check_state(const Process& process, const Replica& replica, Seen& seen);
   void promise_vote(const Process& process, MemberId voter, uint64_t term, MemberId candidate);
-  void on(const Process& process, const Host& host, const RequestVote& message);
-  void on(const Process& process, const Host& host, const RequestVoteReply& message);
-  void on(const Process& process, const Host& host, const AppendEntries& message);
-  void on(const Process& process, const Host& host, const AppendEntriesReply& message);
+  void on(const Process& process, const Replica& replica, const RequestVote& message);
+  void on(const Process& process, const Replica& replica, const RequestVoteReply& message);
+  void on(const Process& process, const Replica& replica, const AppendEntries& message);
+  void on(const Process& process, const Replica& replica, const AppendEntriesReply& message);
   void check_entry(const Process& process, const LogEntry& entry);
   void fault(const Process& process, const std::string& what);
 

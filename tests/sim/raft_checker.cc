@@ -1,4 +1,4 @@
-#include "tests/sim/group/checker.h"
+#include "tests/sim/raft_checker.h"
 
 #include "actors/replica/log_record.h"
 #include "messages/crc32c.h"
@@ -21,17 +21,16 @@ uint64_t contents_of(const LogEntry& entry) {
 
 }  // namespace
 
-void GroupChecker::fault(const Process& process, const std::string& what) {
+void RaftChecker::fault(const Process& process, const std::string& what) {
   findings_.fault(process.name() + ": " + what);
 }
 
-void GroupChecker::disk_replaced(const Process& process) {
+void RaftChecker::disk_replaced(const Process& process) {
   seen_.erase(process.index());
 }
 
-void GroupChecker::after_event(const Process& process, const Host& host) {
-  const Replica* const replica = host.replica();
-  const raft::Raft* const core = replica == nullptr ? nullptr : replica->core();
+void RaftChecker::after_event(const Process& process, const Replica& replica) {
+  const raft::Raft* const core = replica.core();
   if (core == nullptr) return;
   Seen& seen = seen_[process.index()];
   if (seen.incarnation != process.incarnation()) check_restart(process, *core, seen);
@@ -43,7 +42,7 @@ void GroupChecker::after_event(const Process& process, const Host& host) {
   seen.role = core->role();
   seen.term = core->term();
   check_commit(process, *core, seen);
-  check_state(process, *replica, seen);
+  check_state(process, replica, seen);
   // A leader may have told it to forget entries that it acknowledged to an earlier one.
   if (core->log().term_at(seen.promised_index) != seen.promised_entry &&
       seen.promised_index >= core->log().first()) {
@@ -53,7 +52,7 @@ void GroupChecker::after_event(const Process& process, const Host& host) {
 }
 
 // What the disk remembers must be all that others were told.
-void GroupChecker::check_restart(const Process& process, const raft::Raft& core, Seen& seen) {
+void RaftChecker::check_restart(const Process& process, const raft::Raft& core, Seen& seen) {
   seen.incarnation = process.incarnation();
   seen.member = core.id();
   seen.role = raft::Role::follower;
@@ -76,7 +75,7 @@ void GroupChecker::check_restart(const Process& process, const raft::Raft& core,
 // "At most one leader can be elected in a given term" and "if a log entry is committed in a given
 // term, then that entry will be present in the logs of the leaders for all higher-numbered terms"
 // (Raft, figure 3).
-void GroupChecker::check_leader(const Process& process, const raft::Raft& core) {
+void RaftChecker::check_leader(const Process& process, const raft::Raft& core) {
   const auto [leader, first] = leaders_.try_emplace(core.term(), core.id());
   if (!first && leader->second != core.id()) {
     fault(process, "members " + number(leader->second) + " and " + number(core.id()) +
@@ -92,7 +91,7 @@ void GroupChecker::check_leader(const Process& process, const raft::Raft& core) 
   }
 }
 
-void GroupChecker::check_commit(const Process& process, const raft::Raft& core, Seen& seen) {
+void RaftChecker::check_commit(const Process& process, const raft::Raft& core, Seen& seen) {
   const LogIndex commit = core.commit();
   if (commit < seen.commit) fault(process, "its commit index went back");
   for (LogIndex i = std::max(seen.commit + 1, core.log().first()); i <= commit; ++i) {
@@ -112,7 +111,7 @@ void GroupChecker::check_commit(const Process& process, const raft::Raft& core, 
 }
 
 // Only what is committed is applied, and after the same entry everybody's state is the same.
-void GroupChecker::check_state(const Process& process, const Replica& replica, Seen& seen) {
+void RaftChecker::check_state(const Process& process, const Replica& replica, Seen& seen) {
   const LogIndex applied = replica.applied();
   if (applied == seen.applied) return;
   if (applied < seen.applied) fault(process, "its applied index went back");
@@ -125,7 +124,7 @@ void GroupChecker::check_state(const Process& process, const Replica& replica, S
   }
 }
 
-void GroupChecker::applied(const Process& process, const Command& command) {
+void RaftChecker::applied(const Process& process, const Command& command) {
   check_entry(process, command);
   const auto [entry, first] = applied_.try_emplace(command.index, command.term);
   if (!first && entry->second != command.term) {
@@ -143,7 +142,7 @@ void GroupChecker::applied(const Process& process, const Command& command) {
 }
 
 // "If two logs contain an entry with the same index and term", it is the same entry.
-void GroupChecker::check_entry(const Process& process, const LogEntry& entry) {
+void RaftChecker::check_entry(const Process& process, const LogEntry& entry) {
   const uint64_t contents = contents_of(entry);
   const auto [known, first] = entries_.try_emplace({entry.index, entry.term}, contents);
   if (!first && known->second != contents) {
@@ -154,11 +153,11 @@ void GroupChecker::check_entry(const Process& process, const LogEntry& entry) {
 
 // ---- what is said
 
-void GroupChecker::sent(const Process& process, const Host& host, const Envelope& envelope) {
+void RaftChecker::sent(const Process& process, const Replica& replica, const Envelope& envelope) {
   const auto take = [&]<class M>(M) {
     if (envelope.header.type != M::kType) return;
     const auto message = decode<M>(envelope.body);
-    if (message) on(process, host, *message);
+    if (message) on(process, replica, *message);
   };
   take(RequestVote());
   take(RequestVoteReply());
@@ -167,14 +166,14 @@ void GroupChecker::sent(const Process& process, const Host& host, const Envelope
     auto entries = decode_entries(envelope.payload.view());
     if (!message || !entries) return fault(process, "it sent entries that cannot be read");
     message->entries = std::move(*entries);
-    on(process, host, *message);
+    on(process, replica, *message);
   }
   take(AppendEntriesReply());
   if (envelope.header.type == InstallSnapshot::kType) ++snapshots_;
 }
 
-void GroupChecker::promise_vote(const Process& process, MemberId voter, uint64_t term,
-                                MemberId candidate) {
+void RaftChecker::promise_vote(const Process& process, MemberId voter, uint64_t term,
+                               MemberId candidate) {
   Seen& seen = seen_[process.index()];
   seen.promised_term = std::max(seen.promised_term, term);
   const auto [vote, first] = votes_.try_emplace({voter, term}, candidate);
@@ -184,17 +183,17 @@ void GroupChecker::promise_vote(const Process& process, MemberId voter, uint64_t
   }
 }
 
-void GroupChecker::on(const Process& process, const Host&, const RequestVote& message) {
+void RaftChecker::on(const Process& process, const Replica&, const RequestVote& message) {
   if (!message.pre) promise_vote(process, message.from, message.term, message.from);
 }
 
-void GroupChecker::on(const Process& process, const Host&, const RequestVoteReply& message) {
+void RaftChecker::on(const Process& process, const Replica&, const RequestVoteReply& message) {
   if (!message.pre && message.granted) {
     promise_vote(process, message.from, message.term, message.to);
   }
 }
 
-void GroupChecker::on(const Process& process, const Host&, const AppendEntries& message) {
+void RaftChecker::on(const Process& process, const Replica&, const AppendEntries& message) {
   Seen& seen = seen_[process.index()];
   seen.promised_term = std::max(seen.promised_term, message.term);
   const auto [leader, first] = leaders_.try_emplace(message.term, message.from);
@@ -205,11 +204,12 @@ void GroupChecker::on(const Process& process, const Host&, const AppendEntries& 
   for (const auto& entry : message.entries) check_entry(process, *entry);
 }
 
-void GroupChecker::on(const Process& process, const Host& host, const AppendEntriesReply& message) {
+void RaftChecker::on(const Process& process, const Replica& replica,
+                     const AppendEntriesReply& message) {
   Seen& seen = seen_[process.index()];
   seen.promised_term = std::max(seen.promised_term, message.term);
   if (!message.accepted || message.index < seen.promised_index) return;
-  const raft::Raft* const core = host.replica()->core();
+  const raft::Raft* const core = replica.core();
   if (core == nullptr) return;
   if (const auto term = core->log().term_at(message.index)) {
     seen.promised_index = message.index;
