@@ -42,7 +42,7 @@ struct Receipt {
 // Which state of the cluster an answer tells.
 struct Freshness {
   bool stale = false;     // changes acknowledged in the last stale_ms may be missing
-  uint32_t stale_ms = 0;  // UINT32_MAX: unknown, the head has heard no leader since it started
+  uint32_t stale_ms = 0;  // by the wall clock, when the head heard no leader since it started
   LogIndex applied = 0;   // the answer is the state after this entry of the log
   DFS_FIELDS(stale, stale_ms, applied)
 };

@@ -1,4 +1,5 @@
 #include <cstdio>
+#include <map>
 
 #include "actors/monitor/monitor_state.h"
 
@@ -40,6 +41,38 @@ Error founds_again(const std::string& directory, const Identity& identity) {
                    identity.cluster +
                    "; start it without --bootstrap, or found the new cluster in an empty directory",
                {{"cluster", identity.cluster}, {"head", std::to_string(identity.member)}},
+               0};
+}
+
+constexpr Duration kNeighbourDeadline = std::chrono::milliseconds(500);
+
+// To which clusters the brokers belong that this head was told of.
+struct Neighbours {
+  std::map<Link, std::string> clusters;  // of those that answered
+  size_t over = 0;
+  Signal step;
+};
+
+Task<void> ask_neighbour(Calls* calls, Link broker, Neighbours* neighbours) {
+  CallOptions options;
+  options.deadline = kNeighbourDeadline;
+  Task<Result<Answer<GetStatus>>> calling =
+      calls->call<GetStatus>(broker, "monitor-replica", GetStatus{true}, std::move(options));
+  const Result<Answer<GetStatus>> answer = co_await calling;
+  if (answer) neighbours->clusters.emplace(broker, answer->message.cluster);
+  ++neighbours->over;
+  neighbours->step.notify();
+}
+
+Error is_foreign(const std::string& directory, const Identity& identity, const Link& broker,
+                 const std::string& cluster) {
+  return Error{Code::invalid,
+               directory + " is that of head " + std::to_string(identity.member) + " of cluster " +
+                   identity.cluster + ", but the broker " + broker + " belongs to cluster " +
+                   cluster +
+                   "; start it with brokers of its own cluster, or give it an empty directory to "
+                   "join the other",
+               {{"cluster", identity.cluster}, {"foreign", cluster}},
                0};
 }
 
@@ -85,12 +118,39 @@ Task<Result<bool>> Monitor::State::take_identity() {
     identity = **there->identity;
     const bool founds = unfinished.founds && unfinished.uuid == identity.uuid;
     if (settings.found && !founds) co_return founds_again(settings.directory, identity);
+    Task<Result<void>> looking = look_around();
+    const Result<void> looked = co_await looking;
+    if (!looked) co_return looked.error();
     co_return founds;
   }
   if (settings.found == settings.join) co_return wants_to_know(settings.directory);
   Task<Result<bool>> beginning = settings.found ? found(unfinished) : join(unfinished);
   const Result<bool> begun = co_await beginning;
   co_return begun;
+}
+
+// A head that announced itself to the brokers of another cluster would be taken for one of its
+// heads by the clients there. Brokers that do not answer are let pass: all may be starting.
+Task<Result<void>> Monitor::State::look_around() {
+  bus.set_address("head/" + identity.uuid.substr(0, 16));
+  Neighbours neighbours;
+  {
+    TaskScope asking;
+    const std::vector<Link> brokers = bus.brokers();
+    for (const Link& broker : brokers) asking.spawn(ask_neighbour(&calls, broker, &neighbours));
+    while (neighbours.over < brokers.size()) {
+      Signal::Waiter step = neighbours.step.wait();
+      co_await step;
+    }
+    // Not on the stack of the flow that is about to be destroyed.
+    Task<void> stepping_aside = sleep(bus, Duration::zero());
+    co_await stepping_aside;
+  }
+  for (const auto& [broker, cluster] : neighbours.clusters) {
+    if (cluster.empty() || cluster == identity.cluster) continue;
+    co_return is_foreign(settings.directory, identity, broker, cluster);
+  }
+  co_return Result<void>();
 }
 
 Task<Result<bool>> Monitor::State::found(Beginning unfinished) {
@@ -121,6 +181,7 @@ Task<Result<bool>> Monitor::State::join(Beginning unfinished) {
   if (!answer) {
     Error error = answer.error();
     error.text = "this head could not join: " + error.text;
+    if (error.code == Code::timeout) error.code = Code::unavailable;
     co_return error;
   }
   const AddHeadReply& reply = answer->message;

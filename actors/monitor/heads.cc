@@ -46,7 +46,9 @@ void Monitor::State::heads_changed() {
     member = member || head.id == identity.member;
     if (head.broker != settings.broker && !head.broker.empty()) bus.add_broker(head.broker);
   }
-  if (member || replica.members().members.empty() || std::exchange(told_removed, true)) return;
+  // One that just joined reads of members from before its time.
+  const bool was_member = replica.members().last_id >= identity.member;
+  if (member || !was_member || std::exchange(told_removed, true)) return;
   bus.log(
       Level::warn,
       "this head was removed from its cluster; stop it, and empty its directory before it joins "

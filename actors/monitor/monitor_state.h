@@ -64,6 +64,7 @@ struct Monitor::State {
   // Beginning (beginning.cc).
   Task<void> begin();
   Task<Result<bool>> take_identity();
+  Task<Result<void>> look_around();
   Task<Result<bool>> found(Beginning unfinished);
   Task<Result<bool>> join(Beginning unfinished);
   Task<Result<void>> settle(Beginning beginning, std::optional<Identity> who);

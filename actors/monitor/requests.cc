@@ -122,7 +122,8 @@ void Monitor::State::read(const Envelope& envelope, const R& request, Make make)
 
 template <Request R, class Make>
 void Monitor::State::read_stale(const Envelope& envelope, const R& request, Make make) {
-  const std::optional<Duration> age = opened ? replica.staleness() : std::nullopt;
+  const bool readable = opened && cluster().exists();
+  const std::optional<Duration> age = readable ? replica.staleness() : std::nullopt;
   if (!age) {
     return refuse(envelope, {Code::unavailable,
                              "this head has not caught up with the others yet; ask again, or ask "

@@ -48,7 +48,7 @@ std::string Monitor::State::health(ClusterStatus& status) const {
                               " is silent for " + std::to_string(head.silent_ms / 1000) + " s");
   }
   if (map.nodes.empty()) {
-    status.reason = "no storage node has joined yet";
+    append(status.reason, "no storage node has joined yet");
     return "unavailable";
   }
   for (const NodeStatus& node : status.nodes) {

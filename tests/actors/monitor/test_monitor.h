@@ -48,8 +48,9 @@ struct TestMonitor {
     ready.reset();
     monitor->start([this](Result<void> outcome) { ready = outcome; });
     settle();
-    // One that was there before waits for others before it leads.
-    for (int i = 0; i < 30 && ready && ready->ok() && !monitor->replica().leading(); ++i) {
+    // One that was there before asks who is around, and waits for others before it leads.
+    const auto waits = [&] { return ready ? ready->ok() && !monitor->replica().leading() : true; };
+    for (int i = 0; i < 40 && waits(); ++i) {
       bus.advance(50ms);
       settle();
     }
