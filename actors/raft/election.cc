@@ -27,10 +27,12 @@ void Raft::start_election(Time now, bool transfer) {
   pre_campaign(now);
 }
 
+// Asking beforehand costs nobody anything, so it is done again soon: the others may still have been
+// reading what the old leader had sent them.
 void Raft::pre_campaign(Time now) {
   role_ = Role::pre_candidate;
   votes_ = {{settings_.id, true}};
-  reset_election_timer(now);
+  election_at_ = now + settings_.heartbeat + a_moment();
   ask_for_votes(true, false);
   count_votes(now);
 }
@@ -67,6 +69,10 @@ void Raft::on(Time now, const RequestVote& message) {
   if (message.pre) {
     reply.granted = message.term > term() && up_to_date;
     if (reply.granted) reply.term = message.term;
+    // Nobody leads, and who asks cannot: this member has more, and need not wait any longer.
+    if (!up_to_date && role_ == Role::follower) {
+      election_at_ = std::min(election_at_, now + a_moment());
+    }
     return send(reply);
   }
   const bool free = hard_.vote == message.from || (hard_.vote == 0 && leader_ == 0);

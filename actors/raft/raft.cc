@@ -137,6 +137,11 @@ void Raft::reset_election_timer(Time now) {
   election_at_ = now + settings_.election_min + Time(random_() % span);
 }
 
+// Keeps those who do the same thing from doing it at the same time.
+Time Raft::a_moment() {
+  return Time(random_() % static_cast<uint64_t>(settings_.heartbeat.count()));
+}
+
 void Raft::set_hard(uint64_t term, MemberId vote) {
   const HardState hard{term, vote};
   if (hard == hard_) return;

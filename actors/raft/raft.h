@@ -195,6 +195,7 @@ class Raft {
   void release_messages();
   bool votes(MemberId id) const { return quorum_.contains(id); }
   void reset_election_timer(Time now);
+  Time a_moment();  // below a heartbeat
   void hear(Time now, MemberId leader);
 
   // election.cc

@@ -311,6 +311,41 @@ TEST_SUITE("raft") {
     CHECK(group.on_wire<RequestVoteReply>(2, 3).empty());
   }
 
+  TEST_CASE("who is asked by a member that lacks entries stands in its place, soon") {
+    const auto asked_by_shorter = [](Time silence) {
+      Group group;
+      group.add(1, make_disk(3, {1, 1, 2, 3}));
+      group.pass(silence);
+      auto request = ask(2, 1, 7, 3, 3);
+      request.pre = true;
+      group.receive(request);
+      const Time asked = group[1].now;
+      group.wake(1);
+      CHECK(group.core(1).role() == Role::pre_candidate);
+      return group[1].now - asked;
+    };
+    const Settings settings;
+    CHECK(asked_by_shorter(settings.election_min) < settings.heartbeat);
+    CHECK_MESSAGE(
+        asked_by_shorter(settings.election_min - settings.heartbeat) >= settings.heartbeat,
+        "but not when it has heard a leader just now");
+  }
+
+  TEST_CASE("a member that was not heard asks again before long, and nobody's term grows by it") {
+    Voters group(3);
+    group.wake(1);
+    for (int i = 0; i < 5; ++i) {
+      REQUIRE(group.core(1).role() == Role::pre_candidate);
+      const Time asked = group[1].now;
+      group.wake(1);
+      const Time pause = group[1].now - asked;
+      CHECK(pause >= group.settings.heartbeat);
+      CHECK(pause < 2 * group.settings.heartbeat);
+    }
+    CHECK(group.on_wire<RequestVote>(1, 2).size() == 6);
+    CHECK(group.core(1).term() == 1);
+  }
+
   // Thesis 6.4.1 rests the lease on it; a restart must not make a member forget what it told a
   // leader with its last answer.
   TEST_CASE("a restarted member supports nobody for election_min, a new one may at once") {
