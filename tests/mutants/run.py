@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Breaks the consensus core and the replica on purpose, one way at a time, and sees that the tests notice.
+"""Breaks the consensus core and the replica on purpose, and sees that the tests notice.
 
-Each *.patch beside this file is one mutant: a line that says what it breaks, and a unified diff. The
-source is copied to a directory of its own and the first suite is built there; then each patch is
-applied to the copy, what it changed is rebuilt, the suite runs, and the patch is taken back. Mutants
-that it did not notice are tried with the next suite. One that no suite notices is a failure, and so
+Each *.patch beside this file is one mutant: a line that says what it breaks, and a unified diff.
+The source is copied to a directory of its own and the first suite is built there; then each patch
+is applied to the copy, what it changed is rebuilt, the suite runs, and the patch is taken back.
+Mutants that it did not notice are tried with the next suite. One that no suite notices is a failure, and so
 is a patch that no longer applies.
 
     run.py                     all of them
