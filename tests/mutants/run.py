@@ -4,8 +4,8 @@
 Each *.patch beside this file is one mutant: a line that says what it breaks, and a unified diff.
 The source is copied to a directory of its own and the first suite is built there; then each patch
 is applied to the copy, what it changed is rebuilt, the suite runs, and the patch is taken back.
-Mutants that it did not notice are tried with the next suite. One that no suite notices is a failure, and so
-is a patch that no longer applies.
+Mutants that it did not notice are tried with the next suite. One that no suite notices is a
+failure, and so is a patch that no longer applies.
 
     run.py                     all of them
     run.py --list              their names, and what they break
