@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -46,12 +47,12 @@ class Calls {
     co_return answer_of<R>(std::move(reply));
   }
 
-  // Asks a service through the brokers and keeps asking (another broker, the new leader, a little
+  // Asks a service through the brokers and keeps asking (the new leader, another broker, a little
   // later with jitter) while the error is retryable and the deadline allows, always with the same
-  // request id. An election is waited out with short pauses; a broker that stays silent for
-  // kAttempt is left for the next one, which is given twice the time. When no broker was ever
-  // reached, gives up after kNobodyThere already, once each was tried. The error's text names the
-  // brokers.
+  // request id. An election is waited out with short pauses. When a broker stays silent for
+  // kAttempt the next one is asked too, and whichever answers first counts; when all have been
+  // silent each is given twice the time. When no broker was ever reached, gives up after
+  // kNobodyThere already, once each was tried. The error's text names the brokers.
   template <Request R>
   Task<Result<Answer<R>>> ask(std::string service, R request, CallOptions options = {}) {
     Envelope envelope = envelope_of(request, std::move(service), std::move(options.payload));
@@ -71,7 +72,7 @@ class Calls {
   size_t pending() const { return pending_.size(); }
 
   static constexpr Duration kNobodyThere = std::chrono::milliseconds(1500);
-  static constexpr Duration kAttempt = std::chrono::milliseconds(750);  // of ask(), the first
+  static constexpr Duration kAttempt = std::chrono::milliseconds(600);  // of ask(), the first
   static constexpr Duration kAttemptMax = std::chrono::seconds(3);
   // Pauses grow to the first while somebody may be about to lead, then to the second.
   static constexpr Duration kElectionPause = std::chrono::milliseconds(50);
@@ -85,6 +86,8 @@ class Calls {
     Bus::TimerId timer;
     std::function<void(Result<Envelope>)> done;
   };
+  class Attempts;  // of one ask(), on several brokers at once when some are silent
+  struct Patience;
   struct Guard {
     Calls& calls;
     uint64_t id;
@@ -105,7 +108,8 @@ class Calls {
                  std::function<void(Result<Envelope>)> done);
   void finish(uint64_t id, Result<Envelope> outcome);
   void forget(uint64_t id);
-  Task<Result<Envelope>> attempt(Link link, Envelope envelope, Duration deadline);
+  std::optional<Result<Envelope>> judge(Result<Envelope> reply, size_t index, Patience& patience);
+  Instant pause_after(Patience& patience);
   Task<Result<Envelope>> ask_envelope(Envelope envelope, Duration deadline);
   // The broker at `index` is no good; unless that was noticed already, the next one is tried.
   void leave_broker(size_t index);

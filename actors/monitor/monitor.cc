@@ -134,7 +134,6 @@ void Monitor::State::create_cluster() {
 }
 
 void Monitor::State::serve() {
-  bus.log(Level::info, "leading", {{"term", replica.term()}});
   members.begin(bus.now());
   reign.last_check = bus.now();
   reserve_objects();
@@ -153,7 +152,6 @@ void Monitor::State::serve() {
 void Monitor::State::follow() {
   if (!std::exchange(leading, false)) return;
   ++reigns;
-  bus.log(Level::info, "no longer leading", {{"term", replica.term()}});
   cancel_timers();
   refuse_waiting_plans(not_serving());
   reign = Reign();

@@ -309,18 +309,66 @@ TEST_CASE("many flows that find a broker silent leave it once") {
   for (size_t i = 4; i < 8; ++i) CHECK(caller.bus.sent[i].link == "tcp://y");
 }
 
-TEST_CASE("each silent attempt is given more time than the one before") {
+TEST_CASE("when all brokers have been silent, each is given more time") {
   Caller caller;
+  caller.bus.broker_links = {"tcp://x", "tcp://y"};
+  caller.reach();
   caller.ask({.deadline = seconds(60)});
   Duration patience = Calls::kAttempt;
-  for (size_t i = 2; i <= 6; ++i) {
-    const Duration waited = caller.until_sent(i);
+  for (size_t attempt = 1; attempt <= 8; ++attempt) {
+    const Duration waited = caller.until_sent(attempt + 1);
     CHECK(waited >= patience);
-    CHECK(waited <= patience + milliseconds(700));
-    patience = std::min(patience * 2, Calls::kAttemptMax);
-    caller.answer(caller.bus.sent[0], Pong{});  // of nobody: it gave up
-    if (caller.outcome) break;
+    CHECK(waited <= patience + milliseconds(1));
+    CHECK(caller.bus.sent[attempt].link == (attempt % 2 == 0 ? "tcp://x" : "tcp://y"));
+    if (attempt % 2 == 0) patience = std::min<Duration>(patience * 2, Calls::kAttemptMax);
   }
+  CHECK(patience == Calls::kAttemptMax);
+}
+
+TEST_CASE("a broker that was silent may answer while the next one is asked") {
+  Caller caller;
+  caller.bus.broker_links = {"tcp://x", "tcp://y"};
+  caller.ask();
+  caller.until_sent(2);
+  CHECK(caller.bus.sent[1].link == "tcp://y");
+  SUBCASE("with success") {
+    CHECK(caller.answer(caller.bus.sent[0], Pong{3, "m"}));
+    REQUIRE(caller.outcome);
+    CHECK((**caller.outcome).message.nonce == 3);
+    CHECK(caller.calls.pending() == 0);
+    CHECK(caller.bus.timers() == 0);
+  }
+  SUBCASE("with a refusal: it is alive, and asked again") {
+    CHECK(caller.answer(caller.bus.sent[0], ErrorReply::of(kUnavailable)));
+    CHECK(caller.until_sent(3) <= milliseconds(20));
+    CHECK(caller.bus.sent[2].link == "tcp://x");
+    // The other one's answer is as good.
+    CHECK(caller.answer(caller.bus.sent[1], Pong{4, "m"}));
+    REQUIRE(caller.outcome);
+    CHECK((**caller.outcome).message.nonce == 4);
+  }
+  SUBCASE("with a final error") {
+    CHECK(caller.answer(caller.bus.sent[0], ErrorReply::of({Code::not_found, "no", {}, 0})));
+    REQUIRE(caller.outcome);
+    CHECK(caller.outcome->code() == Code::not_found);
+  }
+  SUBCASE("or break, which changes nothing") {
+    caller.calls.link_down("tcp://x");
+    CHECK(caller.until_sent(3) >= Calls::kAttempt - milliseconds(1));
+  }
+}
+
+TEST_CASE("during a pause an answer that comes after all ends the asking") {
+  Caller caller;
+  caller.bus.broker_links = {"tcp://x", "tcp://y"};
+  caller.ask();
+  caller.until_sent(2);
+  CHECK(caller.answer(caller.bus.sent[1], ErrorReply::of({Code::busy, "", {}, 800})));
+  caller.bus.advance(milliseconds(100));
+  CHECK(caller.bus.sent.size() == 2);
+  CHECK(caller.answer(caller.bus.sent[0], Pong{3, "m"}));
+  REQUIRE(caller.outcome);
+  CHECK(caller.outcome->ok());
 }
 
 TEST_CASE("retry_after is respected") {
