@@ -1,5 +1,6 @@
 #include "cli/arguments.h"
 
+#include <charconv>
 #include <string_view>
 
 namespace dfs::cli {
@@ -26,6 +27,14 @@ std::string unshielded(std::string argument) {
 
 void unshield(std::vector<std::string>& arguments) {
   for (std::string& argument : arguments) argument = unshielded(std::move(argument));
+}
+
+std::string not_a_number(const std::string& text, uint64_t least) {
+  uint64_t number = 0;
+  const char* end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data(), end, number);
+  if (error == std::errc() && rest == end && number >= least) return {};
+  return text + " is not a whole number from " + std::to_string(least) + " on";
 }
 
 }  // namespace dfs::cli

@@ -1,10 +1,14 @@
 // events
+#include <poll.h>
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <atomic>
 #include <memory>
 #include <optional>
 
 #include "broker/config.h"
+#include "cli/arguments.h"
 #include "cli/commands.h"
 
 namespace dfs::cli {
@@ -41,6 +45,12 @@ std::string event_line(const EventOptions& options, const Event& event) {
   return line;
 }
 
+// `dfsctl events | head` ends when head does, and not with the next event.
+bool reader_left() {
+  pollfd out{STDOUT_FILENO, 0, 0};
+  return poll(&out, 1, 0) == 1 && (out.revents & POLLERR) != 0;
+}
+
 // Prints what it hears, on the client's thread. Shared with that thread, which may still hear
 // something when the command is over.
 class Listener {
@@ -60,7 +70,7 @@ class Listener {
   bool read(const ReadEventsReply& page) {
     for (const Event& event : page.events) {
       if (over_) return false;
-      if (options_.until != 0 && event.index > options_.until) return false;
+      if (options_.until != 0 && event.index > options_.until) break;
       if (finished() && event.index != resume_) return false;
       resume_ = event.index;
       print(event);
@@ -91,7 +101,8 @@ class Listener {
     ++heard_;
   }
   bool finished() const {
-    return (options_.count != 0 && heard_ >= options_.count) || context_.status() != kExitOk;
+    return (options_.count != 0 && heard_ >= options_.count) || context_.status() != kExitOk ||
+           reader_left();
   }
 
   Context& context_;
@@ -179,14 +190,17 @@ int events(Context& context, EventOptions options) {
 }  // namespace
 
 void add_event_commands(CLI::App& app, Context& context) {
+  const auto number = [](const std::string& text) { return not_a_number(text); };
   auto* tap = app.add_subcommand("events", "what happens, as it happens, and what has happened");
   auto tapping = std::make_shared<EventOptions>();
   tap->add_option("TOPIC", tapping->topics, "only those whose topic begins so, such as node-");
   tap->add_option("--since", tapping->since,
-                  "begin after this log entry, 0: with the oldest that are kept; none is left out");
-  tap->add_option("--until", tapping->until, "end after this log entry");
+                  "begin after this log entry, 0: with the oldest that are kept; none is left out")
+      ->check(number);
+  tap->add_option("--until", tapping->until, "end after this log entry")->check(number);
   tap->add_option("-n,--count,--limit", tapping->count,
-                  "end after so many, and the others of the same log entry");
+                  "end after so many, and the others of the same log entry")
+      ->check(number);
   tap->add_option("--for", tapping->for_text, "end after this time, such as 10s");
   auto* follow = tap->add_flag_callback(
       "-f,--follow", [] {}, "go on until interrupted (the default)");

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/endpoints.h"
 
@@ -128,6 +129,7 @@ int transfer(Context& context, MemberId to) {
 }  // namespace
 
 void add_head_commands(CLI::App& app, Context& context) {
+  const auto number = [](const std::string& text) { return not_a_number(text, 1); };
   auto* head = app.add_subcommand("head", "the heads, which keep the namespace");
   head->require_subcommand(1);
   head->fallthrough();
@@ -145,14 +147,17 @@ void add_head_commands(CLI::App& app, Context& context) {
 
   auto* removing = head->add_subcommand("remove", "take a head out of the cluster, dead or alive");
   auto removed = std::make_shared<MemberId>(0);
-  removing->add_option("HEAD", *removed, "its number, as head list shows it")->required();
+  removing->add_option("HEAD", *removed, "its number, as head list shows it")
+      ->required()
+      ->check(number);
   removing->callback([&context, removed] {
     context.run = [&context, removed] { return remove(context, *removed); };
   });
 
   auto* moving = head->add_subcommand("transfer", "let another head lead");
   auto to = std::make_shared<MemberId>(0);
-  moving->add_option("HEAD", *to, "its number; the one that is furthest unless given");
+  moving->add_option("HEAD", *to, "its number; the one that is furthest unless given")
+      ->check(number);
   moving->callback(
       [&context, to] { context.run = [&context, to] { return transfer(context, *to); }; });
 }

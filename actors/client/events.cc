@@ -63,6 +63,11 @@ Task<Result<void>> Client::follow(ReadEvents query,
       co_await pausing;
       continue;
     }
+    const bool again = !page->events.empty() && page->events.front().index <= query.since;
+    if (again || (page->more && page->next <= query.since)) {
+      co_return Error{
+          Code::malformed, "a head tells of events again that were read already", {}, 0};
+    }
     answered = true;
     waiting = false;
     // A head that is behind has nothing new, and may not know yet how far we are.

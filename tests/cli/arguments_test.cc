@@ -26,6 +26,16 @@ TEST_SUITE("cli") {
     for (size_t i = 0; i < arguments.size(); ++i) CHECK(arguments[i] == argv[i + 1]);
   }
 
+  TEST_CASE("only whole numbers that fit are numbers") {
+    CHECK(not_a_number("0").empty());
+    CHECK(not_a_number("18446744073709551615").empty());
+    CHECK(not_a_number("1", 1).empty());
+    for (const char* text : {"-1", "+1", "1.5", "1e3", "x", "", " 1", "18446744073709551616"}) {
+      CHECK_FALSE(not_a_number(text).empty());
+    }
+    CHECK(not_a_number("0", 1) == "0 is not a whole number from 1 on");
+  }
+
   TEST_CASE("exit codes tell what kind of failure it was") {
     CHECK(exit_code_of(Code::ok) == 0);
     CHECK(exit_code_of(Code::exists) == 1);

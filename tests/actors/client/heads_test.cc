@@ -252,6 +252,27 @@ TEST_SUITE("client") {
     CHECK(alone.heard.empty());
   }
 
+  TEST_CASE("a head that repeats events or leads nowhere is not followed") {
+    FakeHeads heads;
+    ReadEventsReply reply;
+    heads.serve = [&](const FakeBus::Sent& sent) { return FakeBus::answer(sent, reply); };
+    reply.next = 9;
+    reply.events = {event_at(5)};
+    Follower repeating;
+    repeating.begin(heads, 5);
+    heads.bus.advance(milliseconds(100));
+    REQUIRE(repeating.end.has_value());
+    CHECK(repeating.end->code() == Code::malformed);
+    reply.next = 5;
+    reply.events.clear();
+    reply.more = true;
+    Follower going_nowhere;
+    going_nowhere.begin(heads, 5);
+    heads.bus.advance(milliseconds(100));
+    REQUIRE(going_nowhere.end.has_value());
+    CHECK(going_nowhere.end->code() == Code::malformed);
+  }
+
   TEST_CASE("each head is asked by itself, and only those count that answer for themselves") {
     FakeHeads heads;
     heads.serve = [](const FakeBus::Sent& sent) -> std::optional<Envelope> {
