@@ -3,7 +3,7 @@
 #
 #   test.sh            all of it
 #   test.sh --quick    without sanitizers and fuzzing
-#   test.sh --soak     with more simulator seeds and longer system tests besides
+#   test.sh --soak     with 2,000 seeds of each simulation, longer system tests, and the mutants
 #
 # The output of each step is kept in build/test-logs/.
 set -uo pipefail
@@ -75,21 +75,6 @@ lines() {
   count "$step" "$good" "$bad" "$status" $((SECONDS - begun))
 }
 
-# Seeds of the simulator; each says how it ended by its exit status.
-seeds() { # STEP PROGRAM FIRST LAST
-  local step=$1 program=$2 first=$3 last=$4 begun=$SECONDS seed good=0 bad=0
-  : >"$logs/$step.log"
-  for ((seed = first; seed <= last; ++seed)); do
-    if timeout 300 "$program" --seed "$seed" >>"$logs/$step.log" 2>&1 </dev/null; then
-      good=$((good + 1))
-    else
-      bad=$((bad + 1))
-      echo "FAILED: $program --seed $seed" | tee -a "$logs/$step.log"
-    fi
-  done
-  count "$step" "$good" "$bad" 0 $((SECONDS - begun))
-}
-
 build() { # PRESET TARGET…
   local preset=$1
   shift
@@ -108,8 +93,10 @@ finish() {
 build release dfsd dfsctl dfs_tests dfs_sim dfs_load || finish
 bin=$root/build/release/bin
 units unit "$bin/dfs_tests"
-seeds simulator "$bin/dfs_sim" 1 50
-[[ $mode != soak ]] || seeds simulator-soak "$bin/dfs_sim" 1000 1500
+seeds=1..200
+[[ $mode != soak ]] || seeds=1..2000
+lines simulator-group "$bin/dfs_sim" --kind group --seeds "$seeds"
+lines simulator-cluster "$bin/dfs_sim" --kind cluster --seeds "$seeds"
 system=(python3 tests/system/run.py --bin "$bin")
 [[ $mode != soak ]] || system+=(--full)
 lines system "${system[@]}"
@@ -119,7 +106,8 @@ if [[ $mode != quick ]]; then
     export ASAN_OPTIONS=detect_stack_use_after_return=1
     export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
     units unit-asan "$root/build/asan/bin/dfs_tests"
-    seeds simulator-asan "$root/build/asan/bin/dfs_sim" 1 5
+    lines simulator-asan-group "$root/build/asan/bin/dfs_sim" --kind group --seeds 1..20
+    lines simulator-asan-cluster "$root/build/asan/bin/dfs_sim" --kind cluster --seeds 1..10
   fi
   if build tsan dfsd dfsctl test_broker; then
     export TSAN_OPTIONS=suppressions=$root/tests/tsan.supp
@@ -143,4 +131,5 @@ if [[ $mode != quick ]]; then
     echo "fuzzing is left out: there is no clang"
   fi
 fi
+[[ $mode != soak ]] || lines mutants python3 tests/mutants/run.py
 finish
