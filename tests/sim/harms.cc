@@ -1,5 +1,6 @@
 #include "tests/sim/harms.h"
 
+#include <algorithm>
 #include <memory>
 
 #include "tests/sim/network.h"
@@ -79,24 +80,52 @@ void Harms::freeze_all(const std::vector<Process*>& processes) {
 }
 
 void Harms::partition(const std::vector<Process*>& among) {
-  Network& network = world_.network();
   const std::string one = random_.pick(among)->machine();
   const std::string other = random_.pick(among)->machine();
-  world_.trace("partition", one, 0, other);
+  std::vector<Way> ways;
   switch (random_.below(3)) {
     case 0:
-      network.block(one, other);
+      ways = {{one, other}};
       break;
     case 1:
-      network.partition(one, other);
+      ways = {{one, other}, {other, one}};
       break;
     default:
-      network.isolate(one);
+      for (const auto& process : world_.processes()) {
+        ways.insert(ways.end(), {{one, process->machine()}, {process->machine(), one}});
+      }
       break;
   }
+  block(ways);
+}
+
+void Harms::split(const std::vector<Process*>& servers, const std::vector<Process*>& few) {
+  const bool in = random_.chance(0.8);
+  const bool out = !in || random_.chance(0.7);
+  std::vector<Way> ways;
+  for (const Process* one : few) {
+    for (const Process* other : servers) {
+      if (std::find(few.begin(), few.end(), other) != few.end()) continue;
+      if (in) ways.emplace_back(other->machine(), one->machine());
+      if (out) ways.emplace_back(one->machine(), other->machine());
+    }
+  }
+  block(ways);
+}
+
+void Harms::block(std::vector<Way> ways) {
+  std::sort(ways.begin(), ways.end());
+  ways.erase(std::unique(ways.begin(), ways.end()), ways.end());
+  for (const auto& [from, to] : ways) {
+    world_.trace("block", from, 0, to);
+    world_.network().block(from, to);
+  }
   const Duration lasts =
-      random_.between(milliseconds(10), milliseconds(random_.chance(0.5) ? 1000 : 9000));
-  world_.after(lasts, [&network] { network.heal(); });
+      random_.between(milliseconds(10), milliseconds(random_.chance(0.5) ? 1500 : 9000));
+  world_.after(lasts, [this, ways] {
+    if (!active_) return;
+    for (const auto& [from, to] : ways) world_.network().unblock(from, to);
+  });
 }
 
 void Harms::break_connections(Process& process) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/sim/process.h"
@@ -26,6 +27,8 @@ class Harms {
   void freeze_machine(const std::string& machine);  // all of its processes at once
   // Cuts one of `among` off from another, in one direction or both, or from everybody.
   void partition(const std::vector<Process*>& among);
+  // Cuts `few` off from the other `servers`, in one direction or both; everybody else reaches all.
+  void split(const std::vector<Process*>& servers, const std::vector<Process*>& few);
   void break_connections(Process& process);
   void jump_clock(Process& process, int64_t jump_ms_max);
   void fill_disk(Process& process, uint64_t left_bytes_max);
@@ -41,6 +44,8 @@ class Harms {
   void start_again(Process& process);
   void freeze_all(const std::vector<Process*>& processes);
   Crash some_crash();
+  using Way = std::pair<std::string, std::string>;  // from one machine to another
+  void block(std::vector<Way> ways);                // for a while
 
   World& world_;
   Random random_;

@@ -142,36 +142,17 @@ Verdict check_linearizable(const std::vector<Operation>& operations, const State
   return Search(operations, initial).run(steps_max);
 }
 
-// A few thousand moments fit into a nanosecond; time stands still for longer only in tests.
-uint64_t History::moment_of(std::chrono::nanoseconds time) {
-  return static_cast<uint64_t>(std::max<int64_t>(time.count(), 0)) << 12;
-}
-
-uint64_t History::moment() {
-  last_moment_ = std::max(last_moment_ + 1, moment_of(clock_()));
-  return last_moment_;
-}
-
 History::Id History::begin(const std::string& object, std::string what, Effect effect) {
   records_.push_back(
-      {object, {std::move(what), moment(), Operation::kNever, std::move(effect)}, false});
+      {object, {std::move(what), ++last_moment_, Operation::kNever, std::move(effect)}, false});
   return records_.size() - 1;
 }
 
 void History::end(Id id, const std::string& answer, Effect effect) {
   Operation& operation = records_[id].operation;
   operation.what += ": " + answer;
-  operation.end = moment();
+  operation.end = ++last_moment_;
   operation.effect = std::move(effect);
-}
-
-void History::antedate(Id id, std::chrono::nanoseconds time) {
-  uint64_t& begin = records_[id].operation.begin;
-  begin = std::min(begin, moment_of(time));
-}
-
-void History::postdate(Id id) {
-  records_[id].operation.end = Operation::kSometime;
 }
 
 void History::forget(Id id) {

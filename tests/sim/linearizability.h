@@ -4,7 +4,6 @@
 // calls and answers and put back, and a configuration (operations done, state) is tried once.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -21,7 +20,6 @@ using Effect = std::function<std::optional<State>(const State& before)>;
 
 struct Operation {
   static constexpr uint64_t kNever = UINT64_MAX;
-  static constexpr uint64_t kSometime = UINT64_MAX - 1;
   std::string what;    // for people: "write 7"
   uint64_t begin = 0;  // all moments of a history differ
   uint64_t end =
@@ -44,18 +42,11 @@ Verdict check_linearizable(const std::vector<Operation>& operations, const State
 // linearizable when that of each object is).
 class History {
  public:
-  // `clock` tells the time since some beginning; moments of the same time keep their order.
-  explicit History(std::function<std::chrono::nanoseconds()> clock) : clock_(std::move(clock)) {}
-
   using Id = size_t;
   // Until it ends, the outcome is unknown. `effect` is what it does if it takes effect; none for
   // one that changes nothing.
   Id begin(const std::string& object, std::string what, Effect effect);
   void end(Id id, const std::string& answer, Effect effect);
-  // It may have taken effect since `time` already, if that is earlier.
-  void antedate(Id id, std::chrono::nanoseconds time);
-  // It need not have taken effect when it was answered, but it must at some time.
-  void postdate(Id id);
   void forget(Id id);  // it has certainly changed nothing, and nobody learned anything
 
   // The operations of one object that began and are not forgotten, in order of their calls.
@@ -78,10 +69,6 @@ class History {
     Operation operation;
     bool forgotten = false;
   };
-  uint64_t moment();
-  static uint64_t moment_of(std::chrono::nanoseconds time);
-
-  const std::function<std::chrono::nanoseconds()> clock_;
   std::vector<Record> records_;
   uint64_t last_moment_ = 0;
 };

@@ -30,6 +30,7 @@ Nemesis::Nemesis(World& world, Cluster& cluster, const Options& options, Random 
   add(options.freeze, [this] { harms_.freeze(victim()); });
   add(options.freeze_heads, [this] { harms_.freeze_machine(some_monitor().machine()); });
   add(options.partition, [this] { harms_.partition(victims_); });
+  add(options.split_heads, [this] { harms_.split(cluster_.monitors(), {&some_monitor()}); });
   add(options.break_connections, [this] { harms_.break_connections(victim()); });
   add(options.jump_clocks, [this] { harms_.jump_clock(victim(), 100'000); });
   add(options.stop_orderly, [this] { harms_.stop(victim()); });

@@ -236,8 +236,20 @@ void Network::isolate(const std::string& machine) {
   for (const auto& process : world_.processes()) partition(machine, process->machine());
 }
 
+void Network::unblock(const std::string& from_machine, const std::string& to_machine) {
+  const auto found = blocked_.find({from_machine, to_machine});
+  if (found == blocked_.end()) return;
+  blocked_.erase(found);
+  go_on();
+}
+
 void Network::heal() {
   blocked_.clear();
+  go_on();
+}
+
+// What was held up arrives, unless it is held up elsewhere.
+void Network::go_on() {
   for (const auto& [id, connection] : connections_) {
     for (size_t receiver : {0, 1}) {
       End& end = connection->ends[receiver];

@@ -54,7 +54,8 @@ class Network {
   void block(const std::string& from_machine, const std::string& to_machine);
   void partition(const std::string& one, const std::string& other);  // both ways
   void isolate(const std::string& machine);                          // from all others, both ways
-  void heal();                                                       // everything
+  void unblock(const std::string& from_machine, const std::string& to_machine);  // block() undone
+  void heal();                                                                   // everything
   bool blocked(const Process& from, const Process& to) const;
 
   // Breaks every connection of a process; what is under way on them is lost.
@@ -107,6 +108,7 @@ class Network {
   void stray(const ConnectionPtr& connection, size_t sender, Envelope envelope);
   void arrive(const ConnectionPtr& connection, size_t receiver);
   void deliver(End& to, Envelope envelope);
+  void go_on();
   void stall(const ConnectionPtr& connection, size_t receiver);
   void break_after(const ConnectionPtr& connection, Duration delay);
   void break_now(const ConnectionPtr& connection);
@@ -124,7 +126,8 @@ class Network {
   std::map<std::string, Process*> listeners_;  // by endpoint
   std::map<uint64_t, ConnectionPtr> connections_;
   std::map<std::pair<size_t, Link>, std::pair<ConnectionPtr, size_t>> links_;  // by process index
-  std::set<std::pair<std::string, std::string>> blocked_;
+  // As often as it was blocked.
+  std::multiset<std::pair<std::string, std::string>> blocked_;
   std::map<size_t, Relay> relays_;                      // by process index
   std::map<std::pair<size_t, size_t>, Duration> news_;  // last arrival, keeps the order
   uint64_t last_id_ = 0;

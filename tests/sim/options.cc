@@ -44,6 +44,7 @@ Options draw_options(uint64_t seed) {
   options.freeze = sometimes(0.4);
   options.freeze_heads = sometimes(0.4);
   options.partition = sometimes(0.4);
+  options.split_heads = sometimes(0.4);
   options.break_connections = sometimes(0.4);
   options.jump_clocks = sometimes(0.3);
   options.stop_orderly = sometimes(0.3);
@@ -73,8 +74,8 @@ void lose_one_storage(Options& options) {
 
 bool Options::faulty() const {
   return kill_storages || kill_monitors || kill_leader || kill_brokers || kill_clients || freeze ||
-         freeze_heads || transfer_lead || replace_heads || partition || break_connections ||
-         stop_orderly || fill_disks || break_disks || slow_disks || decay ||
+         freeze_heads || transfer_lead || replace_heads || split_heads || partition ||
+         break_connections || stop_orderly || fill_disks || break_disks || slow_disks || decay ||
          network.slow_probability > 0 || network.break_probability > 0 ||
          network.drop_probability > 0 || network.duplicate_probability > 0 || network.news_loss > 0;
 }
@@ -103,6 +104,7 @@ std::string Options::describe() const {
   add(replace_heads, "replace-heads");
   add(clock_drift > 0, "clock-drift");
   add(partition, "partition");
+  add(split_heads, "split-heads");
   add(break_connections, "break-connections");
   add(jump_clocks, "jump-clocks");
   add(stop_orderly, "stop-orderly");

@@ -49,6 +49,7 @@ struct Options {
   bool freeze = false;
   bool freeze_heads = false;  // with all that runs on their machine, often the leader
   bool partition = false;
+  bool split_heads = false;  // one from the others, while everybody else reaches all
   bool break_connections = false;
   bool jump_clocks = false;
   bool stop_orderly = false;

@@ -60,10 +60,7 @@ Effect may_remove() {
 }  // namespace
 
 SharedFiles::SharedFiles(World& world, uint32_t files, Findings& findings)
-    : world_(world),
-      files_(files),
-      findings_(findings),
-      history_([&world] { return world.now(); }) {}
+    : world_(world), files_(files), findings_(findings) {}
 
 Task<void> SharedFiles::operate(Client* client, Random* random, TransferOptions transfer,
                                 bool strict) {

@@ -36,7 +36,9 @@ class Asker {
     if (options.anyone || link_.empty()) change_member();
     while (bus_.now() < end) {
       CallOptions call;
-      call.deadline = std::min<Duration>(end - bus_.now(), kAttempt);
+      // Some lose patience so soon that they find the next leader while the last still leads.
+      const Duration attempt = kAttemptMin + Duration(bus_.random() % kAttemptSpread.count());
+      call.deadline = std::min<Duration>(end - bus_.now(), attempt);
       call.request = id;
       Task<Result<Answer<R>>> calling = calls_.call(link_, kService, request, std::move(call));
       Result<Answer<R>> answer = co_await calling;
@@ -59,7 +61,8 @@ class Asker {
   Calls& calls() { return calls_; }
 
   static constexpr const char* kService = "registers";
-  static constexpr Duration kAttempt = std::chrono::milliseconds(1200);
+  static constexpr Duration kAttemptMin = std::chrono::milliseconds(100);
+  static constexpr Duration kAttemptSpread = std::chrono::milliseconds(700);
   static constexpr Duration kPauseMax = std::chrono::milliseconds(60);
 
  private:

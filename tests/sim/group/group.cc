@@ -33,6 +33,9 @@ Group::Group(World& world, const GroupOptions& options, RaftChecker& checker, Fi
       settings.founder = founder && !founded_;
       settings.watch = [this, &process](const Command& command) {
         checker_.applied(process, command);
+        const raft::Raft* const core = replica(process)->core();
+        const bool leads = core != nullptr && core->role() == raft::Role::leader;
+        timeline_.applied(world_.now(), command, leads);
       };
       settings.fault = [&findings, &process](const std::string& what) {
         findings.fault(process.name() + ": " + what);

@@ -8,6 +8,7 @@
 #include "tests/sim/findings.h"
 #include "tests/sim/group/host.h"
 #include "tests/sim/group/options.h"
+#include "tests/sim/group/timeline.h"
 #include "tests/sim/process.h"
 #include "tests/sim/raft_checker.h"
 #include "tests/sim/world.h"
@@ -47,6 +48,7 @@ class Group : public Directory {
   std::string revive();
 
   const std::vector<Process*>& hosts() const { return hosts_; }  // spares last
+  const Timeline& timeline() const { return timeline_; }
   const std::vector<Process*>& clients() const { return clients_; }
   Process& operator_process() { return *operator_; }  // no fault touches it
   // Whether it is to be no member; it is out of service then.
@@ -72,6 +74,7 @@ class Group : public Directory {
 
   World& world_;
   RaftChecker& checker_;
+  Timeline timeline_;
   std::vector<Link> endpoints_;
   std::vector<Process*> hosts_;
   std::vector<Process*> clients_;

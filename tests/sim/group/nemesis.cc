@@ -21,6 +21,7 @@ GroupNemesis::GroupNemesis(World& world, Group& group, const GroupOptions& optio
   add(options.kill_clients, [this] { harms_.kill(*random_.pick(group_.clients())); });
   add(options.freeze, [this] { harms_.freeze(victim()); });
   add(options.partition, [this] { harms_.partition(machines_); });
+  add(options.split, [this] { harms_.split(group_.hosts(), some_hosts()); });
   add(options.break_connections, [this] { harms_.break_connections(victim()); });
   // Requests are remembered for minutes of logged time; jumps must not add up to that.
   add(options.jump_clocks, [this] { harms_.jump_clock(victim(), 20'000); });
@@ -60,6 +61,17 @@ void GroupNemesis::end() {
 Process& GroupNemesis::victim() {
   Process* const leader = group_.leader();
   return leader != nullptr && random_.chance(0.4) ? *leader : *random_.pick(group_.hosts());
+}
+
+// The leader alone, or anybody.
+std::vector<Process*> GroupNemesis::some_hosts() {
+  Process* const leader = group_.leader();
+  if (leader != nullptr && random_.chance(0.6)) return {leader};
+  std::vector<Process*> some;
+  for (Process* host : group_.hosts()) {
+    if (random_.chance(0.4)) some.push_back(host);
+  }
+  return some;
 }
 
 void GroupNemesis::kill_leader() {

@@ -24,6 +24,7 @@ class GroupNemesis {
   using Harm = std::function<void()>;
   void schedule();
   Process& victim();  // a host, often the leader
+  std::vector<Process*> some_hosts();
   void kill_leader();
 
   // At most one change of the members is under way, and none is begun before those that came with

@@ -12,9 +12,11 @@ GroupOptions draw_group_options(uint64_t seed) {
   options.spares = random.chance(0.4) ? static_cast<uint32_t>(random.between(1, 2)) : 0;
   options.clients = static_cast<uint32_t>(random.between(1, 5));
   options.registers = static_cast<uint32_t>(random.between(1, 5));
-  options.operations = static_cast<uint32_t>(random.between(20, 100));
   options.padding_max = size_t{1} << random.between(0, 13);
-  options.pause_max = milliseconds(random.between(1, 250));
+  // Long enough for something to happen, whatever the pace.
+  options.pause_max = milliseconds(random.between(5, 200));
+  const Duration length = milliseconds(random.between(3000, 10'000));
+  options.operations = static_cast<uint32_t>(length / (options.pause_max / 2 + milliseconds(10)));
 
   ReplicaSettings& replica = options.replica;
   replica.group = "registers";
@@ -40,13 +42,14 @@ GroupOptions draw_group_options(uint64_t seed) {
   // Just below what the lease allows for (raft::Settings::clock_drift_max).
   if (random.chance(0.7)) options.clock_drift = replica.clock_drift_max * 0.49;
   options.faults_from_start = sometimes(0.3);
-  options.fault_every = milliseconds(random.between(100, 2500));
+  options.fault_every = milliseconds(random.between(50, 1500));
   options.kill = sometimes(0.6);
   options.kill_leader = sometimes(0.5);
   options.crash_machines = sometimes(0.7);
   options.kill_clients = sometimes(0.3);
   options.freeze = sometimes(0.5);
-  options.partition = sometimes(0.6);
+  options.partition = sometimes(0.5);
+  options.split = sometimes(0.5);
   options.break_connections = sometimes(0.3);
   options.jump_clocks = sometimes(0.4);
   options.stop_orderly = sometimes(0.3);
@@ -60,7 +63,7 @@ GroupOptions draw_group_options(uint64_t seed) {
 }
 
 bool GroupOptions::faulty() const {
-  return kill || kill_leader || kill_clients || freeze || partition || break_connections ||
+  return kill || kill_leader || kill_clients || freeze || partition || split || break_connections ||
          jump_clocks || stop_orderly || fill_disks || break_disks || slow_disks || transfer ||
          change_members || replace_disks || network.slow_probability > 0 ||
          network.break_probability > 0 || network.drop_probability > 0 ||
@@ -88,6 +91,7 @@ std::string GroupOptions::describe() const {
   add(kill_clients, "kill-clients");
   add(freeze, "freeze");
   add(partition, "partition");
+  add(split, "split");
   add(break_connections, "break-connections");
   add(jump_clocks, "jump-clocks");
   add(stop_orderly, "stop-orderly");

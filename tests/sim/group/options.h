@@ -34,7 +34,8 @@ struct GroupOptions {
   bool crash_machines = false;  // kills are crashes of the machine, half of the time
   bool kill_clients = false;
   bool freeze = false;
-  bool partition = false;
+  bool partition = false;  // of one machine
+  bool split = false;      // of the members, all of which clients still reach
   bool break_connections = false;
   bool jump_clocks = false;
   bool stop_orderly = false;

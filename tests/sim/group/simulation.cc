@@ -24,7 +24,6 @@ class GroupSimulation {
   GroupSimulation(GroupOptions options, bool verbose)
       : options_(std::move(options)),
         world_(options_.seed),
-        history_([this] { return world_.now(); }),
         checker_(findings_),
         group_(world_, options_, checker_, findings_),
         nemesis_(world_, group_, options_, world_.random().fork()) {
@@ -33,7 +32,7 @@ class GroupSimulation {
     world_.pool_timing() = options_.pool;
     for (Process* client : group_.clients()) {
       workers_.push_back(std::make_unique<GroupWorker>(
-          world_, *client, options_, world_.random().fork(), history_, findings_));
+          world_, group_, *client, options_, world_.random().fork(), history_, findings_));
     }
   }
 

@@ -42,14 +42,17 @@ Effect found(uint64_t value) {
 
 }  // namespace
 
-GroupWorker::GroupWorker(World& world, Process& process, const GroupOptions& options, Random random,
-                         History& history, Findings& findings)
+GroupWorker::GroupWorker(World& world, const Group& group, Process& process,
+                         const GroupOptions& options, Random random, History& history,
+                         Findings& findings)
     : world_(world),
+      group_(group),
       process_(process),
       options_(options),
       random_(random),
       history_(history),
       findings_(findings),
+      reads_share_(random_.chance(0.4) ? 0.98 : random_.unit()),
       values_(process.index() * 1'000'000) {}
 
 void GroupWorker::poll() {
@@ -72,7 +75,7 @@ Task<void> GroupWorker::work(Caller* caller) {
     co_await pausing;
   }
   while (reads_ > 0 && findings_.good()) {
-    Task<void> reading = read(caller, "register-" + number(reads_--), false);
+    Task<void> reading = read(caller, "register-" + number(reads_--));
     co_await reading;
   }
   busy_ = false;
@@ -83,19 +86,20 @@ std::string GroupWorker::some_register() {
 }
 
 Task<void> GroupWorker::operate(Caller* caller) {
+  if (random_.chance(0.05)) return read_stale(caller, some_register());
+  if (random_.chance(reads_share_)) return read(caller, some_register());
   const uint64_t dice = random_.below(100);
-  if (dice < 40) return read(caller, some_register(), dice < 8);
   ChangeRegister request;
   request.name = some_register();
   request.padding = std::string(random_.below(options_.padding_max + 1), 'x');
-  if (dice < 65) {
+  if (dice < 40) {
     request.change = Change::write;
     request.value = ++values_;
-  } else if (dice < 80) {
+  } else if (dice < 65) {
     request.change = Change::swap;
     request.value = ++values_;
     request.expected = last_seen_;
-  } else if (dice < 93) {
+  } else if (dice < 88) {
     // Odd amounts, so that a sum tells what it is made of.
     request.change = Change::add;
     request.value = 1'000'000'000 + random_.below(1'000'000'000);
@@ -132,29 +136,39 @@ Task<void> GroupWorker::change(Caller* caller, ChangeRegister change) {
   failed(what, reply.error());
 }
 
-Task<void> GroupWorker::read(Caller* caller, std::string name, bool stale) {
-  const History::Id id = history_.begin(name, stale ? "stale read" : "read", nullptr);
+Task<void> GroupWorker::read(Caller* caller, std::string name) {
+  const History::Id id = history_.begin(name, "read", nullptr);
   bool surely_not = false;
-  Asker::Options options;
-  options.anyone = stale;
   Task<Result<ReadRegisterReply>> asking =
-      caller->asker().ask(ReadRegister{name, stale}, options, &surely_not);
+      caller->asker().ask(ReadRegister{name, false}, {}, &surely_not);
   Result<ReadRegisterReply> reply = co_await asking;
   if (!reply) {
-    history_.forget(id);
     failed("read of " + name, reply.error());
     co_return;
   }
+  last_seen_ = reply->value;
   history_.end(id, number(reply->value), found(reply->value));
-  if (!stale) {
-    last_seen_ = reply->value;
+}
+
+// From any member, which may apply what is committed before the leader does, and says how old its
+// answer is. It counts from when it heard its leader: what it heard may have been long on its way,
+// and the leader may have been none any more, unless all is well.
+Task<void> GroupWorker::read_stale(Caller* caller, std::string name) {
+  bool surely_not = false;
+  Asker::Options options;
+  options.anyone = true;
+  Task<Result<ReadRegisterReply>> asking =
+      caller->asker().ask(ReadRegister{name, true}, options, &surely_not);
+  Result<ReadRegisterReply> reply = co_await asking;
+  if (!reply) {
+    failed("stale read of " + name, reply.error());
     co_return;
   }
-  // A member may apply what is committed before the leader does.
-  history_.postdate(id);
-  // It counts from when it heard its leader. What it heard may have been long on its way, and the
-  // leader may have been none any more, unless all is well.
-  history_.antedate(id, Duration(static_cast<int64_t>(strict ? reply->since_ns : 0)));
+  const Duration since(static_cast<int64_t>(strict ? reply->since_ns : 0));
+  if (group_.timeline().held(name, reply->value, since)) co_return;
+  findings_.fault(process_.name() + ": a stale read of " + name + " found " + number(reply->value) +
+                  ", which it did not hold since " + number(static_cast<uint64_t>(since.count())) +
+                  " ns");
 }
 
 }  // namespace dfs::sim

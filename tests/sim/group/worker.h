@@ -12,8 +12,8 @@ namespace dfs::sim {
 
 class GroupWorker {
  public:
-  GroupWorker(World& world, Process& process, const GroupOptions& options, Random random,
-              History& history, Findings& findings);
+  GroupWorker(World& world, const Group& group, Process& process, const GroupOptions& options,
+              Random random, History& history, Findings& findings);
 
   // Gives it so many operations to do, one after the other.
   void assign(uint32_t operations) { left_ += operations; }
@@ -30,16 +30,20 @@ class GroupWorker {
   Task<void> work(Caller* caller);
   Task<void> operate(Caller* caller);
   Task<void> change(Caller* caller, ChangeRegister change);
-  Task<void> read(Caller* caller, std::string name, bool stale);
+  Task<void> read(Caller* caller, std::string name);
+  Task<void> read_stale(Caller* caller, std::string name);
   void failed(const std::string& what, const Error& error);
   std::string some_register();
 
   World& world_;
+  const Group& group_;
   Process& process_;
   const GroupOptions& options_;
   Random random_;
   History& history_;
   Findings& findings_;
+  // One who only reads stays with a leader that was deposed and does not know.
+  const double reads_share_;
   uint64_t incarnation_ = 0;  // of the client that is at work
   uint64_t values_ = 0;       // written so far; each only once
   uint64_t last_seen_ = 0;    // by any read
