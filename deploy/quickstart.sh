@@ -50,7 +50,7 @@ cd "$root"
 cmake --preset release >/dev/null
 cmake --build --preset release --target dfsd dfsctl
 
-step "A cluster of one head and four storage nodes, two copies of each block"
+step "A cluster of three heads and four storage nodes, two copies of each block"
 work=
 clean_up() {
   local status=$?
@@ -63,7 +63,7 @@ clean_up() {
 }
 trap clean_up EXIT
 trap 'exit 130' INT TERM
-"$cluster" up --dir "$dir" --heads 1 --storages 4 --bin "$bin"
+"$cluster" up --dir "$dir" --heads 3 --storages 4 --bin "$bin"
 export DFS_CONFIG=$dir/client.conf
 
 size=${DFS_SIZE_MIB:-256}
@@ -92,6 +92,7 @@ cat <<TEXT
   dfsctl stat --blocks /quickstart/random.bin     where its blocks are
   dfsctl events                                   watch what happens, while in another terminal:
   $cluster kill storage-1 --dir $dir
+  $cluster kill head-1 --dir $dir
   dfsctl cat /quickstart/random.bin | sha256sum   still all there
 
 Stop and remove it: $here/quickstart.sh --stop --dir $dir
