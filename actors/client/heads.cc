@@ -36,7 +36,8 @@ Task<Result<HeadList>> Client::heads(bool stale, Duration deadline) {
   return state_->ask(ListHeads{stale}, deadline);
 }
 
-Task<Result<std::vector<HeadList>>> Client::ask_heads(std::vector<HeadStatus> heads, Duration deadline) {
+Task<Result<std::vector<HeadList>>> Client::ask_heads(std::vector<HeadStatus> heads,
+                                                      Duration deadline) {
   Survey survey;
   {
     TaskScope scope;
