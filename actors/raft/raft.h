@@ -43,7 +43,7 @@ struct Settings {
   Time election_min = std::chrono::milliseconds(500);
   Time election_max = std::chrono::milliseconds(1000);
   // The lease is shorter than election_min by this share: clocks of any two members must not differ
-  // in rate by more than half of it.
+  // in rate by more.
   double clock_drift_max = 0.1;
   size_t append_bytes_max = 512 << 10;   // of the entries of one message; a larger entry goes alone
   size_t flights_max = 64;               // appends to one member without an answer
