@@ -5,33 +5,16 @@
 #include <CLI/CLI.hpp>
 #include <atomic>
 #include <memory>
-#include <optional>
+#include <utility>
 
 #include "broker/config.h"
 #include "cli/arguments.h"
 #include "cli/commands.h"
+#include "cli/event_selection.h"
 
 namespace dfs::cli {
 
 namespace {
-
-struct EventOptions {
-  std::vector<std::string> topics;
-  std::optional<LogIndex> since;
-  LogIndex until = 0;  // 0: no end
-  uint64_t count = 0;  // likewise
-  std::string for_text;
-  Duration limit{0};
-  bool to_the_end = false;  // do not wait for more
-};
-
-bool wanted(const EventOptions& options, const Event& event) {
-  if (options.topics.empty()) return true;
-  for (const auto& topic : options.topics) {
-    if (event.topic.starts_with(topic)) return true;
-  }
-  return false;
-}
 
 // Who looks on needs the time of day alone.
 std::string event_line(const EventOptions& options, const Event& event) {
@@ -55,38 +38,26 @@ bool reader_left() {
 // something when the command is over.
 class Listener {
  public:
-  Listener(Context& context, EventOptions options)
-      : context_(context), options_(std::move(options)), resume_(options_.since.value_or(0)) {}
+  Listener(Context& context, const EventOptions& options, LogIndex begin)
+      : context_(context), options_(options), selection_(options, begin), resume_(begin) {}
 
-  // What no log has numbered is printed as it is published; all else is read.
+  // What no log has numbered is shown as it is published; all else is read.
   void hear(const Event& event) {
-    if (event.index != 0 || over_) return;
+    if (over_ || !selection_.take(event)) return;
     print(event);
-    if (finished() && end) end();
+    if (selection_.done() && end) end();
   }
 
-  // False when enough was heard. The events of one log entry are never torn apart, so that the
-  // next call can go on behind it.
+  // False when enough was heard.
   bool read(const ReadEventsReply& page) {
-    for (const Event& event : page.events) {
-      if (over_) return false;
-      if (options_.until != 0 && event.index > options_.until) break;
-      if (finished() && event.index != resume_) return false;
-      resume_ = event.index;
-      print(event);
-    }
-    if (finished()) return false;
-    resume_ = std::max<LogIndex>(resume_, page.next);
-    if (options_.until != 0 && resume_ >= options_.until) {
-      resume_ = options_.until;
-      return false;
-    }
-    if (!told_end_ && options_.since && page.freshness.applied < *options_.since) {
-      context_.warn("the log ends at " + std::to_string(page.freshness.applied) +
+    for (const Event& event : selection_.take(page)) print(event);
+    resume_ = selection_.resume();
+    const LogIndex last = page.freshness.applied;
+    if (!std::exchange(told_end_, true) && options_.since && last < *options_.since) {
+      context_.warn("the log ends at " + std::to_string(last) +
                     ", before what was asked for; waiting for later events");
     }
-    told_end_ = true;
-    return page.more || !options_.to_the_end;
+    return !selection_.done() && context_.status() == kExitOk && !reader_left();
   }
 
   void stop() { over_ = true; }
@@ -96,20 +67,14 @@ class Listener {
 
  private:
   void print(const Event& event) {
-    if (!wanted(options_, event)) return;
     context_.print(context_.json() ? to_json(event) : event_line(options_, event));
-    ++heard_;
-  }
-  bool finished() const {
-    return (options_.count != 0 && heard_ >= options_.count) || context_.status() != kExitOk ||
-           reader_left();
   }
 
   Context& context_;
   EventOptions options_;
-  uint64_t heard_ = 0;
+  EventSelection selection_;
   bool told_end_ = false;
-  std::atomic<LogIndex> resume_;  // events up to this entry were printed, or not wanted
+  std::atomic<LogIndex> resume_;
   std::atomic<bool> over_ = false;
 };
 
@@ -159,11 +124,12 @@ void tell_resume(Context& context, LogIndex resume) {
                              : "dfsctl events: go on with --since " + std::to_string(resume));
 }
 
-int events(Context& context, EventOptions options) {
-  if (!options.for_text.empty()) {
-    auto parsed = parse_duration(options.for_text);
+int events(Context& context, const EventOptions& options, const std::string& for_text) {
+  Duration limit{0};
+  if (!for_text.empty()) {
+    auto parsed = parse_duration(for_text);
     if (!parsed) return context.fail("--for", parsed.error());
-    options.limit = *parsed;
+    limit = *parsed;
   }
   ReadEvents query;
   query.stale = context.stale;
@@ -177,13 +143,13 @@ int events(Context& context, EventOptions options) {
     if (!status) return context.fail("", status.error());
     query.since = status->applied;
   }
-  auto listener = std::make_shared<Listener>(context, options);
+  auto listener = std::make_shared<Listener>(context, options, query.since);
   auto ended = context.session().run<int>(
-      [&](Client& client) { return listen(&client, query, options.limit, listener); });
+      [&](Client& client) { return listen(&client, query, limit, listener); });
   listener->stop();
   const bool stopped = ended.code() == Code::cancelled || context.interrupted();
   if (!ended && !stopped) return context.fail("", explained(ended.error(), query.since));
-  tell_resume(context, std::max(listener->resume(), query.since));
+  tell_resume(context, listener->resume());
   return context.status();
 }
 
@@ -193,6 +159,7 @@ void add_event_commands(CLI::App& app, Context& context) {
   const auto number = [](const std::string& text) { return not_a_number(text); };
   auto* tap = app.add_subcommand("events", "what happens, as it happens, and what has happened");
   auto tapping = std::make_shared<EventOptions>();
+  auto for_text = std::make_shared<std::string>();
   tap->add_option("TOPIC", tapping->topics, "only those whose topic begins so, such as node-");
   tap->add_option("--since", tapping->since,
                   "begin after this log entry, 0: with the oldest that are kept; none is left out")
@@ -201,14 +168,14 @@ void add_event_commands(CLI::App& app, Context& context) {
   tap->add_option("-n,--count,--limit", tapping->count,
                   "end after so many, and the others of the same log entry")
       ->check(number);
-  tap->add_option("--for", tapping->for_text, "end after this time, such as 10s");
+  tap->add_option("--for", *for_text, "end after this time, such as 10s");
   auto* follow = tap->add_flag_callback(
       "-f,--follow", [] {}, "go on until interrupted (the default)");
   tap->add_flag("--no-follow", tapping->to_the_end, "end when all that there is was printed")
       ->excludes(follow);
   add_stale_flag(*tap, context);
-  tap->callback([&context, tapping] {
-    context.run = [&context, tapping] { return events(context, *tapping); };
+  tap->callback([&context, tapping, for_text] {
+    context.run = [&context, tapping, for_text] { return events(context, *tapping, *for_text); };
   });
 }
 

@@ -58,7 +58,9 @@ bool votes(const HeadStatus& head) {
 }  // namespace
 
 std::string role_text(const HeadStatus& head) {
-  std::string text = name_of_role(head.role);
+  // One that was announced and has not come is a learner to be.
+  const bool to_come = head.role == HeadRole::unknown && head.standing == Standing::learner;
+  std::string text = name_of_role(to_come ? HeadRole::learner : head.role);
   if (head.installing) text += ", fetches a snapshot";
   if (head.standing == Standing::joining) text += ", is joining";
   if (head.standing == Standing::leaving) text += ", is leaving";

@@ -66,6 +66,8 @@ TEST_SUITE("cli") {
     HeadStatus learner = head(1, HeadRole::learner, Standing::learner);
     learner.installing = true;
     CHECK(role_text(learner) == "learner, fetches a snapshot");
+    CHECK(role_text(head(1, HeadRole::unknown, Standing::learner)) == "learner");
+    CHECK(role_text(head(1, HeadRole::unknown)) == "unknown");
   }
 
   TEST_CASE("without a leader each head speaks for itself, and silence is shown as such") {
