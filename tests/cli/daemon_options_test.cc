@@ -18,7 +18,7 @@ namespace {
 Result<DaemonOptions> options_of(Role role, std::vector<std::string> arguments) {
   CLI::App app;
   DaemonOptions options = default_options(role);
-  Settings settings(app);
+  Settings settings(app, "DFS_CLI_TEST_CONFIG");  // whatever the environment holds
   add_settings(settings, role, options);
   try {
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
