@@ -83,6 +83,12 @@ class Search {
   bool place(size_t operation) {
     std::optional<State> after = operations_[operation].effect(state_);
     if (!after) return false;
+    // Of the orders that explain a history, those with the fewest operations of unknown outcome do
+    // not have one that changes nothing, nor one whose change nobody could see.
+    if (!known(operation)) {
+      const bool unseen = !order_.empty() && !known(order_.back().operation);
+      if (*after == state_ || (unseen && operations_[operation].blind)) return false;
+    }
     done_[operation] = '1';
     if (!tried_.insert(done_ + *after).second) {
       done_[operation] = '0';
@@ -142,9 +148,11 @@ Verdict check_linearizable(const std::vector<Operation>& operations, const State
   return Search(operations, initial).run(steps_max);
 }
 
-History::Id History::begin(const std::string& object, std::string what, Effect effect) {
+History::Id History::begin(const std::string& object, std::string what, Effect effect, bool blind) {
   records_.push_back(
-      {object, {std::move(what), ++last_moment_, Operation::kNever, std::move(effect)}, false});
+      {object,
+       {std::move(what), ++last_moment_, Operation::kNever, std::move(effect), blind},
+       false});
   return records_.size() - 1;
 }
 

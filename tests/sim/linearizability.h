@@ -23,8 +23,9 @@ struct Operation {
   std::string what;    // for people: "write 7"
   uint64_t begin = 0;  // all moments of a history differ
   uint64_t end =
-      kNever;     // never: whether it took effect is unknown; it may do so at any later time
-  Effect effect;  // of unknown outcome: accepts every state
+      kNever;          // never: whether it took effect is unknown; it may do so at any later time
+  Effect effect;       // of unknown outcome: accepts every state
+  bool blind = false;  // of unknown outcome: leaves the same state whatever was there before
 };
 
 struct Verdict {
@@ -45,7 +46,7 @@ class History {
   using Id = size_t;
   // Until it ends, the outcome is unknown. `effect` is what it does if it takes effect; none for
   // one that changes nothing.
-  Id begin(const std::string& object, std::string what, Effect effect);
+  Id begin(const std::string& object, std::string what, Effect effect, bool blind = false);
   void end(Id id, const std::string& answer, Effect effect);
   void forget(Id id);  // it has certainly changed nothing, and nobody learned anything
 

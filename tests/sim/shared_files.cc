@@ -114,7 +114,7 @@ Task<void> SharedFiles::stat(Client* client, std::string path, bool strict) {
 }
 
 Task<void> SharedFiles::remove(Client* client, std::string path, bool strict) {
-  const History::Id id = history_.begin(path, "remove", may_remove());
+  const History::Id id = history_.begin(path, "remove", may_remove(), true);
   Task<Result<RemoveReply>> removing = client->remove(path, false);
   Result<RemoveReply> removed = co_await removing;
   if (removed) {

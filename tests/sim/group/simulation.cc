@@ -17,6 +17,7 @@ using std::chrono::seconds;
 
 namespace {
 
+constexpr Duration kSafety = seconds(60);  // then what is left to do is done when all is well
 constexpr uint64_t kStepsMax = 2'000'000;  // of the search through one register's history
 
 class GroupSimulation {
@@ -67,7 +68,7 @@ class GroupSimulation {
       worker->assign(options_.operations);
     }
     if (!options_.faults_from_start) nemesis_.begin();
-    work(seconds(300));
+    work(kSafety);
     if (!findings_.good()) return false;
 
     // Liveness: when nothing fails any more, everything must soon be well.

@@ -120,7 +120,9 @@ void GroupWorker::failed(const std::string& what, const Error& error) {
 
 Task<void> GroupWorker::change(Caller* caller, ChangeRegister change) {
   const std::string what = name_of(change);
-  const History::Id id = history_.begin(change.name, what, effect_of(change));
+  const History::Id id =
+      history_.begin(change.name, what, effect_of(change),
+                     change.change == Change::write || change.change == Change::remove);
   bool surely_not = false;
   Asker::Options options;
   options.deadline = milliseconds(strict ? 10'000 : random_.between(500, 10'000));
