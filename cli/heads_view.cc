@@ -39,7 +39,9 @@ std::string heard_text(const HeadsView& view, const HeadStatus& head) {
   if (view.asked) return answer_of(view, head.head) != nullptr ? "answers" : "no answer";
   if (head.head == view.list.from) return "answers";
   if (head.silent_ms == UINT32_MAX) return "never";
-  return human_duration(std::chrono::milliseconds(head.silent_ms)) + " ago";
+  const std::string silence = human_duration(std::chrono::milliseconds(head.silent_ms));
+  // A leader counts the silence of those it never heard from when it began to lead.
+  return head.term == 0 ? "not for " + silence : silence + " ago";
 }
 
 std::string numbers_text(const std::vector<MemberId>& heads) {

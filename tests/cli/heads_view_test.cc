@@ -58,6 +58,8 @@ TEST_SUITE("cli") {
           "   2  leader       5     120      119    0    answers  tcp://h2:7000  tcp://h2:7003\n"
           "   3  follower     5     120      119    7      never  tcp://h3:7000  tcp://h3:7003\n");
     CHECK(leader_text(view.list) == "head 2 leads in term 5");
+    view.list.heads[0].term = 0;  // not heard since this leader began
+    CHECK(heads_table(view).find("not for 40 ms") != std::string::npos);
   }
 
   TEST_CASE("a role says what is about to change") {
