@@ -156,7 +156,7 @@ void Raft::send_after(uint64_t promise, Message message) {
 }
 
 std::optional<Save> Raft::take_save() {
-  if (save_under_way_ || (!unsaved_hard_ && !log_.has_unsaved())) return std::nullopt;
+  if (!has_save()) return std::nullopt;
   flush();
   Save save;
   save.hard = std::exchange(unsaved_hard_, std::nullopt);

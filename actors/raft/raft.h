@@ -134,6 +134,7 @@ class Raft {
   std::vector<Message> take_messages() { return std::exchange(messages_, {}); }
   // Nothing while an earlier one is not saved(), or there is nothing to write.
   std::optional<Save> take_save();
+  bool has_save() const { return !save_under_way_ && (unsaved_hard_ || log_.has_unsaved()); }
   void saved(Time now);
   // Entries up to here are committed and on this member's own disk.
   LogIndex commit() const { return std::min(commit_, log_.stable()); }

@@ -9,6 +9,10 @@ namespace {
 
 constexpr Duration kSpaceRetry = std::chrono::milliseconds(200);
 
+// How long proposals wait at most for the batch before theirs to be committed, and how many do.
+constexpr Duration kGather = std::chrono::milliseconds(1);
+constexpr LogIndex kGatherEntries = 256;
+
 }  // namespace
 
 // What the core wants to be on disk. Parts that were written are taken out, so that a repetition
@@ -106,8 +110,29 @@ void Replica::State::pump() {
   close_when_idle();
 }
 
+// While the last batch of a leader is on its way to a majority, what is proposed gathers for the
+// next one: under load that makes fewer writes and messages, on all members, of more entries each.
+// Alone, a proposal never waits.
+bool Replica::State::gathers() {
+  const raft::Log& entries = core->log();
+  const bool on_its_way = core->known_commit() < entries.stable();
+  if (leading_term == 0 || !on_its_way || entries.last() - entries.stable() >= kGatherEntries) {
+    return false;
+  }
+  if (!gathering_until) gathering_until = now() + kGather;
+  if (now() >= *gathering_until) return false;
+  if (!std::exchange(gather_timer, true)) {
+    jobs.after(kGather, guarded([](State& state) {
+                 state.gather_timer = false;
+                 if (state.gathering_until) state.pump();
+               }));
+  }
+  return true;
+}
+
 void Replica::State::start_save() {
-  if (saving || installing) return;
+  if (saving || installing || !core->has_save() || gathers()) return;
+  gathering_until.reset();
   auto save = core->take_save();
   if (!save) return;
   saving = true;

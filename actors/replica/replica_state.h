@@ -48,6 +48,7 @@ struct Replica::State : std::enable_shared_from_this<State> {
   bool listens() const;
   void step(const Envelope& envelope, raft::Message message);
   void pump();
+  bool gathers();
   void start_save();
   void write(std::shared_ptr<SaveJob> save);
   void wrote(std::shared_ptr<SaveJob> save);
@@ -153,6 +154,8 @@ struct Replica::State : std::enable_shared_from_this<State> {
   bool pump_again = false;
 
   bool saving = false;
+  std::optional<raft::Time> gathering_until;
+  bool gather_timer = false;
   bool full = false;  // the last attempt to save found no space
 
   // The table.

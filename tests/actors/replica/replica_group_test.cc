@@ -120,6 +120,34 @@ TEST_SUITE("replica") {
     CHECK(status.log_syncs < 100);
   }
 
+  TEST_CASE("what is proposed while a batch is on its way shares the next, but waits no longer") {
+    Members members(3);
+    members.gather();
+    members.run_until([&] { return members.equal(); });
+    const auto appends = [](Envelope& envelope) {
+      return envelope.header.type == Type::AppendEntries && !envelope.payload.empty();
+    };
+    size_t batches = 0;
+    bool held = true;
+    members.pass = [&](MemberId, MemberId to, Envelope& envelope) {
+      if (to == 2 && appends(envelope)) ++batches;
+      return !held || envelope.header.type != Type::AppendEntriesReply;
+    };
+    const auto first = members.at(1).propose("first", 0);
+    members.run(1ms);
+    REQUIRE(batches == 1);
+    std::vector<std::shared_ptr<Head::Answer>> answers;
+    for (int i = 0; i < 10; ++i) answers.push_back(members.at(1).propose("x", 0));
+    // The answers to the first are lost; the others are sent all the same, together.
+    members.run(3ms);
+    CHECK(batches == 2);
+    CHECK(first->calls == 0);
+    held = false;
+    REQUIRE(members.run_until([&] { return answers.back()->calls > 0; }));
+    CHECK(first->outcome.ok());
+    for (const auto& answer : answers) CHECK(answer->outcome.ok());
+  }
+
   TEST_CASE("reads wait until they are linearizable, and stale ones say how stale they are") {
     Members members(3);
     members.gather();
