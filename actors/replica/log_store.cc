@@ -88,12 +88,15 @@ Result<void> LogStore::cut_tail() {
   zeroed_ = used;
   reserved_ = false;
   // On a full disk reading still works; append() tries again and says so.
-  if (const auto room = reserve(); !room && room.code() != Code::no_space) return room.error();
+  if (const auto room = reserve(0); !room && room.code() != Code::no_space) return room.error();
   return {};
 }
 
-Result<void> LogStore::reserve() {
-  DFS_CHECK(tail_->allocate(0, std::max(settings_.segment_bytes, segments_.back().used)));
+// For `bytes` more: a write must not find out half-way that there is no room.
+Result<void> LogStore::reserve(uint64_t bytes) {
+  const uint64_t needed = std::max(settings_.segment_bytes, segments_.back().used + bytes);
+  if (reserved_ && needed <= settings_.segment_bytes) return {};
+  DFS_CHECK(tail_->allocate(0, needed));
   reserved_ = true;
   return {};
 }
@@ -205,7 +208,7 @@ Result<void> LogStore::append(const LogEntries& batch) {
       segments_.back().used + bytes > settings_.segment_bytes) {
     DFS_CHECK(begin_segment());
   }
-  if (!reserved_) DFS_CHECK(reserve());
+  DFS_CHECK(reserve(bytes));
 
   Segment& segment = segments_.back();
   const LogIndex first = last() + 1;

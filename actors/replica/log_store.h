@@ -115,7 +115,7 @@ class LogStore {
   Result<void> begin_segment();
   void go_on_in(Segment segment, std::unique_ptr<File> file);
   Result<void> write_tail(std::string bytes);
-  Result<void> reserve();
+  Result<void> reserve(uint64_t bytes);
   Result<void> sync(File& file);
   Result<void> write_state(const raft::HardState& state);
   Result<void> usable() const;

@@ -280,6 +280,20 @@ TEST_SUITE("replica") {
     check_entries(*log, 1, next, 1000);
   }
 
+  TEST_CASE("a full disk refuses a batch larger than a segment just as cleanly") {
+    SimDisk disk(5 * 4096);
+    auto log = open_log(disk, 2 * 4096);
+    LogEntries batch;
+    for (LogIndex index = 1; index <= 20; ++index)
+      batch.push_back(only(entry(index, 1000)).front());
+    CHECK(log->append(batch).code() == Code::no_space);
+    disk.capacity_bytes *= 2;
+    REQUIRE(log->append(batch).ok());
+    log.reset();
+    log = open_log(disk, 2 * 4096);
+    check_entries(*log, 1, 20, 1000);
+  }
+
   TEST_CASE("after a failed write or sync the log takes nothing more until it is opened again") {
     for (const auto operation : {SimDisk::Operation::write, SimDisk::Operation::sync}) {
       SimDisk disk;
