@@ -9,6 +9,7 @@ namespace dfs {
 namespace {
 
 constexpr Duration kInstallRetry = std::chrono::seconds(1);
+constexpr Duration kSpaceRetry = std::chrono::milliseconds(200);
 
 }  // namespace
 
@@ -72,13 +73,17 @@ void Replica::State::install() {
   installing = true;
   fresh_at.reset();
   fresh_after.reset();
+  replace_table();
+}
+
+void Replica::State::replace_table() {
   struct Job {
     Result<void> outcome;
     bool intact = false;
   };
   auto job = std::make_shared<Job>();
   log.run(
-      [job, &disk = disk, &table = table, snapshots = snapshots, snapshot,
+      [job, &disk = disk, &table = table, snapshots = snapshots, snapshot = fetch->offer(),
        directory = fetch->directory()](LogStore& store) {
         job->outcome =
             install_snapshot(disk, table, store, snapshots, directory, snapshot, job->intact);
@@ -91,6 +96,16 @@ void Replica::State::install() {
         if (!job->outcome && job->intact) {
           state.installing = false;
           return state.give_up_install(job->outcome.error());
+        }
+        if (job->outcome.code() == Code::no_space) {
+          // There is no way back. Nothing else happens to this member until there is room.
+          state.bus.log(Level::error, "no space for the log", {{"why", job->outcome.error().text}});
+          state.jobs.after(kSpaceRetry, state.guarded([](State& later) {
+            if (later.running()) return later.replace_table();
+            later.installing = false;
+            later.close_when_idle();
+          }));
+          return;
         }
         state.installed(job->outcome);
       }));

@@ -16,6 +16,15 @@ std::string path_of(const std::string& snapshots) {
   return snapshots + "/installing";
 }
 
+// True when the table is the snapshot already.
+Result<bool> is_replaced(Table& table, const Marker& marker) {
+  const auto row = table.get(kAppliedKey);
+  if (!row) return row.error();
+  const auto applied = *row ? decode<AppliedRow>(**row) : AppliedRow();
+  if (!applied) return {Code::corrupt, "the table's applied index does not decode"};
+  return applied->index == marker.index && applied->term == marker.term;
+}
+
 Result<void> remove_marker(Disk& disk, const std::string& snapshots) {
   DFS_CHECK(disk.remove(path_of(snapshots)));
   return disk.sync_directory(snapshots);
@@ -28,14 +37,20 @@ Result<void> install_snapshot(Disk& disk, Table& table, LogStore& log, const std
                               bool& intact) {
   intact = true;
   const Marker marker{snapshot.index, snapshot.index_term};
-  DFS_CHECK(write_file_atomically(disk, path_of(snapshots), encode(marker)));
-  intact = false;
-  const auto restored = table.restore(disk, directory);
-  if (restored.code() == Code::corrupt) {
-    DFS_CHECK(remove_marker(disk, snapshots));
-    intact = true;
+  const auto replaced = is_replaced(table, marker);
+  if (!replaced) return replaced.error();
+  if (!*replaced) {
+    DFS_CHECK(write_file_atomically(disk, path_of(snapshots), encode(marker)));
+    intact = false;
+    const auto restored = table.restore(disk, directory);
+    // The old rows are there still; the snapshot has to be fetched again.
+    if (restored.code() == Code::corrupt || restored.code() == Code::no_space) {
+      DFS_CHECK(remove_marker(disk, snapshots));
+      intact = true;
+    }
+    if (!restored) return restored;
   }
-  if (!restored) return restored;
+  intact = false;
   DFS_CHECK(log.restart_after(snapshot.index, snapshot.index_term));
   return remove_marker(disk, snapshots);
 }
@@ -46,14 +61,11 @@ Result<void> finish_install(Disk& disk, Table& table, LogStore& log, const std::
   if (!bytes) return bytes.error();
   const auto marker = decode<Marker>(*bytes);
   if (!marker) return {Code::corrupt, path_of(snapshots) + " does not decode"};
-  const auto row = table.get(kAppliedKey);
-  if (!row) return row.error();
-  const auto applied = *row ? decode<AppliedRow>(**row) : AppliedRow();
-  if (!applied) return {Code::corrupt, "the table's applied index does not decode"};
+  const auto replaced = is_replaced(table, *marker);
+  if (!replaced) return replaced.error();
   // Otherwise the table was not replaced, or the log goes on from there already.
-  const bool replaced = applied->index == marker->index && applied->term == marker->term;
   const raft::Log entries(log.base(), log.base_term(), log.terms(), log.last());
-  if (replaced && entries.term_at(marker->index) != marker->term) {
+  if (*replaced && entries.term_at(marker->index) != marker->term) {
     DFS_CHECK(log.restart_after(marker->index, marker->term));
   }
   return remove_marker(disk, snapshots);

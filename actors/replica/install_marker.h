@@ -15,7 +15,8 @@ namespace dfs {
 
 // Replaces the table's rows by the checkpoint in `directory`, which is used up, and the log by an
 // empty one that goes on behind it. `intact` tells whether table and log are as before in case of
-// an error.
+// an error. After `no_space` when they are not, the table is replaced and the log is not: to be
+// called again, with the same snapshot, when there is room.
 Result<void> install_snapshot(Disk& disk, Table& table, LogStore& log, const std::string& snapshots,
                               const std::string& directory, const InstallSnapshot& snapshot,
                               bool& intact);

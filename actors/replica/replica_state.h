@@ -86,6 +86,7 @@ struct Replica::State : std::enable_shared_from_this<State> {
   void start_install();
   void fetched(Result<void> outcome);
   void install();
+  void replace_table();
   void installed(Result<void> outcome);
   void give_up_install(const Error& why);
 
