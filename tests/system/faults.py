@@ -158,7 +158,7 @@ def A2_three_servers_one_killed_in_mid_put(t):
 def two_of_two_copies_one_server_frozen(t):
     """With two servers there is no other place: the put goes on with one copy and says so."""
     cluster = t.cluster(storages=2, replicas=2)
-    source = t.source(256 * MIB)
+    source = t.source(1024 * MIB)
     put = cluster.begin(*OPTIONS, "put", "--block-size", "16M", source, "/file")
     put.wait_io("rchar", 64 * MIB)
     cluster.freeze("storage-1")

@@ -45,7 +45,8 @@ class Asker {
       if (answer) co_return std::move(answer->message);
       last = answer.error();
       const bool refused = last.code == Code::busy || last.code == Code::no_space ||
-                           last.code == Code::stopping || last.code == Code::too_large;
+                           last.code == Code::stopping || last.code == Code::too_large ||
+                           last.code == Code::invalid;
       *surely_not = *surely_not && refused;
       if (!is_retryable(last.code) && last.code != Code::io_error && last.code != Code::no_space) {
         co_return last;

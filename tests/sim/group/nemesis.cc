@@ -139,8 +139,9 @@ Task<void> GroupNemesis::leave(MemberId member, bool insist, bool* left) {
     world_.trace("operator", "operator", member,
                  answer ? "left" : "did not leave: " + answer.error().describe());
     *left = answer.ok();
-    const bool refused = !answer && (surely_not || answer.code() == Code::invalid);
-    if (answer || (refused && !insist)) co_return;
+    // Once it may have happened, only its having happened is certain.
+    insist = insist || !surely_not;
+    if (answer || !insist) co_return;
     Task<void> pausing = sleep(caller.bus(), milliseconds(300));
     co_await pausing;
   }
