@@ -109,7 +109,7 @@ if [[ $mode != quick ]]; then
     lines simulator-asan-group "$root/build/asan/bin/dfs_sim" --kind group --seeds 1..20
     lines simulator-asan-cluster "$root/build/asan/bin/dfs_sim" --kind cluster --seeds 1..10
   fi
-  if build tsan dfsd dfsctl test_broker; then
+  if build tsan dfsd dfsctl dfs_load test_broker; then
     export TSAN_OPTIONS=suppressions=$root/tests/tsan.supp
     units broker-tsan "$root/build/tsan/bin/test_broker"
     # Whole processes, in the tests without limits of time that a slower program would break. A
