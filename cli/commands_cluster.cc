@@ -109,7 +109,7 @@ std::string status_json(const StatusView& view) {
 
 void print_summary(Context& context, const StatusView& view) {
   const ClusterStatus& status = view.status;
-  const PoolView& pool = status.pool;
+  const PoolView pool = status.pools.empty() ? PoolView() : status.pools.front();
   std::string health = status.health;
   if (!status.reason.empty()) health += " (" + status.reason + ")";
   context.print("cluster  " + status.cluster);

@@ -80,6 +80,7 @@ struct ReadBlock {
   GroupId group = 0;
   uint64_t offset = 0;
   uint32_t length = 0;
+  bool background = false;  // for repair: served after everything that somebody waits for
   using Reply = ReadBlockReply;
   const char* invalid() const {
     if (object == 0) return "object is 0";
@@ -87,7 +88,7 @@ struct ReadBlock {
     if (offset > kBlockBytesMax) return "offset is past the largest block";
     return nullptr;
   }
-  DFS_MESSAGE(ReadBlock, object, index, group, offset, length)
+  DFS_MESSAGE(ReadBlock, object, index, group, offset, length, background)
 };
 
 struct AbortBlockReply {
@@ -109,16 +110,23 @@ struct BlockView {
   uint32_t index = 0;
   uint64_t length = 0;
   uint32_t crc32c = 0;
-  DFS_FIELDS(group, object, index, length, crc32c)
+  bool bad = false;         // found damaged; not served, to be replaced
+  int64_t created_ms = 0;   // wall clock of the node when it was written here; 0: unknown
+  int64_t verified_ms = 0;  // when all its bytes were last seen to be right
+  DFS_FIELDS(group, object, index, length, crc32c, bad, created_ms, verified_ms)
 };
 struct ListBlocksReply {
-  std::vector<BlockView> blocks;  // by (object, index, group)
+  std::vector<BlockView> blocks;  // by (group, object, index)
   bool more = false;
   DFS_MESSAGE(ListBlocksReply, blocks, more)
 };
-// The finished blocks of one object (or of all, object = 0) on this node, after a given place.
+inline constexpr GroupId kAllGroups = UINT32_MAX;
+
+// The finished blocks of one object (or of all, object = 0), of one group (or of all), on this
+// node, after a given place.
 struct ListBlocks {
   ObjectId object = 0;
+  GroupId group = kAllGroups;
   ObjectId after_object = 0;  // start behind this block; ignored when after_index is UINT32_MAX
   uint32_t after_index = UINT32_MAX;
   GroupId after_group = 0;
@@ -127,7 +135,7 @@ struct ListBlocks {
   const char* invalid() const {
     return limit == 0 || limit > kListEntriesMax ? "limit is not between 1 and 1000" : nullptr;
   }
-  DFS_MESSAGE(ListBlocks, object, after_object, after_index, after_group, limit)
+  DFS_MESSAGE(ListBlocks, object, group, after_object, after_index, after_group, limit)
 };
 
 }  // namespace dfs

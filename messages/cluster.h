@@ -9,6 +9,7 @@
 //   anyone → anyone:                   Ping → Pong
 #pragma once
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -63,6 +64,17 @@ struct Join {
   DFS_MESSAGE(Join, uuid, cluster, endpoint, host, rack, total_bytes, used_bytes, feature_level)
 };
 
+// Background work of a storage node's own.
+struct NodeJob {
+  std::string kind;      // "scrub", "reclaim"
+  std::string state;     // "running", "paused", "waiting"
+  uint64_t done = 0;     // bytes of this pass
+  uint64_t total = 0;    // 0: unknown
+  uint64_t found = 0;    // scrub: damaged blocks; reclaim: blocks removed; since the start
+  int64_t until_ms = 0;  // when the next pass begins, by the wall clock; 0: it runs
+  DFS_FIELDS(kind, state, done, total, found, until_ms)
+};
+
 // Published by storage nodes on "heartbeat/storage/N".
 struct Heartbeat {
   NodeId node = 0;
@@ -76,11 +88,25 @@ struct Heartbeat {
   uint64_t bytes_written = 0;  // since start
   uint64_t bytes_read = 0;
   bool accepts_writes = true;  // false: disk full or read-only
+  uint64_t blocks_bad = 0;     // damaged, and not yet replaced by a good copy
+  uint32_t directories = 1;
+  uint32_t directories_failed = 0;  // their blocks are as if they had never been here
+  uint64_t losses = 0;  // grows when blocks are found damaged or gone: the groups need a look
+  std::vector<NodeJob> jobs = {};  // what runs in the background
   DFS_MESSAGE(Heartbeat, node, boot, sequence, epoch, total_bytes, used_bytes, blocks, jobs_queued,
-              bytes_written, bytes_read, accepts_writes)
+              bytes_written, bytes_read, accepts_writes, blocks_bad, directories,
+              directories_failed, losses, jobs)
 };
 
 enum class NodeState : uint8_t { up = 1, down = 2 };
+
+// Whether a node is to hold data. A node that is not `in` gets no new groups, and its copies are
+// made anew elsewhere; it leaves a group only when the members that stay hold everything.
+enum class NodeStanding : uint8_t {
+  in = 1,
+  draining = 2,  // asked to hand over all it has
+  out = 3,       // down for longer than repair_after; `in` again when it is up again
+};
 
 struct NodeView {
   NodeId node = 0;
@@ -90,15 +116,42 @@ struct NodeView {
   std::string rack;
   NodeState state = NodeState::up;
   uint64_t total_bytes = 0;
-  DFS_FIELDS(node, uuid, endpoint, host, rack, state, total_bytes)
+  NodeStanding standing = NodeStanding::in;
+  DFS_FIELDS(node, uuid, endpoint, host, rack, state, total_bytes, standing)
 };
 
+// A member that may lack blocks which the group promised to keep, since log entry `since`.
+struct Lack {
+  NodeId node = 0;
+  LogIndex since = 0;
+  bool operator==(const Lack&) const = default;
+  DFS_FIELDS(node, since)
+};
+
+// The nodes that hold the blocks of a group. New blocks go to `members`. A member is complete when
+// it is not in `lacking`: it has every block that was acknowledged. `leaving` are former members
+// that are still read, and repaired from, until all members are complete.
 struct GroupView {
   GroupId group = 0;
   Epoch epoch = 0;              // fences writes: a block is written under the epoch its writer saw
   std::vector<NodeId> members;  // chain order
-  bool used = false;            // some committed file names it; its members may only grow
-  DFS_FIELDS(group, epoch, members, used)
+  bool used = false;            // some committed file names it; members change only by moves
+  PoolId pool = 0;
+  std::vector<NodeId> leaving = {};
+  std::vector<Lack> lacking = {};  // by node; members and leaving ones
+  DFS_FIELDS(group, epoch, members, used, pool, leaving, lacking)
+
+  bool has_member(NodeId node) const {
+    return std::find(members.begin(), members.end(), node) != members.end();
+  }
+  bool is_leaving(NodeId node) const {
+    return std::find(leaving.begin(), leaving.end(), node) != leaving.end();
+  }
+  bool holds(NodeId node) const { return has_member(node) || is_leaving(node); }
+  bool lacks(NodeId node) const {
+    return std::any_of(lacking.begin(), lacking.end(),
+                       [&](const Lack& lack) { return lack.node == node; });
+  }
 };
 
 struct PoolView {
@@ -106,7 +159,8 @@ struct PoolView {
   uint32_t replicas = 2;
   uint32_t min_copies = 1;  // fewer live members than this: no write
   uint32_t groups = 64;     // a power of two
-  DFS_FIELDS(name, replicas, min_copies, groups)
+  PoolId id = 0;
+  DFS_FIELDS(name, replicas, min_copies, groups, id)
 };
 
 // A head of the cluster. Its broker is as good as any other.
@@ -119,11 +173,11 @@ struct HeadView {
 struct ClusterMap {
   std::string cluster;
   Epoch epoch = 0;
-  PoolView pool;
+  std::vector<PoolView> pools;  // by id, without gaps; the first is the default one
   std::vector<NodeView> nodes;
-  std::vector<GroupView> groups;
+  std::vector<GroupView> groups;  // by number, without gaps
   std::vector<HeadView> heads = {};
-  DFS_MESSAGE(ClusterMap, cluster, epoch, pool, nodes, groups, heads)
+  DFS_MESSAGE(ClusterMap, cluster, epoch, pools, nodes, groups, heads)
 };
 
 struct GetMap {
@@ -140,6 +194,16 @@ struct NodeStatus {
   DFS_FIELDS(view, heartbeat, silent_ms, groups)
 };
 
+// Objects that hold the content of files, of now or of history; and those that died, as long as the
+// monitor remembers them one by one. The bytes are those of one copy.
+struct ContentCounts {
+  uint64_t live = 0;
+  uint64_t live_bytes = 0;
+  uint64_t dead = 0;
+  uint64_t dead_bytes = 0;
+  DFS_FIELDS(live, live_bytes, dead, dead_bytes)
+};
+
 struct ClusterStatus {
   std::string cluster;
   std::string health;  // "ok" | "degraded" | "unavailable"
@@ -150,16 +214,17 @@ struct ClusterStatus {
   uint64_t uptime_ms = 0;
   uint64_t files = 0;
   uint64_t directories = 0;
-  PoolView pool;
-  uint32_t groups_healthy = 0;   // all members up, as many as the pool asks for
+  std::vector<PoolView> pools;
+  uint32_t groups_healthy = 0;   // all members up and complete, as many as the pool asks for
   uint32_t groups_degraded = 0;  // at least min_copies members up
   uint32_t groups_down = 0;
   std::vector<NodeStatus> nodes;
   HeadList heads = {};
   Freshness freshness = {};
+  ContentCounts content = {};
   DFS_MESSAGE(ClusterStatus, cluster, health, reason, epoch, monitor, applied, uptime_ms, files,
-              directories, pool, groups_healthy, groups_degraded, groups_down, nodes, heads,
-              freshness)
+              directories, pools, groups_healthy, groups_degraded, groups_down, nodes, heads,
+              freshness, content)
 };
 
 // `stale`: answered by any head, from what it knows.

@@ -61,8 +61,9 @@ struct InodeInfo {
   uint32_t crc32c = 0;      // of the whole content
   ObjectId object = 0;      // 0: directory, or content inline
   uint64_t block_bytes = 0;
+  std::string pool = {};  // of a directory that says where new files below it go; else empty
   DFS_FIELDS(ino, type, mode, uid, gid, size, links, created_ms, modified_ms, version, crc32c,
-             object, block_bytes)
+             object, block_bytes, pool)
 };
 
 struct StatReply {
@@ -135,6 +136,24 @@ struct Rename {
   DFS_MESSAGE(Rename, from, to, replace)
 };
 
+struct SetAttributesReply {
+  Receipt receipt;
+  DFS_MESSAGE(SetAttributesReply, receipt)
+};
+// Changes what is given. `pool`, of a directory: new files below it go there, unless a directory
+// nearer to them says otherwise; files that are there stay where they are.
+struct SetAttributes {
+  std::string path;
+  bool set_pool = false;
+  std::string pool;  // empty: as the directory above says
+  using Reply = SetAttributesReply;
+  const char* invalid() const {
+    if (pool.size() > kNameBytesMax) return "the pool's name is long";
+    return bad_path(path);
+  }
+  DFS_MESSAGE(SetAttributes, path, set_pool, pool)
+};
+
 struct RemoveReply {
   Receipt receipt;
   DFS_MESSAGE(RemoveReply, receipt)
@@ -169,7 +188,9 @@ struct GroupMember {
   NodeId node = 0;
   std::string endpoint;
   bool up = true;
-  DFS_FIELDS(node, endpoint, up)
+  bool complete = true;  // has every acknowledged block; ask others first when not
+  bool leaving = false;  // to be read, and not to be written
+  DFS_FIELDS(node, endpoint, up, complete, leaving)
 };
 struct GroupRoute {
   GroupId group = 0;
@@ -184,9 +205,10 @@ struct PlanFileReply {
   uint32_t replicas = 0;
   uint32_t min_copies = 1;
   std::vector<GroupRoute>
-      groups;  // the layout's groups, in order; each has ≥ min_copies live members
+      groups;             // the layout's groups, in order; each has ≥ min_copies live members
+  uint32_t lease_ms = 0;  // renew the upload before half of it passed (reclaim.h); 0: no need
   const char* invalid() const;
-  DFS_MESSAGE(PlanFileReply, object, block_bytes, replicas, min_copies, groups)
+  DFS_MESSAGE(PlanFileReply, object, block_bytes, replicas, min_copies, groups, lease_ms)
 };
 // Opens an upload. Nothing is logged; an object that is never committed is never seen.
 struct PlanFile {
@@ -195,6 +217,7 @@ struct PlanFile {
   uint64_t block_bytes = 0;   // 0: the cluster's choice
   ObjectId object = 0;        // not 0: other groups for this object
   std::vector<NodeId> avoid;  // nodes that just failed the caller
+  uint32_t copies = 0;        // offer no group with fewer live members; 0: the pool's min_copies
   using Reply = PlanFileReply;
   const char* invalid() const {
     if (block_bytes != 0 && (block_bytes < kBlockBytesMin || block_bytes > kBlockBytesMax ||
@@ -203,7 +226,7 @@ struct PlanFile {
     }
     return bad_path(path);
   }
-  DFS_MESSAGE(PlanFile, path, size, block_bytes, object, avoid)
+  DFS_MESSAGE(PlanFile, path, size, block_bytes, object, avoid, copies)
 };
 
 // Who acknowledged the blocks of one group: the nodes that hold every one of them.
@@ -232,9 +255,11 @@ struct CommitFile {
   Layout layout;
   std::vector<GroupWrites> writes;
   uint64_t expected_version = UINT64_MAX;  // UINT64_MAX: any; 0: must not exist; else must match
+  uint32_t copies = 0;  // fewer copies of any block are `stale_map`; 0: the pool's min_copies
   using Reply = CommitFileReply;
   const char* invalid() const;
-  DFS_MESSAGE(CommitFile, path, size, crc32c, mode, content, layout, writes, expected_version)
+  DFS_MESSAGE(CommitFile, path, size, crc32c, mode, content, layout, writes, expected_version,
+              copies)
 };
 
 struct OpenFileReply {

@@ -53,6 +53,10 @@ enum class Type : uint16_t {
   TransferLeadReply = 115,
   ListHeads = 116,
   HeadList = 117,
+  ChangeNode = 118,
+  ChangeNodeReply = 119,
+  SetPool = 120,
+  SetPoolReply = 121,
 
   // namespace
   Stat = 200,
@@ -65,6 +69,8 @@ enum class Type : uint16_t {
   RenameReply = 207,
   Remove = 208,
   RemoveReply = 209,
+  SetAttributes = 210,
+  SetAttributesReply = 211,
 
   // upload and download: the monitor's part
   PlanFile = 300,
@@ -73,6 +79,10 @@ enum class Type : uint16_t {
   CommitFileReply = 303,
   OpenFile = 304,
   OpenFileReply = 305,
+  RenewUploads = 306,
+  RenewUploadsReply = 307,
+  JudgeBlocks = 308,
+  JudgeBlocksReply = 309,
 
   // upload and download: the storage node's part
   WriteBlock = 400,
@@ -83,6 +93,18 @@ enum class Type : uint16_t {
   AbortBlockReply = 405,
   ListBlocks = 406,
   ListBlocksReply = 407,
+
+  // repair: between storage nodes, and what the monitor asks of them
+  GetDigests = 450,
+  DigestList = 451,
+  CheckCopies = 452,
+  CheckCopiesReply = 453,
+  FillGroup = 454,
+  FillGroupReply = 455,
+  ConfirmSurplus = 456,
+  ConfirmSurplusReply = 457,
+  ControlScrub = 458,
+  ScrubStatus = 459,
 
   // events
   Event = 500,
@@ -102,7 +124,14 @@ enum class Type : uint16_t {
   BecomeLeader = 680,
   ChangeMembers = 681,
 
-  // 700: locks and users, 800: tasks (reserved)
+  // 700: locks and users (reserved)
+
+  // tasks
+  ListTasks = 800,
+  TaskList = 801,
+  ControlTask = 802,
+  ControlTaskReply = 803,
+
   // 900: commands in the monitor's log; never on a socket
   CreateCluster = 900,
   RegisterNode = 901,
@@ -111,6 +140,14 @@ enum class Type : uint16_t {
   ReserveObjects = 904,
   PruneOrphans = 905,
   TrimEvents = 906,
+  MoveGroups = 907,
+  SetFilled = 908,
+  SetLacking = 909,
+  SetStanding = 910,
+  SetTask = 911,
+  ExpireHistory = 912,
+  DeclareDead = 913,
+  ForgetObjects = 914,
 };
 
 }  // namespace dfs

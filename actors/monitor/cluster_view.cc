@@ -24,6 +24,25 @@ Result<void> each_row(Rows& rows, char kind, const Visit& visit) {
   return {};
 }
 
+Result<void> load_pools(Rows& rows, ClusterMap& map) {
+  std::optional<Error> failed;
+  const std::string prefix(1, keys::kPool);
+  DFS_CHECK(rows.scan(prefix, after_prefix(prefix), [&](auto key, auto value) {
+    auto row = decode<PoolRow>(value);
+    if (!row) {
+      failed = row.error();
+      return false;
+    }
+    map.pools.push_back(
+        {std::string(key.substr(1)), row->replicas, row->min_copies, row->groups, row->id});
+    return true;
+  }));
+  if (failed) return *failed;
+  std::sort(map.pools.begin(), map.pools.end(),
+            [](const PoolView& a, const PoolView& b) { return a.id < b.id; });
+  return {};
+}
+
 }  // namespace
 
 ClusterView::ClusterView(ClusterMap map) : map_(std::move(map)) {
@@ -37,15 +56,14 @@ Result<ClusterView> ClusterView::load(Rows& rows) {
   if (!*cluster) return ClusterView();
   map.cluster = (*cluster)->cluster;
   map.epoch = (*cluster)->map_epoch;
-  auto pool = rows.require<PoolRow>(keys::pool(kDefaultPool));
-  if (!pool) return pool.error();
-  map.pool = PoolView{kDefaultPool, pool->replicas, pool->min_copies, pool->groups};
+  DFS_CHECK(load_pools(rows, map));
   DFS_CHECK(each_row<NodeRow>(rows, keys::kNode, [&](NodeId node, const NodeRow& row) {
-    map.nodes.push_back(
-        {node, row.uuid, row.endpoint, row.host, row.rack, row.state, row.total_bytes});
+    map.nodes.push_back({node, row.uuid, row.endpoint, row.host, row.rack, row.state,
+                         row.total_bytes, row.standing});
   }));
   DFS_CHECK(each_row<GroupRow>(rows, keys::kGroup, [&](GroupId group, const GroupRow& row) {
-    map.groups.push_back({group, row.epoch, row.members, row.used});
+    map.groups.push_back(
+        {group, row.epoch, row.members, row.used, row.pool, row.leaving, row.lacking});
   }));
   auto heads = rows.get<HeadsRow>(keys::heads());
   if (!heads) return heads.error();
@@ -71,6 +89,18 @@ const GroupView* ClusterView::group(GroupId id) const {
   return id < map_.groups.size() ? &map_.groups[id] : nullptr;
 }
 
+const PoolView& ClusterView::pool(PoolId id) const {
+  static const PoolView none;
+  if (map_.pools.empty()) return none;
+  return id < map_.pools.size() ? map_.pools[id] : map_.pools.front();
+}
+
+const PoolView* ClusterView::pool_named(const std::string& name) const {
+  const auto found = std::find_if(map_.pools.begin(), map_.pools.end(),
+                                  [&](const PoolView& pool) { return pool.name == name; });
+  return found == map_.pools.end() ? nullptr : &*found;
+}
+
 bool ClusterView::is_up(NodeId id) const {
   const NodeView* view = node(id);
   return view != nullptr && view->state == NodeState::up;
@@ -82,12 +112,15 @@ GroupRoute ClusterView::route(GroupId id, const std::vector<NodeId>& shun) const
   const GroupView* view = group(id);
   if (view == nullptr) return route;
   route.epoch = view->epoch;
-  for (const NodeId member : view->members) {
-    const NodeView* known = node(member);
-    if (known == nullptr) continue;
-    const bool shunned = std::find(shun.begin(), shun.end(), member) != shun.end();
-    route.members.push_back({member, known->endpoint, is_up(member) && !shunned});
-  }
+  const auto add = [&](NodeId holder, bool leaving) {
+    const NodeView* known = node(holder);
+    if (known == nullptr) return;
+    const bool shunned = std::find(shun.begin(), shun.end(), holder) != shun.end();
+    route.members.push_back(
+        {holder, known->endpoint, is_up(holder) && !shunned, !view->lacks(holder), leaving});
+  };
+  for (const NodeId member : view->members) add(member, false);
+  for (const NodeId member : view->leaving) add(member, true);
   return route;
 }
 

@@ -24,6 +24,9 @@ class ClusterView {
   const NodeView* node(NodeId id) const;
   const NodeView* node_of_uuid(const std::string& uuid) const;
   const GroupView* group(GroupId id) const;
+  const PoolView& pool(PoolId id) const;  // the default one when there is none of that number
+  const PoolView& pool_of(const GroupView& group) const { return pool(group.pool); }
+  const PoolView* pool_named(const std::string& name) const;
   bool is_up(NodeId id) const;
   // All a client needs to reach a group; nodes in `shun` are not flagged up.
   GroupRoute route(GroupId id, const std::vector<NodeId>& shun = {}) const;

@@ -82,6 +82,83 @@ struct TrimEvents {
   DFS_MESSAGE(TrimEvents, before, limit)
 };
 
+// A change of a group's members that keeps every copy: those that go become `leaving`, those that
+// come lack everything. Applied when the group is still at `epoch`.
+struct GroupMove {
+  GroupId group = 0;
+  Epoch epoch = 0;
+  std::vector<NodeId> members;  // chain order
+  DFS_FIELDS(group, epoch, members)
+};
+struct MoveGroups {
+  std::vector<GroupMove> moves;
+  std::string reason;  // for the reader of the log
+  DFS_MESSAGE(MoveGroups, moves, reason)
+};
+
+// The node holds all that the group's complete holders (or all holders) held as of log entry
+// `as_of`. Ignored when it has lacked something anew since. When nobody lacks anything any more,
+// the leaving members are dropped.
+struct GroupFilled {
+  GroupId group = 0;
+  NodeId node = 0;
+  LogIndex as_of = 0;
+  DFS_FIELDS(group, node, as_of)
+};
+struct SetFilled {
+  std::vector<GroupFilled> filled;
+  DFS_MESSAGE(SetFilled, filled)
+};
+
+// The node may have lost blocks of these groups (none named: of all its groups).
+struct SetLacking {
+  NodeId node = 0;
+  std::vector<GroupId> groups;
+  std::string reason;
+  DFS_MESSAGE(SetLacking, node, groups, reason)
+};
+
+// `remove`: the node's rows go too; refused unless the guard agrees.
+struct SetStanding {
+  NodeId node = 0;
+  NodeStanding standing = NodeStanding::in;
+  bool remove = false;
+  std::string reason;
+  DFS_MESSAGE(SetStanding, node, standing, remove, reason)
+};
+
+struct SetTask {
+  std::string id;
+  bool active = false;
+  bool paused = false;
+  uint64_t bytes_per_second = 0;
+  DFS_MESSAGE(SetTask, id, active, paused, bytes_per_second)
+};
+
+// Forgets history that ended before `before_ms`, at most `limit` rows. Objects that nothing refers
+// to any more die with it. Answered by Pruned.
+struct ExpireHistory {
+  int64_t before_ms = 0;
+  uint32_t limit = 256;
+  DFS_MESSAGE(ExpireHistory, before_ms, limit)
+};
+
+// These objects never became content and never will. Those that did meanwhile are left alone.
+struct DeclareDead {
+  std::vector<ObjectId> objects;
+  DFS_MESSAGE(DeclareDead, objects)
+};
+
+// No object below `below` that is not content will ever be: all of them are dead, whether or not
+// they have a row. Erases the rows of those that died before `before_ms`, at most `limit`. Answered
+// by Pruned.
+struct ForgetObjects {
+  int64_t before_ms = 0;
+  uint32_t limit = 256;
+  ObjectId below = 0;
+  DFS_MESSAGE(ForgetObjects, before_ms, limit, below)
+};
+
 // The outcome of a command that has nothing to tell.
 struct Done {
   DFS_FIELDS()

@@ -127,7 +127,7 @@ std::vector<GroupView> Monitor::State::groups_to_place() {
     if (plan == reign.planned.end()) continue;
     if (bus.now() - plan->second >= kUploadLasts) {
       reign.planned.erase(plan);
-    } else if (!group.used && group.members.size() >= cluster().map().pool.replicas) {
+    } else if (!group.used && group.members.size() >= cluster().pool(0).replicas) {
       group.used = true;
       reign.regroup_again = bus.now() + kUploadLasts;
     }
@@ -145,7 +145,7 @@ void Monitor::State::regroup_now() {
   for (const NodeView& node : cluster().map().nodes) {
     nodes.push_back({node.node, node.host, node.total_bytes, node.state == NodeState::up});
   }
-  const auto replicas = cluster().map().pool.replicas;
+  const auto replicas = cluster().pool(0).replicas;
   SetGroups command{placement(nodes, groups_to_place(), replicas)};
   if (command.groups.empty()) return;
   reign.regrouping = true;

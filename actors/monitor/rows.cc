@@ -59,6 +59,10 @@ std::string tree() {
 std::string heads() {
   return "members";
 }
+std::string task(std::string_view id) {
+  return std::string(1, kTask).append(id);
+}
+
 std::string retention() {
   return "retention";
 }
@@ -77,6 +81,29 @@ std::string history(std::string_view key, LogIndex ended) {
   std::string out = history_of(key);
   append_u64(out, ended);
   return out;
+}
+
+// Logged times are never negative, so that bytewise order is theirs.
+std::string history_ended(int64_t ended_ms) {
+  return with_u64(kHistoryByTime, static_cast<uint64_t>(ended_ms));
+}
+
+std::string history_by_time(int64_t ended_ms, std::string_view history) {
+  return history_ended(ended_ms).append(history);
+}
+
+std::string died(int64_t died_ms) {
+  return with_u64(kDead, static_cast<uint64_t>(died_ms));
+}
+
+std::string dead(int64_t died_ms, ObjectId object) {
+  std::string out = died(died_ms);
+  append_u64(out, object);
+  return out;
+}
+
+std::string content() {
+  return "content";
 }
 
 std::string events_from(LogIndex index) {

@@ -52,8 +52,9 @@ struct InodeRow {
   std::vector<Slice> slices;
   LogIndex since = 0;
   int64_t since_ms = 0;
+  std::string pool;  // of a directory: where new files below it go
   DFS_FIELDS(type, mode, uid, gid, size, links, entries, parent, created_ms, modified_ms, version,
-             fence, crc32c, block_bytes, content, slices, since, since_ms)
+             fence, crc32c, block_bytes, content, slices, since, since_ms, pool)
 };
 
 struct EntryRow {
@@ -78,7 +79,8 @@ struct ObjectRow {
   std::vector<GroupId> groups;
   std::vector<Override> overrides;
   int64_t created_ms = 0;
-  DFS_FIELDS(state, ino, size, crc32c, block_bytes, groups, overrides, created_ms)
+  int64_t died_ms = 0;
+  DFS_FIELDS(state, ino, size, crc32c, block_bytes, groups, overrides, created_ms, died_ms)
 };
 
 struct NodeRow {
@@ -92,13 +94,17 @@ struct NodeRow {
   uint32_t feature_level = 1;
   int64_t joined_ms = 0;
   int64_t state_ms = 0;  // when it came into its state
-  DFS_FIELDS(uuid, endpoint, host, rack, state, total_bytes, feature_level, joined_ms, state_ms)
+  NodeStanding standing = NodeStanding::in;
+  DFS_FIELDS(uuid, endpoint, host, rack, state, total_bytes, feature_level, joined_ms, state_ms,
+             standing)
 };
 
+// `removed`: an administrator took the node out for good; it may not come back.
 struct NodeUuidRow {
   static constexpr bool kVersioned = false;
   NodeId node = 0;
-  DFS_FIELDS(node)
+  bool removed = false;
+  DFS_FIELDS(node, removed)
 };
 
 struct PoolRow {
@@ -106,7 +112,8 @@ struct PoolRow {
   uint32_t replicas = 2;
   uint32_t min_copies = 1;
   uint32_t groups = 64;
-  DFS_FIELDS(replicas, min_copies, groups)
+  PoolId id = 0;
+  DFS_FIELDS(replicas, min_copies, groups, id)
 };
 
 struct GroupRow {
@@ -115,7 +122,10 @@ struct GroupRow {
   Epoch fenced = 0;  // what was written under an older epoch than this may not be committed
   std::vector<NodeId> members;
   bool used = false;
-  DFS_FIELDS(epoch, fenced, members, used)
+  PoolId pool = 0;
+  std::vector<NodeId> leaving;
+  std::vector<Lack> lacking;  // by node
+  DFS_FIELDS(epoch, fenced, members, used, pool, leaving, lacking)
 };
 
 struct ClusterRow {
@@ -153,6 +163,24 @@ struct HistoryRow {
   DFS_FIELDS(ended_ms, value)
 };
 
+// Counts objects (those that died, until their rows are forgotten). Every object below `settled`
+// that has no row is dead and will stay so: that is why the rows of the dead may be forgotten.
+struct ContentRow {
+  static constexpr bool kVersioned = false;
+  uint64_t live = 0;
+  uint64_t live_bytes = 0;
+  uint64_t dead = 0;
+  uint64_t dead_bytes = 0;
+  ObjectId settled = 0;
+  DFS_FIELDS(live, live_bytes, dead, dead_bytes, settled)
+};
+
+// A row that says all in its key.
+struct MarkRow {
+  static constexpr bool kVersioned = false;
+  DFS_FIELDS()
+};
+
 // What happened, for whoever reads events again. The log index is in the key.
 struct EventRow {
   static constexpr bool kVersioned = false;
@@ -168,6 +196,16 @@ struct RetentionRow {
   LogIndex first_kept = 1;  // events of entries before this one are forgotten
   LogIndex erased = 1;      // and of those, the rows before this one are erased
   DFS_FIELDS(first_kept, erased)
+};
+
+// Settings of a task that can be controlled; its id is in the key.
+struct TaskRow {
+  static constexpr bool kVersioned = false;
+  bool active = false;  // of a rebalance: moves are wanted
+  bool paused = false;
+  uint64_t bytes_per_second = 0;  // 0: no limit
+  int64_t began_ms = 0;
+  DFS_FIELDS(active, paused, bytes_per_second, began_ms)
 };
 
 // The cluster's heads, as the log last said.
@@ -189,7 +227,10 @@ inline constexpr char kPool = 'p';
 inline constexpr char kGroup = 'g';
 inline constexpr char kOrphan = 'x';
 inline constexpr char kHistory = 'h';
+inline constexpr char kHistoryByTime = 'q';
+inline constexpr char kDead = 'd';
 inline constexpr char kEvent = 'v';
+inline constexpr char kTask = 't';
 
 std::string inode(Ino ino);
 std::string entries(Ino parent);  // the prefix of all entries of a directory
@@ -203,9 +244,15 @@ std::string cluster();
 std::string tree();
 std::string heads();
 std::string retention();
+std::string task(std::string_view id);
 std::string orphan(Ino ino);
 std::string history_of(std::string_view key);  // the prefix of a row's history
 std::string history(std::string_view key, LogIndex ended);
+std::string history_ended(int64_t ended_ms);  // before all history that ended then
+std::string history_by_time(int64_t ended_ms, std::string_view history);
+std::string died(int64_t died_ms);  // before all objects that died then
+std::string dead(int64_t died_ms, ObjectId object);
+std::string content();
 std::string events_from(LogIndex index);  // before all events of that entry
 std::string event(LogIndex index, uint32_t number);
 

@@ -7,8 +7,8 @@ namespace dfs {
 namespace {
 
 void count_groups(const ClusterView& cluster, ClusterStatus& status) {
-  const PoolView& pool = cluster.map().pool;
   for (const GroupView& group : cluster.map().groups) {
+    const PoolView& pool = cluster.pool_of(group);
     const auto up =
         static_cast<size_t>(std::count_if(group.members.begin(), group.members.end(),
                                           [&](NodeId node) { return cluster.is_up(node); }));
@@ -60,10 +60,10 @@ std::string Monitor::State::health(ClusterStatus& status) const {
       append(status.reason, name + " at " + node.view.endpoint + " is full");
     }
   }
-  if (map.nodes.size() < map.pool.replicas) {
+  if (map.nodes.size() < cluster().pool(0).replicas) {
     append(status.reason, "there are fewer storage nodes (" + std::to_string(map.nodes.size()) +
-                              ") than copies asked for (" + std::to_string(map.pool.replicas) +
-                              ")");
+                              ") than copies asked for (" +
+                              std::to_string(cluster().pool(0).replicas) + ")");
   }
   if (status.groups_degraded > 0) {
     append(status.reason, of_all(status.groups_degraded, map.groups.size()) +
@@ -103,7 +103,7 @@ Result<ClusterStatus> Monitor::State::status(Rows& rows) {
   status.uptime_ms = static_cast<uint64_t>((bus.now() - started) / std::chrono::milliseconds(1));
   status.files = tree->files;
   status.directories = tree->directories;
-  status.pool = map.pool;
+  status.pools = map.pools;
   status.heads = replica.status();
   list_nodes(status);
   count_groups(cluster(), status);

@@ -77,8 +77,8 @@ void Monitor::State::plan(const Envelope& envelope, const PlanFile& request) {
     reserve_objects();
   }
   reply.block_bytes = block_bytes;
-  reply.replicas = cluster().map().pool.replicas;
-  reply.min_copies = cluster().map().pool.min_copies;
+  reply.replicas = cluster().pool(0).replicas;
+  reply.min_copies = cluster().pool(0).min_copies;
   reply.groups = std::move(*groups);
   answer_with(envelope, Result<PlanFileReply>(std::move(reply)));
 }
@@ -108,10 +108,11 @@ Result<std::vector<GroupRoute>> Monitor::State::choose_groups(const PlanFile& re
     const bool live = node.state == NodeState::up && members.accepts_writes(node.node);
     targets.push_back({node.node, live, members.free_bytes(node.node).value_or(most_free)});
   }
+  const PoolView& pool = cluster().pool(0);
   LayoutRequest layout;
   layout.blocks = request.size / block_bytes + (request.size % block_bytes != 0 ? 1 : 0);
-  layout.replicas = map.pool.replicas;
-  layout.min_copies = map.pool.min_copies;
+  layout.replicas = pool.replicas;
+  layout.min_copies = pool.min_copies;
   layout.avoid = request.avoid;
   std::vector<GroupRoute> routes;
   const auto chosen = choose_layout(targets, map.groups, layout, [this] { return bus.random(); });
@@ -134,13 +135,14 @@ GroupRoute Monitor::State::route_for(GroupId group, const PlanFile& request) con
   GroupRoute route = cluster().route(group, shun_all);
   const auto live = std::count_if(route.members.begin(), route.members.end(),
                                   [](const GroupMember& member) { return member.up; });
-  if (static_cast<uint64_t>(live) >= cluster().map().pool.min_copies) return route;
+  if (static_cast<uint64_t>(live) >= cluster().pool(0).min_copies) return route;
   return cluster().route(group, shun);
 }
 
 Error Monitor::State::nowhere_to_write() const {
   const ClusterMap& map = cluster().map();
-  const std::string needed = std::to_string(map.pool.min_copies);
+  const PoolView& pool = cluster().pool(0);
+  const std::string needed = std::to_string(pool.min_copies);
   Error error{Code::too_few_nodes, "", {{"min_copies", needed}}, 0};
   if (map.nodes.empty()) {
     error.text = "no storage node has joined this cluster yet; start one with: dfsd storage";
@@ -160,8 +162,8 @@ Error Monitor::State::nowhere_to_write() const {
     error.cause["storage/" + std::to_string(node.node)] = state;
   }
   error.text = "no group of storage nodes has " + needed +
-               (map.pool.min_copies == 1 ? " node" : " nodes") + " that take data: " + states;
-  if (full > 0 && up >= map.pool.min_copies) {
+               (pool.min_copies == 1 ? " node" : " nodes") + " that take data: " + states;
+  if (full > 0 && up >= pool.min_copies) {
     error.code = Code::no_space;
     error.text += "; remove files or add a storage node";
   } else {

@@ -10,6 +10,7 @@
 #include "messages/heads.h"
 #include "messages/namespace.h"
 #include "tests/messages/consensus_samples.h"
+#include "tests/messages/repair_samples.h"
 
 namespace dfs::samples {
 
@@ -23,11 +24,17 @@ void for_each_message(Visitor&& visit) {
   all.template operator()<AddHead, AddHeadReply, RemoveHead, RemoveHeadReply, TransferLead,
                           TransferLeadReply, ListHeads, HeadList>();
   all.template operator()<Stat, StatReply, List, ListReply, MakeDir, MakeDirReply, Rename,
-                          RenameReply, Remove, RemoveReply>();
+                          RenameReply, Remove, RemoveReply, SetAttributes, SetAttributesReply>();
   all.template
   operator()<PlanFile, PlanFileReply, CommitFile, CommitFileReply, OpenFile, OpenFileReply>();
   all.template operator()<WriteBlock, WriteBlockReply, ReadBlock, ReadBlockReply, AbortBlock,
                           AbortBlockReply, ListBlocks, ListBlocksReply>();
+  all.template
+  operator()<GetDigests, DigestList, CheckCopies, CheckCopiesReply, FillGroup, FillGroupReply,
+             ConfirmSurplus, ConfirmSurplusReply, ControlScrub, ScrubStatus>();
+  all.template operator()<RenewUploads, RenewUploadsReply, JudgeBlocks, JudgeBlocksReply>();
+  all.template operator()<ListTasks, TaskList, ControlTask, ControlTaskReply, ChangeNode,
+                          ChangeNodeReply, SetPool, SetPoolReply>();
   all.template operator()<Event, ReadEvents, ReadEventsReply>();
   all.template operator()<RequestVote, RequestVoteReply, AppendEntries, AppendEntriesReply,
                           InstallSnapshot, ReadSnapshot, ReadSnapshotReply, TimeoutNow>();
@@ -39,6 +46,8 @@ void for_each_command(Visitor&& visit) {
   const auto all = [&]<class... T>() { (visit.template operator()<T>(), ...); };
   all.template operator()<CreateCluster, RegisterNode, SetNodeState, SetGroups, ReserveObjects,
                           PruneOrphans, TrimEvents, BecomeLeader, ChangeMembers>();
+  all.template operator()<MoveGroups, SetFilled, SetLacking, SetStanding, SetTask, ExpireHistory,
+                          DeclareDead, ForgetObjects>();
 }
 
 inline Header header() {
@@ -65,7 +74,8 @@ inline InodeInfo inode() {
           .version = 3,
           .crc32c = 0xdeadbeef,
           .object = 0x2002,
-          .block_bytes = 128ull << 20};
+          .block_bytes = 128ull << 20,
+          .pool = "archive"};
 }
 inline Receipt receipt() {
   return {.index = 4711, .term = 2, .synced = true, .replicas = 3};
@@ -74,7 +84,7 @@ inline Freshness freshness() {
   return {.stale = true, .stale_ms = 350, .applied = 4711};
 }
 inline PoolView pool() {
-  return {.name = "default", .replicas = 3, .min_copies = 2, .groups = 128};
+  return {.name = "default", .replicas = 3, .min_copies = 2, .groups = 128, .id = 1};
 }
 inline NodeView node() {
   return {.node = 7,
@@ -83,7 +93,8 @@ inline NodeView node() {
           .host = "h1",
           .rack = "r1",
           .state = NodeState::down,
-          .total_bytes = 1ull << 40};
+          .total_bytes = 1ull << 40,
+          .standing = NodeStanding::out};
 }
 inline Layout layout() {
   return {.object = 0x2002,
@@ -94,7 +105,11 @@ inline Layout layout() {
 inline std::vector<GroupRoute> routes() {
   return {{.group = 5,
            .epoch = 11,
-           .members = {{.node = 7, .endpoint = "tcp://127.0.0.1:7107", .up = false},
+           .members = {{.node = 7,
+                        .endpoint = "tcp://127.0.0.1:7107",
+                        .up = false,
+                        .complete = false,
+                        .leaving = true},
                        {.node = 8, .endpoint = "tcp://127.0.0.1:7108", .up = true}}}};
 }
 
@@ -143,7 +158,17 @@ inline Heartbeat sample() {
           .jobs_queued = 5,
           .bytes_written = 1ull << 33,
           .bytes_read = 1ull << 34,
-          .accepts_writes = false};
+          .accepts_writes = false,
+          .blocks_bad = 2,
+          .directories = 3,
+          .directories_failed = 1,
+          .losses = 4,
+          .jobs = {{.kind = "scrub",
+                    .state = "running",
+                    .done = 123'456'789,
+                    .total = 1ull << 40,
+                    .found = 2,
+                    .until_ms = 1'700'000'000'123}}};
 }
 template <>
 inline GetMap sample() {
@@ -153,9 +178,15 @@ template <>
 inline ClusterMap sample() {
   return {.cluster = "fedcba9876543210fedcba9876543210",
           .epoch = 12,
-          .pool = pool(),
+          .pools = {pool()},
           .nodes = {node()},
-          .groups = {{.group = 5, .epoch = 11, .members = {7, 8}, .used = true}},
+          .groups = {{.group = 5,
+                      .epoch = 11,
+                      .members = {7, 8},
+                      .used = true,
+                      .pool = 1,
+                      .leaving = {9},
+                      .lacking = {{.node = 8, .since = 4711}}}},
           .heads = {{.id = 2, .broker = "tcp://127.0.0.1:7000"}}};
 }
 template <>
@@ -224,7 +255,7 @@ inline ClusterStatus sample() {
           .uptime_ms = 86'400'000,
           .files = 2000,
           .directories = 12,
-          .pool = pool(),
+          .pools = {pool()},
           .groups_healthy = 100,
           .groups_degraded = 27,
           .groups_down = 1,
@@ -279,6 +310,14 @@ inline RenameReply sample() {
   return {.receipt = receipt()};
 }
 template <>
+inline SetAttributes sample() {
+  return {.path = "/photos", .set_pool = true, .pool = "archive"};
+}
+template <>
+inline SetAttributesReply sample() {
+  return {.receipt = receipt()};
+}
+template <>
 inline Remove sample() {
   return {.path = "/photos/new", .recursive = true};
 }
@@ -295,7 +334,8 @@ inline PlanFile sample() {
           .size = 3'926'917'120,
           .block_bytes = 128ull << 20,
           .object = 0x2002,
-          .avoid = {7}};
+          .avoid = {7},
+          .copies = 2};
 }
 template <>
 inline PlanFileReply sample() {
@@ -303,7 +343,8 @@ inline PlanFileReply sample() {
           .block_bytes = 16ull << 20,
           .replicas = 2,
           .min_copies = 2,
-          .groups = routes()};
+          .groups = routes(),
+          .lease_ms = 60'000};
 }
 template <>
 inline CommitFile sample() {
@@ -314,7 +355,8 @@ inline CommitFile sample() {
           .content = {},  // see inline_file()
           .layout = layout(),
           .writes = {{.group = 5, .epoch = 11, .nodes = {7, 8}}},
-          .expected_version = 2};
+          .expected_version = 2,
+          .copies = 2};
 }
 inline CommitFile inline_file() {
   return {.path = "/photos/note",
@@ -324,7 +366,8 @@ inline CommitFile inline_file() {
           .content = {.bytes = "hello"},
           .layout = {},
           .writes = {},
-          .expected_version = 0};
+          .expected_version = 0,
+          .copies = 1};
 }
 template <>
 inline CommitFileReply sample() {
@@ -368,7 +411,12 @@ inline WriteBlockReply sample() {
 }
 template <>
 inline ReadBlock sample() {
-  return {.object = 0x2002, .index = 4, .group = 5, .offset = 65'536, .length = 1 << 20};
+  return {.object = 0x2002,
+          .index = 4,
+          .group = 5,
+          .offset = 65'536,
+          .length = 1 << 20,
+          .background = true};
 }
 template <>
 inline ReadBlockReply sample() {
@@ -384,15 +432,24 @@ inline AbortBlockReply sample() {
 }
 template <>
 inline ListBlocks sample() {
-  return {
-      .object = 0x2002, .after_object = 0x2001, .after_index = 17, .after_group = 5, .limit = 100};
+  return {.object = 0x2002,
+          .group = 5,
+          .after_object = 0x2001,
+          .after_index = 17,
+          .after_group = 5,
+          .limit = 100};
 }
 template <>
 inline ListBlocksReply sample() {
-  return {
-      .blocks =
-          {{.group = 5, .object = 0x2002, .index = 4, .length = 3'145'733, .crc32c = 0x01020304}},
-      .more = true};
+  return {.blocks = {{.group = 5,
+                      .object = 0x2002,
+                      .index = 4,
+                      .length = 3'145'733,
+                      .crc32c = 0x01020304,
+                      .bad = true,
+                      .created_ms = 1'700'000'000'123,
+                      .verified_ms = 1'700'000'000'456}},
+          .more = true};
 }
 
 template <>

@@ -64,7 +64,7 @@ Task<void> Checkers::ask_health(bool* healthy, std::string* why) {
                              status->heads.heads.size() == cluster_.monitors().size();
   *healthy = heads_healthy && static_cast<size_t>(up) == cluster_.storages().size() &&
              status->nodes.size() == cluster_.storages().size() && status->health == "ok" &&
-             status->groups_healthy == status->pool.groups;
+             status->groups_healthy == status->pools.front().groups;
 }
 
 // ---- files

@@ -11,8 +11,9 @@ TEST_CASE("the monitor creates its cluster once and announces itself") {
   REQUIRE(test.ready->ok());
   const ClusterMap map = test.map();
   CHECK(map.cluster.size() == 32);
-  CHECK(map.pool.replicas == 2);
-  CHECK(map.pool.min_copies == 1);
+  REQUIRE(map.pools.size() == 1);
+  CHECK(map.pools[0].replicas == 2);
+  CHECK(map.pools[0].min_copies == 1);
   CHECK(map.groups.size() == 64);
   CHECK(test.bus.subscriptions == std::vector<std::string>{"heartbeat/storage/"});
   test.bus.take_sent();
