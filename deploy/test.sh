@@ -90,7 +90,7 @@ finish() {
 
 "$here/packages.sh" --tests || { echo "test.sh: packages are missing" >&2; exit 1; }
 
-build release dfsd dfsctl dfs_tests dfs_sim dfs_load || finish
+build release dfsd dfsctl dfs_tests dfs_sim dfs_load dfs_unsynced || finish
 bin=$root/build/release/bin
 units unit "$bin/dfs_tests"
 seeds=1..200

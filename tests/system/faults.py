@@ -107,8 +107,10 @@ def F5_without_another_server_an_upload_fails_loudly(t):
     size = 700 * MIB
     source = t.source(size)
     put = cluster.begin("--timeout", "3s", "put", "--block-size", "16M", source, "/file")
-    put.wait_io("rchar", size // 4)
-    cluster.kill("storage-1")
+    put.wait_io("rchar", size // 8)
+    # It must not be done before the server is dead, however long that takes.
+    with put.paused():
+        cluster.kill("storage-1")
     check(put.wait(120) in (1, 4), f"exit status {put.code}")
     check(put.err.strip(), "nothing was said")
     cluster.start("storage-1")

@@ -23,6 +23,7 @@ import heads  # noqa: F401
 import head_members  # noqa: F401
 import head_events  # noqa: F401
 import hosts  # noqa: F401
+import power  # noqa: F401
 
 
 def wanted(name, patterns):

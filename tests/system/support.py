@@ -1,4 +1,5 @@
 """What the system tests share: a test's own cluster and folders, dfsctl, waiting, made-up files."""
+import contextlib
 import glob
 import hashlib
 import json
@@ -142,6 +143,16 @@ class Run:
             raise Failed(f"{self} ended with {code}, not {wanted}: {shorten(self.err)}")
         return self
 
+    @contextlib.contextmanager
+    def paused(self):
+        """Stands still while the block runs."""
+        check(self.running(), f"{self} ended too early: {shorten(self.err)}")
+        os.kill(self.process.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self.process.pid, signal.SIGCONT)
+
     def end(self):
         if self.running():
             os.killpg(self.process.pid, signal.SIGKILL)
@@ -193,11 +204,13 @@ class Cluster:
         self.context = context
         self.directory = directory
         self.runs = []
+        self.of_processes = {}  # what their environment has besides
         self.environment = dict(os.environ, DFS_CONFIG=os.path.join(directory, "client.conf"))
 
     def script(self, *arguments, wanted=0):
         command = [CLUSTER_SCRIPT, *arguments, "--dir", self.directory]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False,
+                              env=dict(os.environ, **self.of_processes))
         if done.returncode != wanted:
             raise Failed(f"{' '.join(arguments)} ended with {done.returncode}: {done.stderr}")
         return done.stdout
@@ -400,10 +413,13 @@ class Context:
         self.clusters = []
         self.notes = []  # figures worth printing beside PASS
 
-    def cluster(self, **options):
+    def cluster(self, prepare=None, **options):
+        """A running cluster; prepare(cluster) is called before its first process starts."""
         directory = os.path.join(self.directory, f"cluster-{len(self.clusters) + 1}")
         cluster = Cluster(self, directory)
         self.clusters.append(cluster)
+        if prepare:
+            prepare(cluster)
         return cluster.up(**options)
 
     def source(self, size, seed=0, name="source"):
