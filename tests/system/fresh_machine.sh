@@ -26,12 +26,13 @@ done
 [ -n "$dir" ] || dir=$(mktemp -d "${TMPDIR:-/tmp}/zdfs-fresh.XXXXXX")
 root=$dir/root
 
-mounted=()
 clean_up() {
-  local i
-  for ((i = ${#mounted[@]} - 1; i >= 0; i--)); do umount -l "${mounted[$i]}" || true; done
+  local point
+  # Also what the tests have mounted inside. The last comes first.
+  while read -r point; do umount -l "$point" || true; done < <(
+    awk -v root="$root" '$2 == root || index($2, root "/") == 1 { print $2 }' /proc/mounts | tac)
   # Nothing is removed while something of the host is still mounted inside.
-  if [ "$keep" = no ] && ! grep -q " $root/" /proc/mounts; then rm -rf --one-file-system "$dir"; fi
+  if [ "$keep" = no ] && ! grep -q " $root" /proc/mounts; then rm -rf --one-file-system "$dir"; fi
 }
 trap clean_up EXIT
 
@@ -42,6 +43,9 @@ else
   command -v debootstrap >/dev/null || apt-get install -y -qq debootstrap
   debootstrap --variant=minbase bookworm "$root" http://deb.debian.org/debian
 fi
+# A folder that is a mount of its own, as network namespaces want it.
+mount --bind "$root" "$root"
+mount --make-private "$root"
 cp /etc/resolv.conf "$root/etc/resolv.conf" 2>/dev/null || true
 for point in proc dev dev/shm sys; do
   mkdir -p "$root/$point"
@@ -50,7 +54,6 @@ for point in proc dev dev/shm sys; do
     dev/shm) mount -t tmpfs tmpfs "$root/dev/shm" ;;
     *) mount --bind "/$point" "$root/$point" ;;
   esac
-  mounted+=("$root/$point")
 done
 
 git clone -q "$top" "$root/zdfs"
