@@ -96,14 +96,15 @@ struct MoveGroups {
   DFS_MESSAGE(MoveGroups, moves, reason)
 };
 
-// The node holds all that the group's complete holders (or all holders) held as of log entry
-// `as_of`. Ignored when it has lacked something anew since. When nobody lacks anything any more,
-// the leaving members are dropped.
+// The node holds all that `sources` held as of log entry `as_of`. Ignored when it has lacked
+// something anew since, and when neither one of the sources is complete nor all other holders are
+// among them. When no member lacks anything any more, the leaving ones are dropped.
 struct GroupFilled {
   GroupId group = 0;
   NodeId node = 0;
   LogIndex as_of = 0;
-  DFS_FIELDS(group, node, as_of)
+  std::vector<NodeId> sources;
+  DFS_FIELDS(group, node, as_of, sources)
 };
 struct SetFilled {
   std::vector<GroupFilled> filled;

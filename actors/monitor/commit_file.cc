@@ -2,6 +2,7 @@
 #include <map>
 #include <set>
 
+#include "actors/monitor/guard.h"
 #include "actors/monitor/operations.h"
 
 namespace dfs {
@@ -49,47 +50,72 @@ Error stale(const CommitFile& request, GroupId id, const GroupRow& group, const 
 }
 
 // Accepts the blocks of one group when enough of the nodes that acknowledged them still count.
+// Those that are leaving do: they stay until the members have all that they have.
 Result<void> check_group(const CommitFile& request, const GroupWrites& writes,
-                         const GroupRow& group, uint32_t min_copies) {
+                         const GroupRow& group, const PoolRow& pool) {
   if (writes.epoch < group.fenced || writes.epoch > group.epoch) {
     return stale(request, writes.group, group,
                  "it is at epoch " + std::to_string(group.epoch) + ", the blocks were written at " +
                      std::to_string(writes.epoch));
   }
-  const auto acknowledged = [&](NodeId node) {
-    return std::find(writes.nodes.begin(), writes.nodes.end(), node) != writes.nodes.end();
-  };
-  const auto copies = std::count_if(group.members.begin(), group.members.end(), acknowledged);
-  if (static_cast<uint64_t>(copies) < min_copies) {
+  const std::vector<NodeId> all = holders(group);
+  const auto copies = std::count_if(all.begin(), all.end(),
+                                    [&](NodeId node) { return includes(writes.nodes, node); });
+  const uint32_t needed = std::max(pool.min_copies, request.copies);
+  if (static_cast<uint64_t>(copies) < needed) {
     return stale(request, writes.group, group,
-                 std::to_string(copies) + " of its members have the blocks, the pool needs " +
-                     std::to_string(min_copies));
+                 std::to_string(copies) + " of its members have the blocks, " +
+                     (request.copies > pool.min_copies ? "the writer wants " : "the pool needs ") +
+                     std::to_string(needed));
   }
   return {};
+}
+
+// Holders that did not acknowledge the blocks lack them from now on. True when one of them was
+// complete before: everybody is to hear of that.
+bool mark_lacking(VersionedRows& rows, const GroupWrites& writes, GroupRow& group) {
+  bool news = false;
+  for (const NodeId node : holders(group)) {
+    if (includes(writes.nodes, node)) continue;
+    news = become_lacking(group, node, rows.index()) || news;
+  }
+  return news;
 }
 
 Result<void> check_and_use_groups(VersionedRows& rows, const CommitFile& request) {
   auto groups = groups_written(request);
   if (!groups) return groups.error();
-  auto pool = rows.require<PoolRow>(keys::pool(kDefaultPool));
-  if (!pool) return pool.error();
   std::map<GroupId, const GroupWrites*> writes;
   for (const GroupWrites& write : request.writes) writes[write.group] = &write;
+  bool news = false;
+  std::optional<PoolRow> pool;  // of the group before; a layout seldom has several
   for (const GroupId id : *groups) {
-    auto group = rows.get<GroupRow>(keys::group(id));
-    if (!group) return group.error();
+    auto row = rows.get<GroupRow>(keys::group(id));
+    if (!row) return row.error();
     const std::string name = "group " + std::to_string(id);
-    if (!*group) return invalid_layout(request, name + " does not exist");
+    if (!*row) return invalid_layout(request, name + " does not exist");
+    GroupRow& group = **row;
     const auto write = writes.find(id);
     if (write == writes.end()) return invalid_layout(request, "nobody wrote to " + name);
-    DFS_CHECK(check_group(request, *write->second, **group, pool->min_copies));
-    if ((*group)->used) continue;
-    (*group)->used = true;
-    rows.put(keys::group(id), std::move(**group));
+    if (!pool || pool->id != group.pool) {
+      auto its = pool_of(rows, group.pool);
+      if (!its) return its.error();
+      pool = std::move(*its);
+    }
+    DFS_CHECK(check_group(request, *write->second, group, *pool));
+    news = mark_lacking(rows, *write->second, group) || news;
+    group.used = true;
+    rows.put(keys::group(id), std::move(group));
   }
   for (const GroupId id : request.layout.groups) {
-    if (id >= pool->groups) return invalid_layout(request, "it names a group that does not exist");
+    if (groups->contains(id)) continue;
+    auto group = rows.get<GroupRow>(keys::group(id));
+    if (!group) return group.error();
+    if (!*group) return invalid_layout(request, "it names a group that does not exist");
   }
+  if (!news) return {};
+  auto grown = grow_map_epoch(rows);
+  if (!grown) return grown.error();
   return {};
 }
 
@@ -103,8 +129,11 @@ Result<void> check_object(VersionedRows& rows, const CommitFile& request) {
   }
   auto object = rows.get<ObjectRow>(keys::object(id));
   if (!object) return object.error();
-  if (!*object) return {};
-  if ((*object)->state == ObjectState::dead) {
+  auto content = rows.get<ContentRow>(keys::content());
+  if (!content) return content.error();
+  const bool settled = id < content->value_or(ContentRow()).settled;
+  if (!*object && !settled) return {};
+  if (!*object || (*object)->state == ObjectState::dead) {
     return Error{Code::expired,
                  "the upload of " + shown(request.path) +
                      " took too long and its blocks were given up; upload it again",
@@ -129,7 +158,13 @@ Result<void> check_version(const CommitFile& request, const std::optional<InodeR
   return error;
 }
 
-void put_object(VersionedRows& rows, const CommitFile& request, Ino ino) {
+Result<void> put_object(VersionedRows& rows, const CommitFile& request, Ino ino) {
+  auto content = rows.get<ContentRow>(keys::content());
+  if (!content) return content.error();
+  ContentRow counts = content->value_or(ContentRow());
+  counts.live += 1;
+  counts.live_bytes += request.size;
+  rows.put(keys::content(), counts);
   const Layout& layout = request.layout;
   ObjectRow object;
   object.ino = ino;
@@ -140,6 +175,7 @@ void put_object(VersionedRows& rows, const CommitFile& request, Ino ino) {
   object.overrides = layout.overrides;
   object.created_ms = rows.time_ms();
   rows.put(keys::object(layout.object), std::move(object));
+  return {};
 }
 
 void set_content(VersionedRows& rows, const CommitFile& request, InodeRow& inode) {
@@ -200,7 +236,7 @@ Result<CommitFileReply> commit_file(VersionedRows& rows, const CommitFile& reque
     ino = *added;
   }
   set_content(rows, request, inode);
-  if (request.layout.object != 0) put_object(rows, request, ino);
+  if (request.layout.object != 0) DFS_CHECK(put_object(rows, request, ino));
   const uint64_t version = inode.version;
   if (created) {
     rows.insert(keys::inode(ino), std::move(inode));

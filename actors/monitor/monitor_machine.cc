@@ -64,12 +64,34 @@ Outcome dispatch_command(Work& work) {
       return perform(set_node_state, work);
     case Type::SetGroups:
       return perform(set_groups, work);
+    case Type::SetAttributes:
+      return perform(set_attributes, work);
+    case Type::SetPool:
+      return perform(set_pool, work);
+    case Type::ControlTask:
+      return perform(control_task, work);
+    case Type::MoveGroups:
+      return perform(move_groups, work);
+    case Type::SetFilled:
+      return perform(set_filled, work);
+    case Type::SetLacking:
+      return perform(set_lacking, work);
+    case Type::SetStanding:
+      return perform(set_standing, work);
+    case Type::SetTask:
+      return perform(set_task, work);
     case Type::ReserveObjects:
       return perform(reserve_objects, work);
     case Type::PruneOrphans:
       return perform(prune_orphans, work);
     case Type::TrimEvents:
       return perform(trim_events, work);
+    case Type::ExpireHistory:
+      return perform(expire_history, work);
+    case Type::DeclareDead:
+      return perform(declare_dead, work);
+    case Type::ForgetObjects:
+      return perform(forget_objects, work);
     case Type::BecomeLeader:
       return perform(become_leader, work);
     case Type::ChangeMembers:

@@ -7,6 +7,7 @@
 #include "actors/monitor/versioned_rows.h"
 #include "messages/namespace.h"
 #include "messages/raft.h"
+#include "messages/tasks.h"
 
 namespace dfs {
 
@@ -15,15 +16,26 @@ Result<MakeDirReply> make_dir(VersionedRows& rows, const MakeDir& request);
 Result<RenameReply> rename(VersionedRows& rows, const Rename& request);
 Result<RemoveReply> remove(VersionedRows& rows, const Remove& request);
 Result<CommitFileReply> commit_file(VersionedRows& rows, const CommitFile& request);
+Result<SetAttributesReply> set_attributes(VersionedRows& rows, const SetAttributes& request);
+Result<SetPoolReply> set_pool(VersionedRows& rows, const SetPool& request);
+Result<ControlTaskReply> control_task(VersionedRows& rows, const ControlTask& request);
 
 // Of the leader.
 Result<Done> create_cluster(VersionedRows& rows, const CreateCluster& request);
 Result<JoinReply> register_node(VersionedRows& rows, const RegisterNode& request);
 Result<Done> set_node_state(VersionedRows& rows, const SetNodeState& request);
 Result<Done> set_groups(VersionedRows& rows, const SetGroups& request);
+Result<Done> move_groups(VersionedRows& rows, const MoveGroups& request);
+Result<Done> set_filled(VersionedRows& rows, const SetFilled& request);
+Result<Done> set_lacking(VersionedRows& rows, const SetLacking& request);
+Result<ChangeNodeReply> set_standing(VersionedRows& rows, const SetStanding& request);
+Result<Done> set_task(VersionedRows& rows, const SetTask& request);
 Result<ObjectRange> reserve_objects(VersionedRows& rows, const ReserveObjects& request);
 Result<Pruned> prune_orphans(VersionedRows& rows, const PruneOrphans& request);
 Result<Pruned> trim_events(VersionedRows& rows, const TrimEvents& request);
+Result<Pruned> expire_history(VersionedRows& rows, const ExpireHistory& request);
+Result<Done> declare_dead(VersionedRows& rows, const DeclareDead& request);
+Result<Pruned> forget_objects(VersionedRows& rows, const ForgetObjects& request);
 
 // Of the log itself.
 Result<Done> become_leader(VersionedRows& rows, const BecomeLeader& request);
@@ -38,6 +50,8 @@ Result<void> touch_directory(VersionedRows& rows, Ino ino, int64_t entries, int6
 // Adds to the counts of the tree.
 Result<void> count(VersionedRows& rows, int64_t files, int64_t directories);
 Result<Ino> next_ino(VersionedRows& rows);
+// The object dies now: its row says so, and the counts. It must be content or have no row.
+Result<void> end_object(VersionedRows& rows, ObjectId id, std::optional<ObjectRow> object);
 // Makes the cluster map's next epoch; the state machine tells everyone about it.
 Result<Epoch> grow_map_epoch(VersionedRows& rows);
 

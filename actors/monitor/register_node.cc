@@ -4,11 +4,21 @@ namespace dfs {
 
 namespace {
 
+Error removed_for_good(NodeId node) {
+  return Error{Code::denied,
+               "this was storage/" + std::to_string(node) +
+                   ", which was removed from the cluster for good; to use the machine again, start "
+                   "it with an empty data directory",
+               {{"node", std::to_string(node)}},
+               0};
+}
+
 // The node's number and row: a known uuid is the same node, wherever it lives now.
 Result<NodeId> number_of(VersionedRows& rows, const std::string& uuid, NodeRow& row) {
   auto known = rows.get<NodeUuidRow>(keys::node_uuid(uuid));
   if (!known) return known.error();
   if (*known) {
+    if ((*known)->removed) return removed_for_good((*known)->node);
     auto node = rows.require<NodeRow>(keys::node((*known)->node));
     if (!node) return node.error();
     row = std::move(*node);
@@ -39,6 +49,7 @@ Result<JoinReply> register_node(VersionedRows& rows, const RegisterNode& request
   row.feature_level = request.feature_level;
   if (row.state != NodeState::up) row.state_ms = rows.time_ms();
   row.state = NodeState::up;
+  if (row.standing == NodeStanding::out) row.standing = NodeStanding::in;
   // A node that was restarted within seconds changes nothing that others need to hear of.
   if (!same(before, row)) {
     const bool moved = before.endpoint != row.endpoint;

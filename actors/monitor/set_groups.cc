@@ -1,14 +1,11 @@
 #include <algorithm>
 
+#include "actors/monitor/guard.h"
 #include "actors/monitor/operations.h"
 
 namespace dfs {
 
 namespace {
-
-bool includes(const std::vector<NodeId>& members, NodeId node) {
-  return std::find(members.begin(), members.end(), node) != members.end();
-}
 
 bool includes_all(const std::vector<NodeId>& members, const std::vector<NodeId>& of) {
   return std::all_of(of.begin(), of.end(), [&](NodeId node) { return includes(members, node); });
@@ -24,20 +21,27 @@ Result<Done> set_groups(VersionedRows& rows, const SetGroups& request) {
     if (!row) return row.error();
     if (!*row || (*row)->members == change.members) continue;
     GroupRow& group = **row;
-    const bool grows = includes_all(change.members, group.members);
-    // The leader decided without knowing of a file that was committed meanwhile.
-    if (group.used && !grows) continue;
+    // The leader decided without knowing of a file that was committed meanwhile: a group that holds
+    // data changes by moves alone.
+    if (group.used || change.members.size() > kReplicasMax) continue;
+    const bool grows = includes_all(change.members, holders(group));
+    GroupRow after = group;
+    after.members = change.members;
+    after.leaving.clear();
+    drop_foreign_lacks(after);
+    auto pool = pool_of(rows, group.pool);
+    if (!pool) return pool.error();
+    if (!may_replace(change.group, group, after, pool->replicas)) continue;
     if (epoch == 0) {
       auto grown = grow_map_epoch(rows);
       if (!grown) return grown.error();
       epoch = *grown;
     }
-    group.epoch = epoch;
+    after.epoch = epoch;
     // A block written for the old members would lack a copy on the new ones: its writer is told to
     // write it again. When members only join, all copies that were promised are still there.
-    if (!grows) group.fenced = epoch;
-    group.members = change.members;
-    rows.put(keys::group(change.group), std::move(group));
+    if (!grows) after.fenced = epoch;
+    rows.put(keys::group(change.group), std::move(after));
     ++changed;
   }
   if (changed > 0) {

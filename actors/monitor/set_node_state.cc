@@ -12,6 +12,8 @@ Result<Done> set_node_state(VersionedRows& rows, const SetNodeState& request) {
   if ((*row)->state == request.state) return Done{};
   (*row)->state = request.state;
   (*row)->state_ms = rows.time_ms();
+  const bool back = request.state == NodeState::up && (*row)->standing == NodeStanding::out;
+  if (back) (*row)->standing = NodeStanding::in;
   rows.note(request.state == NodeState::up ? "node-up" : "node-down",
             {{"node", std::to_string(request.node)},
              {"endpoint", (*row)->endpoint},

@@ -59,6 +59,18 @@ Result<Found> find(Rows& rows, const std::string& path) {
   return Found{ino, std::move(*inode)};
 }
 
+Result<std::string> pool_for(Rows& rows, const std::string& path) {
+  std::vector<Ino> through;
+  auto place = find_place(rows, path, &through);
+  if (!place) return place.error();
+  for (size_t i = through.size(); i-- > 0;) {
+    auto inode = rows.require<InodeRow>(keys::inode(through[i]));
+    if (!inode) return inode.error();
+    if (!inode->pool.empty()) return std::move(inode->pool);
+  }
+  return std::string();
+}
+
 InodeInfo info_of(Ino ino, const InodeRow& row) {
   InodeInfo info;
   info.ino = ino;
@@ -74,6 +86,7 @@ InodeInfo info_of(Ino ino, const InodeRow& row) {
   info.crc32c = row.crc32c;
   info.object = row.slices.empty() ? 0 : row.slices.front().object;
   info.block_bytes = row.block_bytes;
+  info.pool = row.pool;
   return info;
 }
 

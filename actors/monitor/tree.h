@@ -31,6 +31,10 @@ struct Found {
 // What is at `path`; `not_found` when nothing is.
 Result<Found> find(Rows& rows, const std::string& path);
 
+// The pool that the nearest directory above `path` names for new files; empty when none does. Fails
+// like find_place().
+Result<std::string> pool_for(Rows& rows, const std::string& path);
+
 InodeInfo info_of(Ino ino, const InodeRow& row);
 
 // A path in a sentence: as it is when it is plain, else quoted with its control characters escaped.

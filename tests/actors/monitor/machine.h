@@ -128,6 +128,25 @@ struct TestMachine {
     REQUIRE(reply.ok());
     return reply->node;
   }
+  // A file of one block in group `id`, acknowledged by `nodes` under `epoch` (0: the group's own).
+  Result<CommitFileReply> put_block(const std::string& path, GroupId id,
+                                    const std::vector<NodeId>& nodes, Epoch epoch = 0,
+                                    uint32_t copies = 0) {
+    auto objects = tell<ObjectRange>(ReserveObjects{1});
+    REQUIRE(objects.ok());
+    CommitFile commit;
+    commit.path = path;
+    commit.size = kBlockBytesMin;
+    commit.layout = Layout{objects->first, kBlockBytesMin, {id}, {}};
+    commit.writes = {{id, epoch != 0 ? epoch : group(id).epoch, nodes}};
+    commit.copies = copies;
+    return ask(commit);
+  }
+  std::vector<NodeId> lacking(GroupId id) {
+    std::vector<NodeId> nodes;
+    for (const Lack& lack : group(id).lacking) nodes.push_back(lack.node);
+    return nodes;
+  }
   const GroupView& group(GroupId id) { return *machine.cluster().group(id); }
 
   std::unique_ptr<Table> table;
