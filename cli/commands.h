@@ -88,6 +88,9 @@ void add_inspect_commands(CLI::App& app, Context& context);    // stat checksum
 void add_cluster_commands(CLI::App& app, Context& context);    // cluster version
 void add_head_commands(CLI::App& app, Context& context);       // head
 void add_event_commands(CLI::App& app, Context& context);      // events
+void add_node_commands(CLI::App& app, Context& context);       // node scrub
+void add_pool_commands(CLI::App& app, Context& context);       // pool setattr
+void add_task_commands(CLI::App& app, Context& context);       // tasks rebalance
 
 // The heads as any of them knows them, and what each says when it is asked directly; either takes
 // at most `deadline`.

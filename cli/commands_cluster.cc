@@ -3,16 +3,11 @@
 #include <algorithm>
 
 #include "cli/commands.h"
+#include "cli/nodes_view.h"
 
 namespace dfs::cli {
 
 namespace {
-
-std::string joined(const std::vector<std::string>& words, std::string_view between) {
-  std::string out;
-  for (const auto& word : words) out.append(out.empty() ? "" : between).append(word);
-  return out;
-}
 
 const char* name_of_state(NodeState state) {
   switch (state) {
@@ -22,38 +17,6 @@ const char* name_of_state(NodeState state) {
       return "down";
   }
   return "unknown";
-}
-
-std::string share_of(uint64_t part, uint64_t whole) {
-  return whole == 0 ? "-" : std::to_string(part * 100 / whole) + "%";
-}
-
-std::string node_table(const ClusterStatus& status) {
-  using Align = TextTable::Align;
-  TextTable table({{"NODE", Align::right},
-                   {"STATE"},
-                   {"HOST"},
-                   {"ENDPOINT"},
-                   {"USED", Align::right},
-                   {"TOTAL", Align::right},
-                   {"FULL", Align::right},
-                   {"BLOCKS", Align::right},
-                   {"GROUPS", Align::right},
-                   {"QUEUE", Align::right},
-                   {"HEARD", Align::right}});
-  for (const NodeStatus& node : status.nodes) {
-    const Heartbeat& beat = node.heartbeat;
-    std::string state = name_of_state(node.view.state);
-    if (node.view.state == NodeState::up && !beat.accepts_writes) state = "read-only";
-    const uint64_t total = beat.total_bytes != 0 ? beat.total_bytes : node.view.total_bytes;
-    const bool heard = beat.sequence != 0 || beat.boot != 0;
-    table.add({std::to_string(node.view.node), state, printable(node.view.host), node.view.endpoint,
-               heard ? human_bytes(beat.used_bytes) : "-", human_bytes(total),
-               heard ? share_of(beat.used_bytes, total) : "-", std::to_string(beat.blocks),
-               std::to_string(node.groups), std::to_string(beat.jobs_queued),
-               human_duration(std::chrono::milliseconds(node.silent_ms)) + " ago"});
-  }
-  return table.str();
 }
 
 // How the cluster is, as the head that leads knows it, or any head while none does.

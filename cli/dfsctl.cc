@@ -96,6 +96,9 @@ int run(int argc, char** argv) {
   dfs::cli::add_cluster_commands(app, context);
   dfs::cli::add_head_commands(app, context);
   dfs::cli::add_event_commands(app, context);
+  dfs::cli::add_node_commands(app, context);
+  dfs::cli::add_pool_commands(app, context);
+  dfs::cli::add_task_commands(app, context);
 
   const std::vector<std::string> arguments = dfs::cli::shielded_arguments(argc, argv);
   try {

@@ -15,6 +15,8 @@
 #include "messages/cluster.h"
 #include "messages/events.h"
 #include "messages/namespace.h"
+#include "messages/repair.h"
+#include "messages/tasks.h"
 
 namespace dfs {
 
@@ -127,6 +129,15 @@ class Client : public Actor {
   Task<Result<AddHeadReply>> add_head(std::string endpoint, std::string broker);
   Task<Result<RemoveHeadReply>> remove_head(MemberId head);
   Task<Result<TransferLeadReply>> transfer_lead(MemberId to);  // 0: to whoever is furthest
+
+  // Nodes, pools and tasks (tasks.h).
+  Task<Result<TaskList>> tasks();
+  Task<Result<ControlTaskReply>> control_task(ControlTask request);
+  Task<Result<ChangeNodeReply>> change_node(NodeId node, NodeAction action);
+  Task<Result<SetPoolReply>> set_pool(SetPool request);
+  Task<Result<SetAttributesReply>> set_attributes(SetAttributes request);
+  // Of one storage node, asked directly.
+  Task<Result<ScrubStatus>> control_scrub(NodeView node, ScrubAction action);
 
   // Calls `heard` on the client's thread for each event that is published from now on.
   void listen(std::function<void(const Event&)> heard);
