@@ -1,5 +1,6 @@
 // Files, as actors see them. Every call blocks and is made on the pool (Bus::run) or while an actor
-// starts, never in a handler. PosixDisk is the real one; SimDisk (tests/sim) loses what was not
+// starts, never in a handler. An `io_error` of a file system that became read-only has the cause
+// `read_only`. PosixDisk is the real one; SimDisk (tests/sim) loses what was not
 // synced, tears writes, fills up and fails on demand.
 #pragma once
 

@@ -30,8 +30,12 @@ Error error_of(int number, const char* action, const std::string& path) {
       return {Code::no_space, what + "; free space there or give it a larger disk", {}, 0};
     case EACCES:
     case EPERM:
-    case EROFS:
       return {Code::io_error, what + "; give the user of this process the right to do so", {}, 0};
+    case EROFS:
+      return {Code::io_error,
+              what + "; look for disk errors in the kernel's log, then remount it",
+              {{"read_only", "1"}},
+              0};
     case EMFILE:
     case ENFILE:
       return {Code::io_error, what + "; raise the limit on open files (ulimit -n)", {}, 0};

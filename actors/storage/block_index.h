@@ -1,11 +1,12 @@
 // The rows of the index table:
 //
 //   "format"                  → version of these rows
-//   "b" object index group    → where the finished block is
+//   "k" group object index    → where the finished block is, and whether it is bad
 //   "m" segment               → nonce, offset: below it every extent of the segment is settled,
-//   that
-//                               is indexed, or given up with its space freed or about to be
+//                               that is indexed, or given up with its space freed or about to be
 //   "f" segment offset        → bytes: space that is dead but perhaps not punched yet
+//
+// Format 1 had its blocks under "b" object index group.
 #pragma once
 
 #include <functional>
@@ -16,7 +17,7 @@
 
 namespace dfs::storage {
 
-inline constexpr uint32_t kIndexFormat = 1;
+inline constexpr uint32_t kIndexFormat = 2;
 
 struct Mark {
   uint64_t nonce = 0;
@@ -43,7 +44,8 @@ Result<void> scan_blocks(Table& table, const BlockKey& from,
 Result<void> scan_marks(Table& table, const std::function<void(uint32_t, const Mark&)>& visit);
 Result<void> scan_free(Table& table, const std::function<void(const FreeRange&)>& visit);
 
-// Writes the format row of a new table; `unsupported` when the table's is newer than known.
+// Writes the format row of a new table and brings the rows of an older one up to date; may be
+// interrupted and run again. `unsupported` when the table's format is newer than known.
 Result<void> check_index_format(Table& table);
 
 }  // namespace dfs::storage

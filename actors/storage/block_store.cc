@@ -5,12 +5,13 @@
 namespace dfs::storage {
 
 BlockStore::BlockStore(Bus& bus, Disk& disk, Table& index, BlockStoreSettings settings,
-                       Notify notify)
+                       Notify notify, Failed failed)
     : bus_(bus),
       disk_(disk),
       index_(index),
       settings_(std::move(settings)),
       notify_(std::move(notify)),
+      failed_(std::move(failed)),
       tables_(settings_.table_cache_bytes) {}
 
 void BlockStore::open(std::string cluster, std::function<void(Result<RecoveryReport>)> done) {
@@ -31,6 +32,8 @@ void BlockStore::open(std::string cluster, std::function<void(Result<RecoveryRep
         if (!outcome->space) return done(outcome->space.error());
         space_ = *outcome->space;
         segments_.adopt(*outcome->recovered);
+        digests_ = std::move(outcome->recovered->digests);
+        losses_ = bad_ = outcome->recovered->report.bad;
         note_space();
         done(outcome->recovered->report);
       });
@@ -70,13 +73,18 @@ BlockStore::WriteId BlockStore::begin(BlockSpec spec) {
         Code::busy, "block " + to_string(write->spec.key) + " is just being removed", {}, 100};
   } else if (!existing) {
     write->failure = existing.error();
-  } else if (existing->has_value()) {
+  } else if (existing->has_value() && !(*existing)->bad) {
     write->stage = Stage::comparing;
     write->existing = **existing;
   } else if (auto placed = place(write); !placed) {
     write->failure = placed.error();
   }
   return write->id;
+}
+
+bool BlockStore::is_writing(const BlockKey& key) const {
+  return std::any_of(writes_.begin(), writes_.end(),
+                     [&](const auto& write) { return write.second->spec.key == key; });
 }
 
 Result<void> BlockStore::accept(Write& write, const Part& part) const {
@@ -161,6 +169,10 @@ void BlockStore::submit_compare(const WritePtr& write, Part part, Done done) {
       },
       [this, write, offset, outcome, job] {
         read_done(*job);
+        if (job->damaged) {
+          quarantine(write->spec.key, write->existing, outcome->error());
+          *outcome = Error{Code::busy, outcome->error().text + "; write it again", {}, 50};
+        }
         part_done(write, offset, *outcome);
       });
 }
@@ -222,6 +234,14 @@ void BlockStore::compared(const WritePtr& write) {
   if (removing_.contains(key)) {
     return fail(write, {Code::busy, "block " + to_string(key) + " is being removed", {}, 100});
   }
+  const auto now = find_block(index_, key);
+  if (!now || !now->has_value() || (*now)->bad || !(*now)->same_extent(write->existing)) {
+    return fail(write, {Code::busy,
+                        "the copy of block " + to_string(key) +
+                            " here has changed meanwhile; write it again",
+                        {},
+                        50});
+  }
   if (write->length != write->existing.length) {
     return fail(write,
                 {Code::invalid, "block " + to_string(key) + " is here already, longer", {}, 0});
@@ -257,44 +277,62 @@ void BlockStore::commit_done(std::vector<WritePtr> writes,
     Segment* segment = segments_.find(number);
     if (!outcome && segment != nullptr) fence(*segment, outcome.error());
   }
-  Batch batch;
-  std::map<BlockKey, BlockRow> fresh;
-  std::vector<WritePtr> indexed;
+  auto commit = std::make_shared<Commit>();
   for (const WritePtr& write : writes) {
     if (write->over) {
       drop_extent_when_idle(*write);
       continue;
     }
     const uint32_t number = write->extent->place.segment;
-    if (auto row = index_block(*write, batch, fresh); !row) {
+    if (auto row = index_block(*write, *commit); !row) {
       fail(write, row.error());
     } else {
-      indexed.push_back(write);
+      commit->writes.push_back(write);
     }
     const Segment& segment = *segments_.find(number);
-    put_mark(batch, number, {segment.nonce, segment.mark()});
+    put_mark(commit->batch, number, {segment.nonce, segment.mark()});
   }
-  // The extents are on stable storage and describe themselves: a recovery finds what this batch
-  // says even if it is lost.
-  const Result<void> kept = batch.empty() ? Result<void>() : index_.write(batch);
-  if (!kept) {
-    index_failed_ = true;
-    bus_.log(Level::error, "block index failed", {{"error", kept.error().describe()}});
-  }
-  uint64_t bytes = 0;
-  for (const WritePtr& write : indexed) {
-    bytes += write->extent_bytes;
-    if (kept) {
-      end(write);
-    } else {
-      fail(write, kept.error());
-    }
-  }
+  indexed(commit);
   for (const auto& [number, outcome] : synced) {
     if (Segment* segment = segments_.find(number)) close_if_done(*segment);
   }
-  flush_soon(bytes);
-  commit();
+  this->commit();
+}
+
+// The extents are on stable storage and describe themselves: a recovery finds what the batch says
+// even if it is lost. Only the successor of a bad copy is not believed against an old row.
+void BlockStore::indexed(std::shared_ptr<Commit> commit) {
+  const Result<void> kept = commit->batch.empty() ? Result<void>() : index_.write(commit->batch);
+  if (!kept) index_lost(kept.error());
+  uint64_t bytes = 0;
+  for (const WritePtr& write : commit->writes) bytes += write->extent_bytes;
+  const auto tell = [this, commit](const Result<void>& outcome) {
+    for (const WritePtr& write : commit->writes) {
+      if (outcome) {
+        end(write);
+      } else {
+        fail(write, outcome.error());
+      }
+    }
+  };
+  if (!kept || commit->replaced.empty()) {
+    tell(kept);
+    return flush_soon(bytes);
+  }
+  auto flushed = std::make_shared<Result<void>>();
+  unflushed_bytes_ = 0;
+  run([flushed, &index = index_] { *flushed = index.flush(); },
+      [this, commit, flushed, tell] {
+        if (!*flushed) index_lost(flushed->error());
+        tell(*flushed);
+        if (*flushed) replaced(commit->replaced);
+      });
+}
+
+// What the index does not take, no later start will know.
+void BlockStore::index_lost(const Error& error) {
+  if (std::exchange(index_failed_, true)) return;
+  bus_.log(Level::error, "block index failed", {{"error", error.describe()}});
 }
 
 // Lost rows cost the next start a scan of the blocks they were about; this bounds it.
@@ -310,8 +348,7 @@ void BlockStore::flush_soon(uint64_t bytes) {
 }
 
 // Puts the row of a block that is on stable storage into the batch. Its extent is settled then.
-Result<void> BlockStore::index_block(Write& write, Batch& batch,
-                                     std::map<BlockKey, BlockRow>& fresh) {
+Result<void> BlockStore::index_block(Write& write, Commit& commit) {
   const BlockKey& key = write.spec.key;
   const Place place = write.extent->place;
   if (removing_.contains(key)) {
@@ -319,8 +356,10 @@ Result<void> BlockStore::index_block(Write& write, Batch& batch,
   }
   auto known = find_block(index_, key);
   if (!known) return std::move(known).error();
-  if (const auto found = fresh.find(key); found != fresh.end()) *known = found->second;
-  if (known->has_value()) {
+  if (const auto found = commit.fresh.find(key); found != commit.fresh.end())
+    *known = found->second;
+  const bool was_bad = known->has_value() && (*known)->bad;
+  if (known->has_value() && !was_bad) {
     const BlockRow& first = **known;
     if (first.length != write.length || first.crc32c != write.crc32c) {
       return {Code::invalid, "block " + to_string(key) + " is here already with other content"};
@@ -329,10 +368,24 @@ Result<void> BlockStore::index_block(Write& write, Batch& batch,
     write.extent.reset();
     return {};
   }
-  BlockRow row{place.segment, place.offset, write.extent->header,
-               write.length,  write.crc32c, write.spec.epoch};
-  put_block(batch, key, row);
-  fresh[key] = row;
+  if (was_bad) {
+    const BlockRow& old = **known;
+    if (segments_.find(old.segment) != nullptr) {
+      put_free(commit.batch, {old.segment, old.offset, old.bytes()});
+    }
+    commit.replaced.emplace_back(key, old);
+    --bad_;
+  }
+  const BlockRow row{.segment = place.segment,
+                     .offset = place.offset,
+                     .header = write.extent->header,
+                     .length = write.length,
+                     .crc32c = write.crc32c,
+                     .epoch = write.spec.epoch,
+                     .created_ms = write.extent->created_ms};
+  put_block(commit.batch, key, row);
+  commit.fresh[key] = row;
+  digests_.add(key, row.length, row.crc32c);
   tables_.insert(place.segment, place.offset,
                  std::make_shared<const ChunkTable>(std::move(write.extent->table)));
   free_later(segments_.settle(*segments_.find(place.segment), place.offset, row.bytes()));

@@ -11,7 +11,9 @@
 #include <string>
 #include <vector>
 
+#include "actors/storage/block_digest.h"
 #include "actors/storage/block_index.h"
+#include "actors/storage/deletion_proof.h"
 #include "actors/storage/recovery.h"
 #include "actors/storage/segments.h"
 #include "actors/storage/table_cache.h"
@@ -37,6 +39,7 @@ struct BlockSpec {
   Epoch epoch = 0;
   uint64_t capacity = 0;
   std::string path_hint;
+  bool repair = false;  // makes good what is missing; goes in when the disk is full for others
 };
 
 struct Part {
@@ -61,8 +64,9 @@ struct ReadOutcome {
 struct BlockStoreStats {
   uint64_t total_bytes = 0;
   uint64_t used_bytes = 0;
-  uint64_t blocks = 0;
-  uint32_t jobs = 0;  // on the pool
+  uint64_t blocks = 0;  // good and bad
+  uint64_t bad = 0;     // found damaged and not yet replaced
+  uint32_t jobs = 0;    // on the pool
   uint64_t bytes_written = 0;
   uint64_t bytes_read = 0;
   uint64_t syncs = 0;
@@ -76,7 +80,10 @@ using Notify = std::function<void(std::string topic, std::map<std::string, std::
 // before the call returns; never after the store is destroyed or, for a write, abandoned.
 class BlockStore {
  public:
-  BlockStore(Bus& bus, Disk& disk, Table& index, BlockStoreSettings settings, Notify notify);
+  // `failed` is told once when the directory cannot be worked with any more.
+  using Failed = std::function<void(const Error&)>;
+  BlockStore(Bus& bus, Disk& disk, Table& index, BlockStoreSettings settings, Notify notify,
+             Failed failed = nullptr);
   BlockStore(const BlockStore&) = delete;
   BlockStore& operator=(const BlockStore&) = delete;
 
@@ -85,8 +92,9 @@ class BlockStore {
   // Needed before the first write.
   void set_cluster(std::string cluster) { cluster_ = std::move(cluster); }
 
-  // An unfinished block. Several of the same key may be under way; the first that finishes is kept,
-  // the others succeed if they are equal to it and fail with `invalid` if not.
+  // An unfinished block. A good block of that key is compared with what comes; a bad one is
+  // replaced when the new copy is durable. Several of the same key may be under way; the first that
+  // finishes is kept, the others succeed if they are equal to it and fail with `invalid` if not.
   using WriteId = uint64_t;
   WriteId begin(BlockSpec spec);
   // Parts come in order. After an error the write is over, every part of it has failed and its
@@ -96,15 +104,25 @@ class BlockStore {
   // Forgets a write and frees its space. When all parts were given, a crash may keep the block.
   void abandon(WriteId id);
 
-  // `no_such_block`, `corrupt`, `io_error`, `busy`. Waits while reads_max payloads have not left
+  // `no_such_block`, `corrupt`, `io_error`, `busy`. A block found damaged is flagged bad for good:
+  // its bytes are never served again. Waits while reads_max payloads have not left
   // the machine yet, so that slow readers do not fill the memory.
   void read(BlockKey key, uint64_t offset, uint64_t length,
             std::function<void(Result<ReadOutcome>)> done);
   // Returns once none of the blocks is in the index any more, durably. Absent ones are no error.
   // Their space is punched soon after, or by the next start.
-  void remove(std::vector<BlockKey> keys, std::function<void(Result<void>)> done);
+  void remove(std::vector<BlockKey> keys, const DeletionProof& proof,
+              std::function<void(Result<void>)> done);
   Result<std::optional<BlockRow>> find(const BlockKey& key) { return find_block(index_, key); }
+  // Finished, on stable storage, neither bad nor being removed, with just this content.
+  bool has_good(const BlockKey& key, uint64_t length, uint32_t crc32c);
   Result<ListBlocksReply> list(const ListBlocks& request);
+
+  // Of the good blocks, from memory.
+  Digest digest(GroupId group) const { return digests_.of(group); }
+  std::vector<GroupId> groups() const { return digests_.groups(); }
+  // Grows with each block found damaged or gone. Those that a start finds so count again.
+  uint64_t losses() const { return losses_; }
 
   // Makes the index durable, so that the next start has nothing to scan. Happens by itself too, by
   // flush_bytes and flush_period.
@@ -112,6 +130,7 @@ class BlockStore {
   // Asks the file system for its free space, in the background.
   void refresh_space();
   BlockStoreStats stats() const;
+  bool is_writing(const BlockKey& key) const;
   // Writes begun and neither finished, failed nor abandoned.
   size_t writes() const { return writes_.size(); }
 
@@ -158,7 +177,15 @@ class BlockStore {
   void commit();
   void flush_soon(uint64_t bytes);
   void commit_done(std::vector<WritePtr> writes, const std::map<uint32_t, Result<void>>& synced);
-  Result<void> index_block(Write& write, Batch& batch, std::map<BlockKey, BlockRow>& fresh);
+  struct Commit {  // what one sync made durable, on its way into the index
+    Batch batch;
+    std::map<BlockKey, BlockRow> fresh;
+    std::vector<WritePtr> writes;
+    std::vector<std::pair<BlockKey, BlockRow>> replaced;  // bad copies that have a successor
+  };
+  Result<void> index_block(Write& write, Commit& commit);
+  void indexed(std::shared_ptr<Commit> commit);
+  void index_lost(const Error& error);
 
   // Space (block_store_space.cc)
   Result<void> place(const WritePtr& write);  // gives it an extent, or has a segment made
@@ -189,17 +216,25 @@ class BlockStore {
   void start_read(WaitingRead read);
   std::shared_ptr<ReadJob> read_job(const BlockKey& key, const BlockRow& row);
   void read_done(ReadJob& job);
-  void report_corrupt(const BlockKey& key, const Error& error);
+  BlockView view_of(const BlockKey& key, const BlockRow& row) const;
+
+  // Bad blocks (block_store_bad.cc)
+  void quarantine(const BlockKey& key, const BlockRow& seen, const Error& error);
+  void replaced(const std::vector<std::pair<BlockKey, BlockRow>>& blocks);
 
   Bus& bus_;
   Disk& disk_;
   Table& index_;
   const BlockStoreSettings settings_;
   const Notify notify_;
+  const Failed failed_;
   std::string cluster_;
   BufferPool buffers_;
   Segments segments_;
   TableCache tables_;
+  Digests digests_;
+  uint64_t bad_ = 0;
+  uint64_t losses_ = 0;
 
   std::deque<WaitingRead> reads_;  // waiting for a buffer
   bool reads_timer_ = false;

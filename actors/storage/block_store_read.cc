@@ -31,14 +31,6 @@ void BlockStore::read_done(ReadJob& job) {
   }
 }
 
-void BlockStore::report_corrupt(const BlockKey& key, const Error& error) {
-  bus_.log(Level::error, "block corrupt", {{"block", to_string(key)}, {"error", error.text}});
-  notify_("block-corrupt", {{"object", std::to_string(key.object)},
-                            {"index", std::to_string(key.index)},
-                            {"group", std::to_string(key.group)},
-                            {"error", error.text}});
-}
-
 void BlockStore::read(BlockKey key, uint64_t offset, uint64_t length,
                       std::function<void(Result<ReadOutcome>)> done) {
   if (reads_.size() >= settings_.reads_waiting_max) {
@@ -71,6 +63,13 @@ void BlockStore::start_read(WaitingRead read) {
   const auto row = find_block(index_, key);
   if (!row) return read.done(row.error());
   if (!row->has_value()) return read.done(no_such_block());
+  if ((*row)->bad) {
+    return read.done(Error{Code::corrupt,
+                           "the copy of block " + to_string(key) +
+                               " here is damaged and waits to be replaced; another replica has it",
+                           {},
+                           0});
+  }
   const uint64_t block_length = (*row)->length;
   if (read.offset >= block_length) return read.done(ReadOutcome{{}, 0, block_length});
   auto job = read_job(key, **row);
@@ -88,36 +87,58 @@ void BlockStore::start_read(WaitingRead read) {
                 }
                 // The block may have been removed under the reader's hands.
                 const auto now = find_block(index_, key);
-                if (now && (!now->has_value() || **now != job->row)) return done(no_such_block());
+                if (now && !now->has_value()) return done(no_such_block());
+                if (now && !(*now)->same_extent(job->row)) {
+                  return done(Error{Code::busy, "the block was just replaced; read again", {}, 1});
+                }
                 tables_.erase(job->row.segment, job->row.offset);
-                if (outcome->code() == Code::corrupt) report_corrupt(key, outcome->error());
+                if (job->damaged) quarantine(key, job->row, outcome->error());
                 done(outcome->error());
               });
   if (!queued) read.done(queued.error());
 }
 
 Result<ListBlocksReply> BlockStore::list(const ListBlocks& request) {
-  BlockKey from{request.object, 0, 0};
+  const bool one_group = request.group != kAllGroups;
+  BlockKey from{request.object, 0, one_group ? request.group : 0};
   if (request.after_index != UINT32_MAX) {
-    from = {request.after_object, request.after_index, request.after_group};
-    // The next key: one more in the last field, with carry.
-    if (++from.group == 0 && ++from.index == 0) ++from.object;
-    if (request.object != 0) from = std::max(from, BlockKey{request.object, 0, 0});
+    from = std::max(from, {request.after_object, request.after_index + 1, request.after_group});
   }
   ListBlocksReply reply;
+  GroupId passed = 0;  // all that this group has of the object is behind us
   const auto visit = [&](const BlockKey& key, const BlockRow& row) {
-    if (request.object != 0 && key.object != request.object) return false;
+    if (one_group && key.group != request.group) return false;
+    if (request.object != 0 && key.object != request.object) {
+      passed = key.object > request.object ? key.group + 1 : key.group;
+      return false;
+    }
     if (removing_.contains(key)) return true;
     if (reply.blocks.size() == request.limit) {
       reply.more = true;
       return false;
     }
-    reply.blocks.push_back({key.group, key.object, key.index, row.length, row.crc32c});
+    reply.blocks.push_back(view_of(key, row));
     return true;
   };
-  const auto scanned = scan_blocks(index_, from, visit);
-  if (!scanned) return scanned.error();
-  return reply;
+  while (true) {
+    passed = kAllGroups;
+    const auto scanned = scan_blocks(index_, from, visit);
+    if (!scanned) return scanned.error();
+    // One object's blocks lie scattered over the groups: jump from one to the next.
+    if (one_group || request.object == 0 || reply.more || passed == kAllGroups) return reply;
+    from = {request.object, 0, passed};
+  }
+}
+
+BlockView BlockStore::view_of(const BlockKey& key, const BlockRow& row) const {
+  return {.group = key.group,
+          .object = key.object,
+          .index = key.index,
+          .length = row.length,
+          .crc32c = row.crc32c,
+          .bad = row.bad,
+          .created_ms = row.created_ms,
+          .verified_ms = row.created_ms};
 }
 
 }  // namespace dfs::storage

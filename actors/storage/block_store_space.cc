@@ -276,7 +276,8 @@ void BlockStore::remove_segment(uint32_t number) {
       });
 }
 
-void BlockStore::remove(std::vector<BlockKey> keys, std::function<void(Result<void>)> done) {
+void BlockStore::remove(std::vector<BlockKey> keys, const DeletionProof& proof,
+                        std::function<void(Result<void>)> done) {
   std::vector<std::pair<BlockKey, BlockRow>> blocks;
   Batch batch;
   for (const BlockKey& key : keys) {
@@ -290,21 +291,26 @@ void BlockStore::remove(std::vector<BlockKey> keys, std::function<void(Result<vo
     put_free(batch, {(*row)->segment, (*row)->offset, (*row)->bytes()});
   }
   if (blocks.empty()) return done({});
+  bus_.log(Level::debug, "blocks removed",
+           {{"blocks", uint64_t{blocks.size()}}, {"why", std::string(proof.why())}});
+  for (const auto& [key, row] : blocks) {
+    if (!row.bad) digests_.take(key, row.length, row.crc32c);
+  }
   auto outcome = std::make_shared<Result<void>>();
   run([outcome, batch, &index = index_] { *outcome = index.write(batch, Durability::synced); },
       [this, blocks, outcome, done = std::move(done)] {
-        if (*outcome) {
-          removed(blocks);
-        } else {
-          for (const auto& [key, row] : blocks) removing_.erase(key);
+        for (const auto& [key, row] : blocks) {
+          removing_.erase(key);
+          if (!*outcome && !row.bad) digests_.add(key, row.length, row.crc32c);
+          if (*outcome && row.bad) --bad_;
         }
+        if (*outcome) removed(blocks);
         done(*outcome);
       });
 }
 
 void BlockStore::removed(const std::vector<std::pair<BlockKey, BlockRow>>& blocks) {
   for (const auto& [key, row] : blocks) {
-    removing_.erase(key);
     tables_.erase(row.segment, row.offset);
     Segment* segment = segments_.find(row.segment);
     if (segment == nullptr) continue;
@@ -342,6 +348,7 @@ BlockStoreStats BlockStore::stats() const {
     stats.used_bytes = minus(space_.total_bytes, space_.free_bytes + segments_.reserved_bytes());
   }
   stats.blocks = segments_.blocks();
+  stats.bad = bad_;
   stats.jobs = jobs_;
   stats.bytes_written = bytes_written_;
   stats.bytes_read = bytes_read_;

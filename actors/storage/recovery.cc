@@ -39,7 +39,13 @@ class SegmentScan {
         at += kAlignment;
         continue;
       }
-      BlockRow row{header_.segment, at, region, header->length, header->crc32c, header->epoch};
+      const BlockRow row{.segment = header_.segment,
+                         .offset = at,
+                         .header = region,
+                         .length = header->length,
+                         .crc32c = header->crc32c,
+                         .epoch = header->epoch,
+                         .created_ms = header->created_ms};
       auto whole = verify(*header, row);
       if (!whole) return std::move(whole).error();
       if (!*whole) {
@@ -121,8 +127,11 @@ class Recovery {
       DFS_CHECK(examine(number));
     }
     for (const auto& [number, live] : live_) {
-      if (live.blocks != 0 && !seen_.contains(number)) ++out_.report.segments_missing;
+      if (live.blocks == 0 || seen_.contains(number)) continue;
+      ++out_.report.segments_missing;
+      short_[number] = 0;
     }
+    if (!short_.empty()) DFS_CHECK(flag_lost());
     DFS_CHECK(forget_removed());
     return std::move(out_);
   }
@@ -135,8 +144,8 @@ class Recovery {
   };
 
   Result<void> load_rows() {
-    DFS_CHECK(scan_blocks(table_, {}, [&](const BlockKey&, const BlockRow& row) {
-      count(row);
+    DFS_CHECK(scan_blocks(table_, {}, [&](const BlockKey& key, const BlockRow& row) {
+      count(key, row);
       return true;
     }));
     DFS_CHECK(scan_marks(table_, [&](uint32_t number, const Mark& mark) {
@@ -149,7 +158,12 @@ class Recovery {
     });
   }
 
-  void count(const BlockRow& row) {
+  void count(const BlockKey& key, const BlockRow& row) {
+    if (row.bad) {
+      ++out_.report.bad;
+    } else {
+      out_.digests.add(key, row.length, row.crc32c);
+    }
     Live& live = live_[row.segment];
     live.bytes += row.bytes();
     ++live.blocks;
@@ -200,6 +214,7 @@ class Recovery {
 
     const auto live = live_.find(number);
     if (live == live_.end()) return remove(number, path);
+    if (live->second.end > size) short_[number] = size;
 
     // What is not kept goes back first. Once the mark says so, nobody looks there again.
     std::vector<Range> dead;
@@ -238,7 +253,7 @@ class Recovery {
         return;
       }
       const auto added = added_.find(key);
-      const bool indexed = known->has_value() && **known == row;
+      const bool indexed = known->has_value() && (*known)->same_extent(row);
       const bool superseded = !indexed && (known->has_value() || added != added_.end());
       if (superseded || freed(row)) {
         ++out_.report.dropped;
@@ -248,11 +263,30 @@ class Recovery {
       if (indexed) return;
       put_block(batch, key, row);
       added_[key] = true;
-      count(row);
+      count(key, row);
       ++out_.report.found;
     };
     DFS_CHECK(scan.run(mark, out_.report.dropped, found));
     return outcome;
+  }
+
+  // The rows stay, so that everybody learns what is missing here.
+  Result<void> flag_lost() {
+    Batch batch;
+    DFS_CHECK(scan_blocks(table_, {}, [&](const BlockKey& key, const BlockRow& row) {
+      const auto found = short_.find(row.segment);
+      if (row.bad || found == short_.end() || row.offset + row.bytes() <= found->second) {
+        return true;
+      }
+      BlockRow bad = row;
+      bad.bad = true;
+      put_block(batch, key, bad);
+      out_.digests.take(key, row.length, row.crc32c);
+      ++out_.report.bad;
+      ++out_.report.lost;
+      return true;
+    }));
+    return batch.empty() ? Result<void>() : table_.write(batch, Durability::synced);
   }
 
   bool freed(const BlockRow& row) {
@@ -296,7 +330,8 @@ class Recovery {
   std::map<uint32_t, Mark> marks_;
   std::map<uint32_t, std::vector<FreeRange>> frees_;
   std::map<uint32_t, bool> seen_;
-  std::map<BlockKey, bool> added_;  // found behind marks, not in the table yet
+  std::map<uint32_t, uint64_t> short_;  // segments that end before their blocks do, and where
+  std::map<BlockKey, bool> added_;      // found behind marks, not in the table yet
 };
 
 }  // namespace

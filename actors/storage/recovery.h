@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "actors/storage/block_digest.h"
 #include "actors/storage/block_index.h"
 
 namespace dfs::storage {
@@ -26,20 +27,24 @@ struct RecoveryReport {
   uint64_t frees_finished = 0;    // ranges that were still to be punched
   uint64_t segments_removed = 0;  // held nothing
   uint64_t segments_missing = 0;  // the index names them, the directory lacks them
+  uint64_t bad = 0;               // blocks known to be damaged, with those lost now
+  uint64_t lost = 0;              // blocks flagged bad now: their place is gone
 };
 
 struct Recovered {
   std::vector<RecoveredSegment> segments;  // by number
   RecoveryReport report;
   uint32_t last_number = 0;  // greatest ever seen
+  Digests digests;           // of the good blocks
 };
 
 // Brings segments and index into agreement: scans each segment behind its mark, trusting nothing
 // but checksums, adds the complete blocks it finds to the index, gives all other space there back,
-// and finishes the frees that were under way. Every segment is closed afterwards: it ends with its
-// last extent. May be interrupted anywhere and run again.
-// `unsupported`: something was written by a newer program. `invalid`: a segment belongs to another
-// cluster than `cluster` (empty: any). Blocks; nothing else may use table or directory meanwhile.
+// and finishes the frees that were under way. Blocks whose segment is gone, or ends before them,
+// are flagged bad. Every segment is closed afterwards: it ends with its last extent. May be
+// interrupted anywhere and run again. `unsupported`: something was written by a newer program.
+// `invalid`: a segment belongs to another cluster than `cluster` (empty: any). Blocks; nothing else
+// may use table or directory meanwhile.
 Result<Recovered> recover(Disk& disk, Table& table, const std::string& directory,
                           const std::string& cluster);
 

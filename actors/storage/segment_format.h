@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "actors/disk.h"
@@ -46,12 +47,16 @@ constexpr uint64_t extent_bytes(uint32_t header, uint64_t length) {
   return header + data_bytes(length) + tail_bytes(length);
 }
 
-// A block in one group: what the index and every extent is about.
+// A block in one group: what the index and every extent is about. Ordered by group, object and
+// index, as the index is: two nodes compare what they hold of one group.
 struct BlockKey {
   ObjectId object = 0;
   uint32_t index = 0;
   GroupId group = 0;
-  auto operator<=>(const BlockKey&) const = default;
+  bool operator==(const BlockKey&) const = default;
+  auto operator<=>(const BlockKey& other) const {
+    return std::tie(group, object, index) <=> std::tie(other.group, other.object, other.index);
+  }
 };
 std::string to_string(const BlockKey& key);  // "1f:3 in group 5"
 
@@ -101,8 +106,14 @@ struct BlockRow {
   uint64_t length = 0;
   uint32_t crc32c = 0;
   Epoch epoch = 0;
-  bool operator==(const BlockRow&) const = default;
+  int64_t created_ms = 0;  // wall clock when it was written here; 0: unknown
+  bool bad = false;        // found damaged: kept for its place, not served, to be replaced
 
+  // The same copy, whatever has been found out about it since.
+  bool same_extent(const BlockRow& other) const {
+    return segment == other.segment && offset == other.offset && header == other.header &&
+           length == other.length && crc32c == other.crc32c;
+  }
   uint64_t data_offset() const { return offset + header; }
   uint64_t tail_offset() const { return offset + header + data_bytes(length); }
   uint64_t bytes() const { return extent_bytes(header, length); }

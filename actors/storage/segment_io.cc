@@ -134,11 +134,29 @@ Result<uint32_t> write_whole(Extent& extent, BufferPool& buffers, Payload payloa
   return crc;
 }
 
+namespace {
+
+Error ends_inside(const BlockKey& key) {
+  return {Code::corrupt, "the segment ends inside block " + to_string(key), {}, 0};
+}
+
+// A range that cannot be read twice running is lost; once may have been a cable.
+Result<void> read_exactly(ReadJob& job, uint64_t offset, uint8_t* out, uint64_t size) {
+  auto read = job.file->read_at(offset, out, size);
+  if (read.code() == Code::io_error) read = job.file->read_at(offset, out, size);
+  job.damaged = !read || *read != size;
+  if (!read) return std::move(read).error();
+  return *read == size ? Result<void>() : Result<void>(ends_inside(job.key));
+}
+
+}  // namespace
+
 Result<void> load_table(Disk& disk, ReadJob& job) {
   if (job.file == nullptr) {
     auto opened = disk.open(job.path, {.read_only = true});
     if (!opened) {
-      return {opened.code() == Code::not_found ? Code::corrupt : opened.code(),
+      job.damaged = opened.code() == Code::not_found;
+      return {job.damaged ? Code::corrupt : opened.code(),
               "block " + to_string(job.key) + " cannot be read: " + opened.error().text};
     }
     job.file = std::move(*opened);
@@ -146,12 +164,9 @@ Result<void> load_table(Disk& disk, ReadJob& job) {
   if (job.table != nullptr) return {};
   const uint64_t size = tail_bytes(job.row.length);
   std::vector<uint8_t> tail(size);
-  auto read = job.file->read_at(job.row.tail_offset(), tail.data(), size);
-  if (!read) return std::move(read).error();
-  if (*read != size) {
-    return {Code::corrupt, "the segment ends inside block " + to_string(job.key)};
-  }
+  DFS_CHECK(read_exactly(job, job.row.tail_offset(), tail.data(), size));
   auto table = open_tail(job.key, job.place, job.row.length, job.row.crc32c, tail.data());
+  job.damaged = !table;
   if (!table) return std::move(table).error();
   job.table = std::make_shared<const ChunkTable>(std::move(*table));
   return {};
@@ -164,16 +179,13 @@ Result<void> read_range(Disk& disk, ReadJob& job) {
   const uint64_t last = std::min(round_up(end, kChunkBytes), job.row.length);
   DFS_ASSERT(last - first <= BufferPool::kBufferBytes);
   const auto buffer = std::move(job.buffer);
-  auto read = job.file->read_at(job.row.data_offset() + first, buffer.get(), last - first);
-  if (!read) return std::move(read).error();
-  if (*read != last - first) {
-    return {Code::corrupt, "the segment ends inside block " + to_string(job.key)};
-  }
+  DFS_CHECK(read_exactly(job, job.row.data_offset() + first, buffer.get(), last - first));
   uint32_t crc = 0;
   for (uint64_t at = first; at < last; at += kChunkBytes) {
     const uint64_t size = std::min(kChunkBytes, last - at);
     const uint32_t chunk = crc32c(buffer.get() + (at - first), size);
     if (chunk != (*job.table)[at / kChunkBytes]) {
+      job.damaged = true;
       return {Code::corrupt, "block " + to_string(job.key) + " is damaged on this disk near byte " +
                                  std::to_string(at) + "; another replica has it"};
     }

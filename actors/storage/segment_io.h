@@ -63,6 +63,7 @@ struct ReadJob {
   // the outcome
   Payload payload;
   uint32_t crc32c = 0;
+  bool damaged = false;  // the block's bytes are lost, as opposed to a disk that is out of reach
 };
 
 // Opens, loads and verifies what is missing, then reads. `corrupt` rather than wrong bytes.

@@ -1,34 +1,38 @@
 #include "actors/storage/storage.h"
 
-#include "actors/storage/block_store.h"
 #include "actors/storage/membership.h"
 #include "actors/storage/uploads.h"
+#include "actors/storage/volumes.h"
 #include "messages/cluster.h"
 #include "messages/events.h"
 
 namespace dfs {
 
 using storage::BlockKey;
-using storage::BlockStoreStats;
 using storage::ReadOutcome;
 using storage::RecoveryReport;
+using storage::VolumesStats;
 
 namespace {
 
 // Leaves the owner time to join the threads within its two seconds.
 constexpr Duration kStopMax = std::chrono::milliseconds(1500);
 
+storage::BlockStoreSettings store_settings(const StorageSettings& settings) {
+  storage::BlockStoreSettings out;
+  out.segment_bytes = settings.segment_bytes;
+  out.capacity_bytes = settings.capacity_bytes;
+  return out;
+}
+
 }  // namespace
 
 struct Storage::State {
-  State(Bus& b, Disk& disk, Table& index, const StorageSettings& s)
+  State(Bus& b, Disk& disk, std::vector<storage::Directory> directories, const StorageSettings& s)
       : bus(b),
         settings(s),
         calls(b),
-        store(b, disk, index,
-              {.directory = s.directory,
-               .segment_bytes = s.segment_bytes,
-               .capacity_bytes = s.capacity_bytes},
+        store(b, disk, std::move(directories), store_settings(s),
               [this](std::string topic, std::map<std::string, std::string> fields) {
                 publish(std::move(topic), std::move(fields));
               }),
@@ -74,7 +78,9 @@ struct Storage::State {
              {"dropped", report.dropped},
              {"frees_finished", report.frees_finished},
              {"segments_removed", report.segments_removed},
-             {"segments_missing", report.segments_missing}});
+             {"segments_missing", report.segments_missing},
+             {"bad", report.bad},
+             {"lost", report.lost}});
   }
 
   void joined() {
@@ -84,7 +90,12 @@ struct Storage::State {
 
   void vitals(Heartbeat& heartbeat) {
     if (is_open) store.refresh_space();
-    const BlockStoreStats stats = store.stats();
+    const VolumesStats all = store.stats();
+    const storage::BlockStoreStats& stats = all.sum;
+    heartbeat.blocks_bad = stats.bad;
+    heartbeat.directories = all.directories;
+    heartbeat.directories_failed = all.failed;
+    heartbeat.losses = store.losses();
     heartbeat.total_bytes = stats.total_bytes;
     heartbeat.used_bytes = stats.used_bytes;
     heartbeat.blocks = stats.blocks;
@@ -100,6 +111,7 @@ struct Storage::State {
     event.time_ms = bus.wall_ms();
     event.actor = bus.address();
     event.fields = std::move(fields);
+    event.fields["node"] = std::to_string(membership.identity().node);
     bus.publish(kEventTopic + topic, envelope_of(event));
   }
 
@@ -162,7 +174,7 @@ struct Storage::State {
   Bus& bus;
   const StorageSettings settings;
   Calls calls;
-  storage::BlockStore store;
+  storage::Volumes store;
   storage::Membership membership;
   storage::Uploads uploads;
   bool is_open = false;
@@ -171,7 +183,11 @@ struct Storage::State {
 };
 
 Storage::Storage(Bus& bus, Disk& disk, Table& index, StorageSettings settings)
-    : state_(std::make_unique<State>(bus, disk, index, settings)) {}
+    : Storage(bus, disk, {{settings.directory, &index, std::nullopt}}, settings) {}
+
+Storage::Storage(Bus& bus, Disk& disk, std::vector<storage::Directory> directories,
+                 StorageSettings settings)
+    : state_(std::make_unique<State>(bus, disk, std::move(directories), settings)) {}
 
 Storage::~Storage() = default;
 

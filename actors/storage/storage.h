@@ -4,12 +4,17 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "actors/disk.h"
 #include "actors/table.h"
 #include "broker/actor.h"
 
 namespace dfs {
+
+namespace storage {
+struct Directory;  // volumes.h
+}
 
 struct StorageSettings {
   std::string directory;  // segments and identity
@@ -30,6 +35,9 @@ class Storage : public Actor {
  public:
   // `index` maps blocks to their place and lives in the same directory tree.
   Storage(Bus& bus, Disk& disk, Table& index, StorageSettings settings);
+  // Over several directories, 1 to 16; `settings.directory` is not used.
+  Storage(Bus& bus, Disk& disk, std::vector<storage::Directory> directories,
+          StorageSettings settings);
   ~Storage() override;
 
   void start(std::function<void(Result<void>)> ready) override;

@@ -20,7 +20,7 @@ WriteBlockReply taken(const WriteBlock& part) {
 
 }  // namespace
 
-Uploads::Uploads(Bus& bus, Calls& calls, BlockStore& store, UploadSettings settings, Admit admit)
+Uploads::Uploads(Bus& bus, Calls& calls, Volumes& store, UploadSettings settings, Admit admit)
     : bus_(bus),
       calls_(calls),
       store_(store),

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "actors/storage/block_store.h"
+#include "actors/storage/volumes.h"
 #include "broker/calls.h"
 #include "broker/task.h"
 #include "messages/blocks.h"
@@ -27,7 +27,7 @@ class Uploads {
  public:
   // `admit` says whether a write to a group under an epoch is allowed now.
   using Admit = std::function<Result<void>(GroupId, Epoch)>;
-  Uploads(Bus& bus, Calls& calls, BlockStore& store, UploadSettings settings, Admit admit);
+  Uploads(Bus& bus, Calls& calls, Volumes& store, UploadSettings settings, Admit admit);
   ~Uploads();
   Uploads(const Uploads&) = delete;
   Uploads& operator=(const Uploads&) = delete;
@@ -62,7 +62,7 @@ class Uploads {
     Key key;
     std::string from;
     Link link;
-    BlockStore::WriteId write = 0;
+    Volumes::WriteId write = 0;
     std::vector<ChainNode> chain;
     std::map<uint64_t, PartState> parts;  // unanswered, by offset
     uint64_t next_offset = 0;
@@ -86,7 +86,7 @@ class Uploads {
 
   Bus& bus_;
   Calls& calls_;
-  BlockStore& store_;
+  Volumes& store_;
   const UploadSettings settings_;
   const Admit admit_;
   NodeId node_ = 0;

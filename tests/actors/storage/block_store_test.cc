@@ -277,9 +277,9 @@ TEST_SUITE("storage") {
     f.disk.flip(f.segment(row->segment), row->data_offset() + 70'000, 4);
     CHECK(f.get(kKey).code() == Code::corrupt);
     CHECK(f.events == std::vector<std::string>{"block-corrupt"});
-    // What does not touch the damaged chunk is still good.
-    CHECK(*f.get(kKey, 0, 65536) == bytes.substr(0, 65536));
-    CHECK(*f.get(kKey, 131072, 65536) == bytes.substr(131072));
+    // Nothing of it is trusted any more.
+    CHECK(f.get(kKey, 0, 65536).code() == Code::corrupt);
+    CHECK(f.events.size() == 1);
   }
 
   TEST_CASE("a damaged checksum table is answered with corrupt") {
@@ -338,7 +338,7 @@ TEST_SUITE("storage") {
     CHECK(report->found == 0);
   }
 
-  TEST_CASE("lists come in pages, by object, index and group") {
+  TEST_CASE("lists come in pages, by group, object and index") {
     StoreFixture f;
     REQUIRE(f.start());
     for (uint32_t i = 0; i < 5; ++i) REQUIRE(f.put({7, i, 1}, content(i, 100 + i)));
@@ -360,7 +360,7 @@ TEST_SUITE("storage") {
       request.after_group = seen.back().group;
     }
     CHECK(seen == std::vector<BlockKey>{
-                      {7, 0, 1}, {7, 1, 1}, {7, 2, 1}, {7, 2, 2}, {7, 3, 1}, {7, 4, 1}, {8, 0, 1}});
+                      {7, 0, 1}, {7, 1, 1}, {7, 2, 1}, {7, 3, 1}, {7, 4, 1}, {8, 0, 1}, {7, 2, 2}});
     ListBlocks one;
     one.object = 7;
     const auto page = f.store->list(one);
@@ -368,6 +368,19 @@ TEST_SUITE("storage") {
     CHECK(page->blocks.size() == 6);
     CHECK(page->blocks[1].length == 101);
     CHECK(page->blocks[1].crc32c == crc32c(content(1, 101)));
+    CHECK_FALSE(page->blocks[1].bad);
+    CHECK(page->blocks[1].created_ms > page->blocks[0].created_ms);
+    CHECK(page->blocks[1].created_ms <= f.bus->wall_ms());
+    one.group = 2;
+    const auto both = f.store->list(one);
+    REQUIRE(both);
+    REQUIRE(both->blocks.size() == 1);
+    CHECK(both->blocks[0].index == 2);
+    one.group = 3;
+    CHECK(f.store->list(one)->blocks.empty());
+    ListBlocks group;
+    group.group = 1;
+    CHECK(f.store->list(group)->blocks.size() == 6);
   }
 
   TEST_CASE("a busy pool refuses reads and delays writes") {

@@ -108,7 +108,7 @@ class Torture {
     for (auto& [key, block] : blocks_) {
       if (block.state != State::acknowledged || random_() % 3 != 0) continue;
       block.state = State::removing;
-      f_.store->remove({key}, [this, key = key](Result<void> removed) {
+      f_.store->remove({key}, ProofForTests::make(), [this, key = key](Result<void> removed) {
         blocks_.at(key).state = removed ? State::removed : State::perhaps_removed;
       });
       return;

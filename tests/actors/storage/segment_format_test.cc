@@ -100,7 +100,7 @@ TEST_SUITE("storage") {
     CHECK_FALSE(parse_segment_name("lost+found", number));
   }
 
-  TEST_CASE("rows of the index are listed by object, index and group") {
+  TEST_CASE("rows of the index are listed by group, object and index") {
     MemTable table;
     Batch batch;
     for (const BlockKey key : {BlockKey{2, 0, 1}, {1, 300, 9}, {1, 2, 8}, {1, 2, 7}, {256, 0, 0}}) {
@@ -114,7 +114,7 @@ TEST_SUITE("storage") {
       seen.push_back(key);
       return true;
     }));
-    CHECK(seen == std::vector<BlockKey>{{1, 2, 7}, {1, 2, 8}, {1, 300, 9}, {2, 0, 1}, {256, 0, 0}});
+    CHECK(seen == std::vector<BlockKey>{{256, 0, 0}, {2, 0, 1}, {1, 2, 7}, {1, 2, 8}, {1, 300, 9}});
   }
 
   TEST_CASE("an index of a newer format is refused with the reason") {

@@ -13,6 +13,11 @@
 
 namespace dfs::storage {
 
+// What the guard would have found out.
+struct ProofForTests {
+  static DeletionProof make() { return DeletionProof("test"); }
+};
+
 // Bytes that differ between seeds and between places.
 inline std::string content(uint64_t seed, size_t size) {
   std::string bytes(size, '\0');
@@ -117,7 +122,8 @@ struct StoreFixture {
 
   Result<void> remove(std::vector<BlockKey> keys) {
     Result<void> outcome(Code::timeout, "remove() did not answer");
-    store->remove(std::move(keys), [&](Result<void> removed) { outcome = std::move(removed); });
+    store->remove(std::move(keys), ProofForTests::make(),
+                  [&](Result<void> removed) { outcome = std::move(removed); });
     settle();
     return outcome;
   }

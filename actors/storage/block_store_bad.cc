@@ -1,0 +1,52 @@
+// Bad blocks: found damaged, flagged in the index, replaced by the next write of the same key.
+#include "actors/storage/block_store.h"
+
+namespace dfs::storage {
+
+namespace {
+
+std::map<std::string, std::string> fields_of(const BlockKey& key) {
+  return {{"object", std::to_string(key.object)},
+          {"index", std::to_string(key.index)},
+          {"group", std::to_string(key.group)}};
+}
+
+}  // namespace
+
+bool BlockStore::has_good(const BlockKey& key, uint64_t length, uint32_t crc32c) {
+  if (removing_.contains(key)) return false;
+  const auto row = find_block(index_, key);
+  return row && row->has_value() && !(*row)->bad && (*row)->length == length &&
+         (*row)->crc32c == crc32c;
+}
+
+// `seen` is the copy that was read, which may have been removed or replaced meanwhile.
+void BlockStore::quarantine(const BlockKey& key, const BlockRow& seen, const Error& error) {
+  const auto now = find_block(index_, key);
+  if (!now || !now->has_value() || (*now)->bad || !(*now)->same_extent(seen)) return;
+  if (removing_.contains(key)) return;
+  BlockRow row = **now;
+  row.bad = true;
+  Batch batch;
+  put_block(batch, key, row);
+  if (auto kept = index_.write(batch); !kept) return index_lost(kept.error());
+  digests_.take(key, row.length, row.crc32c);
+  tables_.erase(row.segment, row.offset);
+  ++bad_;
+  ++losses_;
+  bus_.log(Level::error, "block corrupt", {{"block", to_string(key)}, {"error", error.text}});
+  auto fields = fields_of(key);
+  fields["why"] = error.text;
+  notify_("block-corrupt", std::move(fields));
+  flush([] {});  // a crash is not to make it good again
+}
+
+void BlockStore::replaced(const std::vector<std::pair<BlockKey, BlockRow>>& blocks) {
+  for (const auto& [key, old] : blocks) {
+    bus_.log(Level::info, "block repaired", {{"block", to_string(key)}});
+    notify_("block-repaired", fields_of(key));
+  }
+  removed(blocks);
+}
+
+}  // namespace dfs::storage
