@@ -78,7 +78,10 @@ void Monitor::State::cancel_timers() {
   bus.cancel(reign.check_timer);
   bus.cancel(reign.regroup_timer);
   bus.cancel(reign.prune_timer);
-  bus.cancel(reign.trim_timer);
+  bus.cancel(reign.trim.timer);
+  bus.cancel(reign.expiry.timer);
+  bus.cancel(reign.forgetting.timer);
+  bus.cancel(reign.lease_timer);
 }
 
 void Monitor::State::start(std::function<void(Result<void>)> done) {
@@ -140,6 +143,9 @@ void Monitor::State::serve() {
   regroup_soon();
   prune_orphans();
   trim_events();
+  expire_history();
+  tick_leases();
+  forget_objects();
   publish_map();
   if (leader_event) publish_event(*leader_event);
   reign.announcer = std::make_unique<Announcer>(bus, settings.heartbeat_period);

@@ -31,6 +31,12 @@ struct MonitorSettings {
   // Events of older entries than these, by time or by number, are forgotten. The leader's count.
   int64_t events_ms_max = 7 * 24 * 3600 * int64_t{1000};
   uint64_t events_entries_max = 500'000;
+  // An upload whose client is silent for so long is given up. The same on every head.
+  Duration upload_lease = std::chrono::seconds(60);
+  // Former versions of files, and removed ones, are kept so long. The leader's count.
+  Duration history_retention = std::chrono::hours(24);
+  // Objects that died are remembered one by one for so long.
+  Duration object_retention = std::chrono::hours(7 * 24);
   ReplicaSettings replica;
 };
 

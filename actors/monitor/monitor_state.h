@@ -12,6 +12,7 @@
 #include <string>
 
 #include "actors/monitor/commands.h"
+#include "actors/monitor/leases.h"
 #include "actors/monitor/members.h"
 #include "actors/monitor/monitor.h"
 #include "actors/monitor/monitor_machine.h"
@@ -22,6 +23,7 @@
 #include "messages/dispatch.h"
 #include "messages/events.h"
 #include "messages/heads.h"
+#include "messages/reclaim.h"
 
 namespace dfs {
 
@@ -35,6 +37,13 @@ struct Beginning {
 };
 
 struct Monitor::State {
+  struct Reign;
+  // Something the leader does in batches, again and again.
+  struct Sweep {
+    bool running = false;  // a batch is on its way into the log
+    Bus::TimerId timer = 0;
+  };
+
   State(Bus& bus_, Disk& disk_, Table& table_, MonitorSettings settings_);
   ~State();
 
@@ -114,6 +123,17 @@ struct Monitor::State {
   void refuse_waiting_plans(const Error& error);
   void reserve_objects();
 
+  // The life and death of objects (judge_blocks.cc).
+  void on(const Envelope& envelope, const RenewUploads& request);
+  void on(const Envelope& envelope, const JudgeBlocks& request);
+  Result<RenewUploadsReply> renew_uploads(Rows& rows, const RenewUploads& request);
+  Result<JudgeBlocksReply> judge_blocks(Rows& rows, const JudgeBlocks& request);
+  bool given_up(ObjectId object) const;
+  void declare_dead();
+  uint32_t lease_ms() const;
+  void tick_leases();
+  ObjectId lowest_upload(Rows& rows);
+
   // Membership (membership.cc).
   void on(const Envelope& envelope, const Join& request);
   void heartbeat(const Envelope& envelope);
@@ -146,6 +166,11 @@ struct Monitor::State {
   void prune_orphans();
   void trim_events();
   Result<LogIndex> events_to_trim();
+  void expire_history();
+  void forget_objects();
+  template <Message M>
+  void propose_sweep(const char* name, const M& command, Sweep Reign::*sweep,
+                     void (State::*again)());
 
   const ClusterView& cluster() const { return machine.cluster(); }
 
@@ -191,8 +216,13 @@ struct Monitor::State {
     std::deque<WaitingPlan> waiting_plans;  // for ids or for groups
     bool pruning = false;
     Bus::TimerId prune_timer = 0;
-    bool trimming = false;
-    Bus::TimerId trim_timer = 0;
+    Sweep trim;
+    Sweep expiry;
+    Sweep forgetting;
+    Leases leases;
+    Bus::TimerId lease_timer = 0;
+    std::set<ObjectId> doomed;  // to be declared dead: on their way into the log, or about to be
+    bool declaring = false;
   };
   Reign reign;
   bool leading = false;

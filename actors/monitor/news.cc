@@ -8,6 +8,10 @@ void Monitor::State::applied(const MonitorMachine::Change& change) {
   if (!serving()) return;
   for (const Event& event : change.events) publish_event(event);
   if (change.command.type == Type::Remove) prune_orphans();
+  if (change.command.type == Type::CommitFile && !reign.leases.empty()) {
+    const auto commit = decode<CommitFile>(change.command.body);
+    if (commit) reign.leases.end(commit->layout.object);
+  }
   if (change.map_changed) publish_map();
 }
 

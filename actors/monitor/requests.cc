@@ -61,8 +61,8 @@ void Monitor::State::receive(Envelope& envelope) {
   if (!serving() && !is_for_any_head(type)) return refuse(envelope, not_serving());
   const Result<void> understood =
       dispatch<Stat, List, OpenFile, MakeDir, Rename, Remove, PlanFile, CommitFile, Join, GetMap,
-               GetStatus, ReadEvents, AddHead, RemoveHead, TransferLead, ListHeads, Ping>(*this,
-                                                                                          envelope);
+               GetStatus, ReadEvents, AddHead, RemoveHead, TransferLead, ListHeads, Ping,
+               RenewUploads, JudgeBlocks>(*this, envelope);
   if (!understood) refuse(envelope, understood.error());
 }
 
@@ -168,6 +168,17 @@ void Monitor::State::on(const Envelope& envelope, const ReadEvents& request) {
   read(envelope, request, [this](Rows& rows, const ReadEvents& asked) {
     return read_events(rows, replica.applied(), asked);
   });
+}
+
+// Linearizable like any read: a leader that was deposed without its knowledge renews nothing.
+void Monitor::State::on(const Envelope& envelope, const RenewUploads& request) {
+  read(envelope, request,
+       [this](Rows& rows, const RenewUploads& asked) { return renew_uploads(rows, asked); });
+}
+
+void Monitor::State::on(const Envelope& envelope, const JudgeBlocks& request) {
+  read(envelope, request,
+       [this](Rows& rows, const JudgeBlocks& asked) { return judge_blocks(rows, asked); });
 }
 
 void Monitor::State::on(const Envelope& envelope, const MakeDir&) {

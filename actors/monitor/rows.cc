@@ -83,6 +83,11 @@ std::string history(std::string_view key, LogIndex ended) {
   return out;
 }
 
+std::string row_of_history(std::string_view history) {
+  constexpr size_t kIndexBytes = sizeof(LogIndex) + 1;  // and the NUL
+  return std::string(history.substr(1, history.size() - 1 - kIndexBytes));
+}
+
 // Logged times are never negative, so that bytewise order is theirs.
 std::string history_ended(int64_t ended_ms) {
   return with_u64(kHistoryByTime, static_cast<uint64_t>(ended_ms));

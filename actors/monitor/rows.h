@@ -248,6 +248,7 @@ std::string task(std::string_view id);
 std::string orphan(Ino ino);
 std::string history_of(std::string_view key);  // the prefix of a row's history
 std::string history(std::string_view key, LogIndex ended);
+std::string row_of_history(std::string_view history);  // the key it is the history of
 std::string history_ended(int64_t ended_ms);  // before all history that ended then
 std::string history_by_time(int64_t ended_ms, std::string_view history);
 std::string died(int64_t died_ms);  // before all objects that died then

@@ -29,6 +29,25 @@ Result<Ino> next_ino(VersionedRows& rows) {
   return ino;
 }
 
+Result<void> end_object(VersionedRows& rows, ObjectId id, std::optional<ObjectRow> object) {
+  auto found = rows.get<ContentRow>(keys::content());
+  if (!found) return found.error();
+  ContentRow content = found->value_or(ContentRow());
+  if (object) {
+    content.live -= 1;
+    content.live_bytes -= object->size;
+  }
+  ObjectRow row = object ? std::move(*object) : ObjectRow();
+  row.state = ObjectState::dead;
+  row.died_ms = rows.time_ms();
+  content.dead += 1;
+  content.dead_bytes += row.size;
+  rows.put(keys::content(), content);
+  rows.put(keys::dead(row.died_ms, id), MarkRow());
+  rows.put(keys::object(id), std::move(row));
+  return {};
+}
+
 Result<Epoch> grow_map_epoch(VersionedRows& rows) {
   auto row = rows.require<ClusterRow>(keys::cluster());
   if (!row) return row.error();

@@ -105,6 +105,10 @@ Result<ClusterStatus> Monitor::State::status(Rows& rows) {
   status.directories = tree->directories;
   status.pools = map.pools;
   status.heads = replica.status();
+  auto content = rows.get<ContentRow>(keys::content());
+  if (!content) return content.error();
+  const ContentRow counts = content->value_or(ContentRow());
+  status.content = {counts.live, counts.live_bytes, counts.dead, counts.dead_bytes};
   list_nodes(status);
   count_groups(cluster(), status);
   status.health = health(status);

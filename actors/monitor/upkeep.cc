@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "actors/monitor/monitor_state.h"
 
 namespace dfs {
@@ -8,6 +10,25 @@ namespace {
 constexpr Duration kPause = std::chrono::milliseconds(10);
 constexpr Duration kPeriod = std::chrono::seconds(10);
 constexpr uint32_t kEventsTrimmed = 256;  // by one command
+constexpr uint32_t kRowsForgotten = 256;
+
+int64_t in_ms(Duration time) {
+  return time / std::chrono::milliseconds(1);
+}
+
+// Often enough that what is to be forgotten after a short time does not stay for a long one.
+Duration period_for(Duration retention) {
+  return std::clamp<Duration>(retention / 4, 10 * kPause, kPeriod);
+}
+
+bool any_row(Table& table, const std::string& from, const std::string& until) {
+  bool any = false;
+  const Result<void> scanned = table.scan(from, until, [&](auto, auto) {
+    any = true;
+    return false;
+  });
+  return scanned && any;
+}
 
 }  // namespace
 
@@ -56,21 +77,59 @@ Result<LogIndex> Monitor::State::events_to_trim() {
   return before > retention.first_kept || rest ? before : 0;
 }
 
+// One batch; the next one soon when there is more to do, else with the period.
+template <Message M>
+void Monitor::State::propose_sweep(const char* name, const M& command, Sweep Reign::*sweep,
+                                   void (State::*again)()) {
+  (reign.*sweep).running = true;
+  propose(command, [=, this, limit = command.limit](const Result<Outcome>& outcome) {
+    (reign.*sweep).running = false;
+    if (!outcome) return command_failed(name, outcome.error());
+    const auto pruned = decode<Pruned>(outcome->body);
+    if (!pruned || !(pruned->more || pruned->rows >= limit)) return;
+    bus.cancel((reign.*sweep).timer);
+    (reign.*sweep).timer = bus.after(kPause, [this, again] { (this->*again)(); });
+  });
+}
+
 void Monitor::State::trim_events() {
-  if (stopping || !serving() || reign.trimming) return;
-  bus.cancel(reign.trim_timer);
-  reign.trim_timer = bus.after(kPeriod, [this] { trim_events(); });
+  if (stopping || !serving() || reign.trim.running) return;
+  bus.cancel(reign.trim.timer);
+  reign.trim.timer = bus.after(kPeriod, [this] { trim_events(); });
   const Result<LogIndex> before = events_to_trim();
   if (!before || *before == 0) return;
-  reign.trimming = true;
-  propose(TrimEvents{*before, kEventsTrimmed}, [this](const Result<Outcome>& outcome) {
-    reign.trimming = false;
-    if (!outcome) return command_failed("TrimEvents", outcome.error());
-    const auto pruned = decode<Pruned>(outcome->body);
-    if (!pruned || pruned->rows < kEventsTrimmed) return;
-    bus.cancel(reign.trim_timer);
-    reign.trim_timer = bus.after(kPause, [this] { trim_events(); });
-  });
+  propose_sweep("TrimEvents", TrimEvents{*before, kEventsTrimmed}, &Reign::trim,
+                &State::trim_events);
+}
+
+// By the wall clock, and not by the log's time: that stands still while nothing changes.
+void Monitor::State::expire_history() {
+  if (stopping || !serving() || reign.expiry.running) return;
+  bus.cancel(reign.expiry.timer);
+  reign.expiry.timer =
+      bus.after(period_for(settings.history_retention), [this] { expire_history(); });
+  const int64_t before_ms = bus.wall_ms() - in_ms(settings.history_retention);
+  if (before_ms <= 0 || !any_row(table, keys::history_ended(0), keys::history_ended(before_ms))) {
+    return;
+  }
+  propose_sweep("ExpireHistory", ExpireHistory{before_ms, kRowsForgotten}, &Reign::expiry,
+                &State::expire_history);
+}
+
+void Monitor::State::forget_objects() {
+  if (stopping || !serving() || reign.forgetting.running) return;
+  bus.cancel(reign.forgetting.timer);
+  reign.forgetting.timer =
+      bus.after(period_for(settings.object_retention), [this] { forget_objects(); });
+  Rows rows(table);
+  const auto content = rows.get<ContentRow>(keys::content());
+  if (!content) return;
+  const ObjectId lowest = lowest_upload(rows);
+  const int64_t before_ms = std::max<int64_t>(bus.wall_ms() - in_ms(settings.object_retention), 0);
+  const bool settles = lowest > content->value_or(ContentRow()).settled;
+  if (!settles && !any_row(table, keys::died(0), keys::died(before_ms))) return;
+  propose_sweep("ForgetObjects", ForgetObjects{before_ms, kRowsForgotten, lowest},
+                &Reign::forgetting, &State::forget_objects);
 }
 
 }  // namespace dfs

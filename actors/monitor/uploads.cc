@@ -76,6 +76,11 @@ void Monitor::State::plan(const Envelope& envelope, const PlanFile& request) {
     if (--reign.ids.count == 0) reign.ids = std::exchange(reign.next_ids, {});
     reserve_objects();
   }
+  if (!reign.leases.renew(reply.object)) {
+    return refuse(envelope,
+                  Error{Code::busy, "too many uploads are under way; try again", {}, 1000});
+  }
+  reply.lease_ms = lease_ms();
   reply.block_bytes = block_bytes;
   reply.replicas = cluster().pool(0).replicas;
   reply.min_copies = cluster().pool(0).min_copies;

@@ -187,7 +187,7 @@ inline DeclareDead sample() {
 }
 template <>
 inline ForgetObjects sample() {
-  return {.before_ms = 1'700'000'000'123, .limit = 100};
+  return {.before_ms = 1'700'000'000'123, .limit = 100, .below = 0x2002};
 }
 
 }  // namespace dfs::samples

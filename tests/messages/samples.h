@@ -262,7 +262,8 @@ inline ClusterStatus sample() {
           .nodes =
               {{.view = node(), .heartbeat = sample<Heartbeat>(), .silent_ms = 3100, .groups = 64}},
           .heads = sample<HeadList>(),
-          .freshness = freshness()};
+          .freshness = freshness(),
+          .content = {.live = 1900, .live_bytes = 1 << 30, .dead = 3, .dead_bytes = 4096}};
 }
 template <>
 inline Ping sample() {

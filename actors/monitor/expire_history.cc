@@ -1,0 +1,91 @@
+#include <algorithm>
+
+#include "actors/monitor/operations.h"
+
+namespace dfs {
+
+namespace {
+
+bool names(const InodeRow& inode, ObjectId object) {
+  return std::any_of(inode.slices.begin(), inode.slices.end(),
+                     [&](const Slice& slice) { return slice.object == object; });
+}
+
+// The oldest history ends first. With a version of a file, the object it was the last to name dies.
+class Expiry {
+ public:
+  Expiry(VersionedRows& rows, uint32_t limit) : rows_(rows), limit_(limit) {}
+
+  Result<Pruned> run(int64_t before_ms) {
+    std::vector<std::string> marks;
+    bool more = false;
+    DFS_CHECK(
+        rows_.scan(keys::history_ended(0), keys::history_ended(before_ms), [&](auto key, auto) {
+          more = marks.size() == limit_;
+          if (!more) marks.emplace_back(key);
+          return !more;
+        }));
+    const size_t skipped = keys::history_ended(0).size();
+    for (const std::string& mark : marks) {
+      DFS_CHECK(forget(mark.substr(skipped)));
+      rows_.erase<MarkRow>(mark);
+    }
+    return Pruned{static_cast<uint32_t>(marks.size()), more};
+  }
+
+ private:
+  Result<void> forget(const std::string& history) {
+    const std::string key = keys::row_of_history(history);
+    if (key[0] == keys::kInode) {
+      auto version = version_at(history);
+      if (!version) return version.error();
+      for (const Slice& slice : version->slices) DFS_CHECK(release(key, history, slice.object));
+    }
+    rows_.erase<HistoryRow>(history);
+    return {};
+  }
+
+  Result<InodeRow> version_at(const std::string& history) {
+    auto row = rows_.require<HistoryRow>(history);
+    if (!row) return row.error();
+    return decode<InodeRow>(row->value.bytes);
+  }
+
+  // An object becomes content once, of one inode, and stays that until other content takes its
+  // place: the versions that name it follow each other. So it is enough to look at the next one.
+  Result<void> release(const std::string& key, const std::string& history, ObjectId id) {
+    auto object = rows_.get<ObjectRow>(keys::object(id));
+    if (!object) return object.error();
+    if (!*object || (*object)->state != ObjectState::live) return {};
+    auto next = next_version(key, history);
+    if (!next) return next.error();
+    if (*next && names(**next, id)) return {};
+    return end_object(rows_, id, std::move(**object));
+  }
+
+  // The version that followed: of history, or the one of now; none when the file is gone.
+  Result<std::optional<InodeRow>> next_version(const std::string& key, const std::string& history) {
+    std::optional<std::string> next;
+    DFS_CHECK(rows_.scan(history + '\0', after_prefix(keys::history_of(key)), [&](auto at, auto) {
+      next = at;
+      return false;
+    }));
+    if (!next) return rows_.get<InodeRow>(key);
+    auto version = version_at(*next);
+    if (!version) return version.error();
+    return std::optional<InodeRow>(std::move(*version));
+  }
+
+  VersionedRows& rows_;
+  const uint32_t limit_;
+};
+
+}  // namespace
+
+Result<Pruned> expire_history(VersionedRows& rows, const ExpireHistory& request) {
+  // What ends now is a version that somebody may have just been told of.
+  const int64_t before_ms = std::clamp<int64_t>(request.before_ms, 0, rows.time_ms());
+  return Expiry(rows, request.limit).run(before_ms);
+}
+
+}  // namespace dfs
