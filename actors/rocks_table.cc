@@ -4,6 +4,7 @@
 #include <rocksdb/convenience.h>
 #include <rocksdb/db.h>
 #include <rocksdb/filter_policy.h>
+#include <rocksdb/slice_transform.h>
 #include <rocksdb/table.h>
 #include <rocksdb/utilities/checkpoint.h>
 #include <rocksdb/write_batch.h>
@@ -12,7 +13,9 @@
 #include <charconv>
 #include <cstdarg>
 #include <cstring>
+#include <mutex>
 
+#include "actors/held_rows.h"
 #include "actors/posix_disk.h"
 #include "messages/types.h"
 
@@ -46,6 +49,9 @@ Error error_of(const rocksdb::Status& status, const char* action, const std::str
   return {Code::io_error, what + "; check the disk and its free space, then start again", {}, 0};
 }
 
+// Of keys: what kind of row it is, and a little more.
+constexpr size_t kKindBytes = 2;
+
 // A table is used by one thread, and RocksDB's own choice makes shards of 512 KiB.
 constexpr int kCacheShardBits = 2;
 
@@ -75,6 +81,15 @@ rocksdb::Options options_of(const RocksTableSettings& settings) {
   blocks.enable_index_compression = false;
   blocks.format_version = 5;
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(blocks));
+
+  // Most rows that a replica adds are the last of their kind so far, and most that it looks up
+  // there are not there: the place of the former is known, and a filter tells the latter.
+  if (!settings.write_ahead_log) {
+    options.memtable_insert_with_hint_prefix_extractor.reset(
+        rocksdb::NewFixedPrefixTransform(kKindBytes));
+    options.memtable_whole_key_filtering = true;
+    options.memtable_prefix_bloom_size_ratio = 0.01;  // some 10 bits a row
+  }
 
   // Threads and background writing: one flush beside one compaction, dirty pages written early so
   // that they do not pile up before somebody else's fdatasync.
@@ -120,35 +135,41 @@ class NoLog : public rocksdb::Logger {
   void Logv(const char*, va_list) override {}
 };
 
+// With a write-ahead log batches go straight to RocksDB. Without one nothing is lost by holding
+// them back for a while: what was not flushed would not survive a crash there either.
 class RocksTable : public Table {
  public:
   RocksTable(RocksTableSettings settings, uint64_t number, Database database)
       : settings_(std::move(settings)), live_(number), last_(number), db_(std::move(database)) {}
 
+  ~RocksTable() override { (void)hand_over(); }
+
   Result<std::optional<std::string>> get(std::string_view key) override {
-    std::string value;
-    const rocksdb::Status status = db_->Get(rocksdb::ReadOptions(), slice_of(key), &value);
-    if (status.IsNotFound()) return std::optional<std::string>();
-    if (!status.ok()) return error("read", status);
-    return std::optional<std::string>(std::move(value));
+    if (settings_.write_ahead_log) return look_up(key);
+    const std::lock_guard lock(mutex_);
+    if (const HeldRows::Value* row = held_.find(key)) return *row;
+    auto value = look_up(key);
+    if (value) held_.remember(key, *value);
+    return value;
   }
 
   Result<void> write(const Batch& batch, Durability durability) override {
-    rocksdb::WriteBatch changes;
-    for (const auto& [key, value] : batch.changes()) {
-      const rocksdb::Status status = value ? changes.Put(key, *value) : changes.Delete(key);
-      if (!status.ok()) return error("write", status);
+    const bool synced = durability == Durability::synced;
+    if (settings_.write_ahead_log) {
+      rocksdb::WriteBatch changes;
+      for (const auto& [key, value] : batch.changes()) DFS_CHECK(add(changes, key, value));
+      return write(changes, synced);
     }
-    rocksdb::WriteOptions options;
-    options.disableWAL = !settings_.write_ahead_log;
-    options.sync = settings_.write_ahead_log && durability == Durability::synced;
-    const rocksdb::Status status = db_->Write(options, &changes);
-    if (!status.ok()) return error("write", status);
-    if (durability == Durability::synced && !settings_.write_ahead_log) return flush();
-    return {};
+    {
+      const std::lock_guard lock(mutex_);
+      held_.write(batch);
+      if (held_.full()) DFS_CHECK(hand_over_locked());
+    }
+    return synced ? flush() : Result<void>();
   }
 
   Result<void> scan(std::string_view from, std::string_view until, const Visit& visit) override {
+    DFS_CHECK(hand_over());
     const std::string end(until);
     const rocksdb::Slice bound(end);
     rocksdb::ReadOptions options;
@@ -166,6 +187,7 @@ class RocksTable : public Table {
     if (settings_.write_ahead_log) {
       status = db_->FlushWAL(true);
     } else {
+      DFS_CHECK(hand_over());
       rocksdb::FlushOptions options;
       options.allow_write_stall = true;  // the caller waits anyway; writers stall only if they must
       status = db_->Flush(options);
@@ -181,6 +203,7 @@ class RocksTable : public Table {
     if (*there) {
       return {Code::exists, "cannot write a checkpoint to " + directory + ": it exists already"};
     }
+    DFS_CHECK(hand_over());
     rocksdb::Checkpoint* made = nullptr;
     rocksdb::Status status = rocksdb::Checkpoint::Create(db_.get(), &made);
     const std::unique_ptr<rocksdb::Checkpoint> checkpoint(made);
@@ -202,6 +225,7 @@ class RocksTable : public Table {
 
   Result<void> restore(Disk& disk, const std::string& directory) override {
     auto replaced = replace(disk, directory);
+    if (replaced) held_.clear();
     if (!replaced) (void)disk.remove_tree(directory);
     return replaced;
   }
@@ -213,6 +237,47 @@ class RocksTable : public Table {
 
   Error error(const char* action, const rocksdb::Status& status) const {
     return error_of(status, action, settings_.directory);
+  }
+
+  Result<std::optional<std::string>> look_up(std::string_view key) {
+    std::string value;
+    const rocksdb::Status status = db_->Get(rocksdb::ReadOptions(), slice_of(key), &value);
+    if (status.IsNotFound()) return std::optional<std::string>();
+    if (!status.ok()) return error("read", status);
+    return std::optional<std::string>(std::move(value));
+  }
+
+  Result<void> add(rocksdb::WriteBatch& changes, const std::string& key,
+                   const std::optional<std::string>& value) const {
+    const rocksdb::Status status = value ? changes.Put(key, *value) : changes.Delete(key);
+    if (!status.ok()) return error("write", status);
+    return {};
+  }
+
+  Result<void> write(rocksdb::WriteBatch& changes, bool synced) {
+    rocksdb::WriteOptions options;
+    options.disableWAL = !settings_.write_ahead_log;
+    options.sync = synced;
+    const rocksdb::Status status = db_->Write(options, &changes);
+    if (!status.ok()) return error("write", status);
+    return {};
+  }
+
+  // Gives RocksDB what is held back, as one batch: whatever it writes to a file is whole batches.
+  Result<void> hand_over() {
+    const std::lock_guard lock(mutex_);
+    return hand_over_locked();
+  }
+  Result<void> hand_over_locked() {
+    rocksdb::WriteBatch changes;
+    Result<void> added;
+    held_.each_change([&](const std::string& key, const HeldRows::Value& value) {
+      if (added) added = add(changes, key, value);
+    });
+    if (!added || changes.Count() == 0) return added;
+    DFS_CHECK(write(changes, false));
+    held_.handed_over();
+    return {};
   }
 
   Result<void> replace(Disk& disk, const std::string& directory) {
@@ -250,6 +315,8 @@ class RocksTable : public Table {
   uint64_t live_;  // number of the sub-directory that counts
   uint64_t last_;  // the highest number that was used
   Database db_;
+  std::mutex mutex_;  // of held_, which flush() and checkpoint() hand over on the pool
+  HeldRows held_;     // nothing with a write-ahead log
 };
 
 struct Live {

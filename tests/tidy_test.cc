@@ -196,6 +196,7 @@ const std::vector<Exception> kActorExceptions = {
     {"actors/client/session.",
      words_of("zmq std::mutex std::condition_variable std::promise std::future random_device"),
      "blocking code waits here for flows that run on the client's thread"},
+    {"actors/rocks_table.", {"std::mutex"}, "flushes and checkpoints are made on the pool"},
     {"actors/storage/buffer_pool.", {"std::mutex"}, "libzmq releases a payload on its own thread"},
 };
 
