@@ -30,7 +30,7 @@ std::string key_of(LogIndex index) {
 
 void Replies::add(LogIndex index, int64_t time_ms, Request request) {
   const auto place = by_request_.insert_or_assign(std::move(request), index).first;
-  in_order_.push_back({index, time_ms, place});
+  in_order_.push_back({index, time_ms, &place->first});
 }
 
 Result<void> Replies::load(Table& table) {
@@ -53,7 +53,7 @@ Result<void> Replies::load(Table& table) {
 
 Result<std::optional<Outcome>> Replies::find(Table& table, const Command& command) const {
   if (!identified(command)) return std::optional<Outcome>();
-  const auto place = by_request_.find({command.client, command.request});
+  const auto place = by_request_.find(RequestView(command.client, command.request));
   if (place == by_request_.end()) return std::optional<Outcome>();
   const auto value = table.get(key_of(place->second));
   if (!value) return value.error();
@@ -75,7 +75,7 @@ void Replies::remember(const Command& command, const Outcome& outcome, Batch& ba
     const bool too_old = command.time_ms - oldest.time_ms > age_max_;
     if (in_order_.size() <= count_max_ && !too_old) break;
     batch.erase(key_of(oldest.index));
-    by_request_.erase(oldest.request);
+    by_request_.erase(by_request_.find(RequestView(*oldest.request)));
     in_order_.pop_front();
   }
 }

@@ -3,9 +3,10 @@
 #pragma once
 
 #include <deque>
-#include <map>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <unordered_map>
 #include <utility>
 
 #include "actors/replica/state_machine.h"
@@ -35,17 +36,38 @@ class Replies {
   size_t size() const { return in_order_.size(); }
 
  private:
-  using Request = std::pair<std::string, uint64_t>;
+  struct Request {
+    std::string client;
+    uint64_t request = 0;
+  };
+  struct RequestView {
+    RequestView(std::string_view client_, uint64_t request_) : client(client_), request(request_) {}
+    RequestView(const Request& other) : client(other.client), request(other.request) {}
+    bool operator==(const RequestView&) const = default;
+    std::string_view client;
+    uint64_t request;
+  };
+  struct Hash {
+    using is_transparent = void;
+    size_t operator()(const RequestView& view) const {
+      return std::hash<std::string_view>()(view.client) ^ view.request * 0x9e3779b97f4a7c15;
+    }
+  };
+  struct Same {
+    using is_transparent = void;
+    bool operator()(const RequestView& a, const RequestView& b) const { return a == b; }
+  };
+  using Places = std::unordered_map<Request, LogIndex, Hash, Same>;
   struct Place {
     LogIndex index;
     int64_t time_ms;
-    std::map<Request, LogIndex>::iterator request;
+    const Request* request;  // in by_request_
   };
   void add(LogIndex index, int64_t time_ms, Request request);
 
   const uint64_t count_max_;
   const int64_t age_max_;
-  std::map<Request, LogIndex> by_request_;
+  Places by_request_;
   std::deque<Place> in_order_;
 };
 
