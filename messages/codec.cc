@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdio>
 #include <msgpack.hpp>
+#include <vector>
 
 #include "messages/types.h"
 
@@ -185,15 +186,39 @@ std::string Value::to_json() const {
 }
 
 struct Document::Tree {
-  msgpack::object_handle handle;
+  msgpack::zone zone;
+  msgpack::object root;
+
+  // Trees that were used are used again, as several values are parsed for each message and most of
+  // the cost would be to ask for the zone's memory.
+  static std::vector<std::unique_ptr<Tree>>& spare() {
+    static thread_local std::vector<std::unique_ptr<Tree>> trees;
+    return trees;
+  }
+  static std::unique_ptr<Tree> take() {
+    if (spare().empty()) return std::make_unique<Tree>();
+    std::unique_ptr<Tree> tree = std::move(spare().back());
+    spare().pop_back();
+    return tree;
+  }
+  static void give_back(std::unique_ptr<Tree> tree) {
+    if (spare().size() >= kSpareMax) return;
+    tree->zone.clear();
+    spare().push_back(std::move(tree));
+  }
+
+ private:
+  static constexpr size_t kSpareMax = 4;
 };
 
 Document::Document(std::unique_ptr<Tree> tree) : tree_(std::move(tree)) {}
 Document::Document(Document&&) noexcept = default;
 Document& Document::operator=(Document&&) noexcept = default;
-Document::~Document() = default;
+Document::~Document() {
+  if (tree_) Tree::give_back(std::move(tree_));
+}
 Value Document::root() const {
-  return Value(&tree_->handle.get());
+  return Value(&tree_->root);
 }
 
 Result<Document> Document::parse(std::string_view bytes) {
@@ -201,13 +226,14 @@ Result<Document> Document::parse(std::string_view bytes) {
                                            kNestingMax);
   const auto refer = [](msgpack::type::object_type, size_t, void*) { return true; };
   try {
-    auto tree = std::make_unique<Tree>();
+    Document document(Tree::take());
     size_t offset = 0;
-    msgpack::unpack(tree->handle, bytes.data(), bytes.size(), offset, +refer, nullptr, limit);
+    document.tree_->root = msgpack::unpack(document.tree_->zone, bytes.data(), bytes.size(), offset,
+                                           +refer, nullptr, limit);
     if (offset != bytes.size()) {
       return Result<Document>(Code::malformed, "bytes follow the msgpack value");
     }
-    return Document(std::move(tree));
+    return document;
   } catch (const std::exception& e) {
     return Result<Document>(Code::malformed, std::string("not valid msgpack: ") + e.what());
   }
