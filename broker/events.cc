@@ -4,10 +4,12 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <set>
 #include <thread>
 
 #include "broker/frames.h"
 #include "broker/sockets.h"
+#include "messages/events.h"
 
 namespace dfs {
 namespace {
@@ -18,6 +20,10 @@ constexpr size_t kBatch = 256;
 Instant now() {
   return Instant(std::chrono::steady_clock::now().time_since_epoch());
 }
+
+// What XSUB sends and XPUB receives: one of these bytes, then the prefix of the topics.
+constexpr char kSubscribe = '\x01';
+constexpr char kUnsubscribe = '\x00';
 
 std::string_view view_of(const zmq::message_t& frame) {
   return {static_cast<const char*>(frame.data()), frame.size()};
@@ -39,14 +45,19 @@ struct EventRelay::State {
                     const std::vector<std::string>& subscribe) {
     for (const std::string& endpoint : publish) DFS_CHECK(bind_socket(in, endpoint));
     for (const std::string& endpoint : subscribe) DFS_CHECK(bind_socket(out, endpoint));
-    // Everything is wanted, whoever listens now: the last values are for those who come later.
-    in.send(zmq::const_buffer("\x01", 1), zmq::send_flags::none);
+    // State is wanted, whoever listens now: the last values are for those who come later.
+    want(kSubscribe, kMapTopic);
+    want(kSubscribe, kHeartbeatTopic);
     return {};
   }
 
   void run();
   bool relay_one();
   bool greet_one();
+  void greet(std::string_view prefix);
+  void want(char how, std::string_view prefix) {
+    in.send(zmq::buffer(how + std::string(prefix)), zmq::send_flags::none);
+  }
   void send(std::string_view frame, bool more) {
     // XPUB never blocks: it drops what a slow reader has no room for.
     out.send(zmq::const_buffer(frame.data(), frame.size()),
@@ -56,6 +67,7 @@ struct EventRelay::State {
   zmq::socket_t in;
   zmq::socket_t out;
   LastValues values;
+  std::set<std::string, std::less<>> news;  // prefixes subscribed to that are not of kept values
   int stop_fd;
   Result<void> ready;
   std::thread thread;
@@ -77,18 +89,34 @@ bool EventRelay::State::relay_one() {
   return true;
 }
 
-// Greets one new subscription with what it missed; false when there is none. Others who match get
-// it again and know it by its number.
+// Hears of one subscription that came or ended; false when there is none. News is wanted from the
+// publishers only while somebody listens here: most of the time nobody does, and then it does not
+// even leave them.
 bool EventRelay::State::greet_one() {
   if (!receive_frames(out, raw)) return false;
   const std::string_view request = view_of(raw.frames[0]);
-  if (!request.starts_with('\x01')) return true;
-  for (const LastValues::Value* value : values.matching(request.substr(1), now())) {
+  if (request.empty()) return true;
+  const std::string_view prefix = request.substr(1);
+  if (request[0] == kSubscribe) {
+    const bool kept = LastValues::keeps(prefix);
+    if (!kept && news.empty()) want(kSubscribe, "");
+    if (!kept) news.emplace(prefix);
+    greet(prefix);
+  } else if (const auto ended = news.find(prefix);
+             request[0] == kUnsubscribe && ended != news.end()) {
+    news.erase(ended);
+    if (news.empty()) want(kUnsubscribe, "");
+  }
+  return true;
+}
+
+// Tells a new subscription what it missed. Others who match get it again and know it by its number.
+void EventRelay::State::greet(std::string_view prefix) {
+  for (const LastValues::Value* value : values.matching(prefix, now())) {
     send(value->topic, true);
     send(value->header, true);
     send(value->body, false);
   }
-  return true;
 }
 
 void EventRelay::State::run() {

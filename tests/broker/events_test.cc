@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <set>
 #include <zmq.hpp>
 
 #include "broker/broker.h"
@@ -172,6 +173,42 @@ TEST_CASE("what is published reaches subscribers of its prefix, once, through se
   keep_publishing(*publisher, "heartbeat/storage/1");
   const std::vector<uint64_t> seen = heard->get();
   for (size_t i = 1; i < seen.size(); ++i) CHECK(seen[i] > seen[i - 1]);
+}
+
+// The publisher's end of a relay: it is told what anyone wants to hear.
+TEST_CASE("news leaves its publisher only while somebody listens, state always") {
+  const auto context = make_context();
+  const EventRelay relay(*context, {"inproc://relay-in"}, {"inproc://relay-out"});
+  REQUIRE(relay.ready());
+  zmq::socket_t publisher(*context, zmq::socket_type::xpub);
+  publisher.set(zmq::sockopt::xpub_verbose, 1);
+  publisher.set(zmq::sockopt::rcvtimeo, 10'000);
+  publisher.set(zmq::sockopt::linger, 0);
+  publisher.connect("inproc://relay-in");
+  const auto wanted = [&] {
+    zmq::message_t request;
+    REQUIRE(publisher.recv(request, zmq::recv_flags::none));
+    return request.to_string();
+  };
+  const std::set<std::string> first{wanted(), wanted()};
+  CHECK(first == std::set<std::string>{"\x01map", "\x01heartbeat/"});
+
+  const auto listener = [&](const char* prefix) {
+    zmq::socket_t socket(*context, zmq::socket_type::sub);
+    socket.set(zmq::sockopt::linger, 0);
+    socket.connect("inproc://relay-out");
+    socket.set(zmq::sockopt::subscribe, prefix);
+    return socket;
+  };
+  const zmq::socket_t of_state = listener("heartbeat/storage/");
+  zmq::socket_t of_news = listener("event/");
+  zmq::socket_t of_more_news = listener("event/node-");
+  CHECK(wanted() == "\x01");
+  of_news.close();
+  of_more_news.close();
+  CHECK(wanted() == std::string(1, '\0'));
+  const zmq::socket_t of_all = listener("");
+  CHECK(wanted() == "\x01");
 }
 
 TEST_CASE("a late subscriber gets the last value though nothing more is published") {
