@@ -121,7 +121,8 @@ Task<Result<Part>> BlockReader::round(BlockRange range, RacePointer race,
   }
 }
 
-// Live ones first, then the one asked for, then the least busy. Replicas of equal merit take turns
+// Live ones first, of those the complete ones, of those the members that stay, then the one asked
+// for, then the least busy. Replicas of equal merit take turns
 // each time the layout repeats: a block's parts come from one disk in order as long as that keeps
 // up, and the layout has spread the first members already.
 std::vector<GroupMember> BlockReader::order_of(const BlockRange& range) const {
@@ -135,9 +136,9 @@ std::vector<GroupMember> BlockReader::order_of(const BlockRange& range) const {
     const auto asked = asked_.find(member.node);
     const uint32_t busy = asked == asked_.end() ? 0 : asked->second;
     return std::tuple(bad_.contains({range.block, member.node}),
-                      transfer_.health.failed(member.node), !member.up,
-                      transfer_.health.is_slow(member.node), member.node != transfer_.options.from,
-                      busy / transfer_.options.window_parts);
+                      transfer_.health.failed(member.node), !member.up, !member.complete,
+                      transfer_.health.is_slow(member.node), member.leaving,
+                      member.node != transfer_.options.from, busy / transfer_.options.window_parts);
   };
   std::stable_sort(members.begin(), members.end(),
                    [&](const GroupMember& a, const GroupMember& b) { return merit(a) < merit(b); });
@@ -171,7 +172,12 @@ Task<void> BlockReader::ask(BlockRange range, RacePointer race, size_t entry, Gr
     race->failures[member.node] = error;
     if (has_no_good_copy(error.code)) {
       transfer_.health.heard(member.node);
-      report_corrupt(range, member.node, error.text);
+      const bool known_to_lack = !member.complete || member.leaving;
+      if (error.code == Code::no_such_block && known_to_lack) {
+        bad_.emplace(range.block, member.node);
+      } else {
+        report_corrupt(range, member.node, error.text);
+      }
     } else if (error.code == Code::unavailable || error.code == Code::stopping ||
                error.code == Code::timeout) {
       transfer_.health.fail(member.node, error.describe());

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "actors/client/fsck.h"
+#include "actors/client/survey.h"
 #include "actors/disk.h"
 #include "broker/actor.h"
 #include "broker/calls.h"
@@ -49,6 +51,15 @@ struct Progress {
   uint64_t total_bytes = 0;  // Source::kUnknownSize for a stream
 };
 
+// With how few copies of each block on stable storage a put may report success. Every block goes to
+// all live members of its group, whatever the level, and no level goes below the pool's min_copies.
+enum class CopyLevel : uint8_t {
+  standard = 0,  // the pool's min_copies
+  one = 1,       // the same, said aloud
+  quorum = 2,    // more than half of the pool's replicas
+  all = 3,       // every replica
+};
+
 struct TransferOptions {
   uint32_t jobs = 4;          // blocks under way at once, 1…64
   uint64_t block_bytes = 0;   // put; 0: the cluster's choice
@@ -56,6 +67,7 @@ struct TransferOptions {
   NodeId from = 0;            // get: read from this node where it has a replica; 0: automatic
   uint64_t expected_version = UINT64_MAX;  // put; see CommitFile
   uint32_t mode = 0644;
+  CopyLevel copies = CopyLevel::standard;        // put
   bool stale = false;                            // get: any head may tell where the file is
   Duration deadline = std::chrono::seconds(60);  // without any progress
   Duration hedge_after = std::chrono::milliseconds(400);  // get: then another replica is asked too
@@ -72,6 +84,7 @@ struct TransferReport {
   uint64_t bytes = 0;
   uint32_t blocks = 0;
   uint32_t copies_min = 0;         // fewest durable copies of any block
+  uint32_t copies_wanted = 0;      // put: the pool's replicas; fewer copies are to be completed
   uint32_t blocks_resent = 0;      // to other nodes, after a failure
   uint32_t reads_hedged = 0;       // asked of a second replica
   uint32_t reads_failed_over = 0;  // answered by another replica than the first
@@ -117,7 +130,11 @@ class Client : public Actor {
   Task<Result<StatReply>> stat(Stat request);
   Task<Result<ListReply>> list(List request);
   Task<Result<OpenFileReply>> open(OpenFile request);
-  // Asks every node that should have a block of this file whether it does.
+  // What the nodes hold of this file, copy by copy.
+  Task<Result<FileSurvey>> survey(std::string path, bool stale = false);
+  // Compares the namespace below a path with what the nodes hold (fsck.h). Changes nothing.
+  Task<Result<FsckSummary>> fsck(FsckOptions options);
+  // Which nodes have a good copy of each block of this file.
   Task<Result<std::vector<BlockLocation>>> locate(std::string path, bool stale = false);
   Task<Result<ClusterMap>> map();
   // Here and below, a deadline of 0 is that of the settings.

@@ -28,8 +28,25 @@ const char* what_is_wrong(const PlanFileReply& plan) {
   return nullptr;
 }
 
+// The pool's minimum holds for every level: the monitor takes no fewer.
+uint32_t copies_at(CopyLevel level, const PlanFileReply& plan) {
+  const uint32_t least = std::max(plan.min_copies, 1u);
+  switch (level) {
+    case CopyLevel::standard:
+    case CopyLevel::one:
+      break;
+    case CopyLevel::quorum:
+      return std::max(least, plan.replicas / 2 + 1);
+    case CopyLevel::all:
+      return std::max(least, plan.replicas);
+  }
+  return least;
+}
+
 }  // namespace
 
+// How many copies a level means is known with the plan. When that is more than what its groups can
+// take, choose() asks for others.
 Task<Result<void>> Placement::begin(uint64_t size, uint64_t block_bytes) {
   asked_size_ = size;
   PlanFile request;
@@ -40,7 +57,7 @@ Task<Result<void>> Placement::begin(uint64_t size, uint64_t block_bytes) {
   Result<Answer<PlanFile>> answer = co_await asking;
   if (!answer) co_return answer.error();
   plan_ = std::move(answer->message);
-  plan_.min_copies = std::max(plan_.min_copies, 1u);
+  min_copies_ = copies_at(transfer_.options.copies, plan_);
   if (const char* why = what_is_wrong(plan_)) co_return Result<void>(Code::malformed, why);
   for (const GroupRoute& route : plan_.groups) routes_[route.group] = route;
   co_return Result<void>();
@@ -60,7 +77,10 @@ Task<Result<BlockTarget>> Placement::choose(uint32_t index, std::set<GroupId> sh
     if (auto target = pick_what_is_left(index)) co_return std::move(*target);
     if (transfer_.out_of_time()) {
       std::string text = "no group of storage nodes can take block " + std::to_string(index) +
-                         " of " + path_ + "; failed nodes: " + transfer_.health.describe();
+                         " of " + path_ + " with " + std::to_string(min_copies_) +
+                         (min_copies_ == 1 ? " copy" : " copies");
+      const std::string failed = transfer_.health.describe();
+      if (!failed.empty()) text += "; failed nodes: " + failed;
       if (!asked) text += "; the monitor says: " + asked.error().text;
       co_return Error{Code::unavailable, text + "; see `cluster status`", {}, 0};
     }
@@ -100,7 +120,8 @@ const GroupRoute* Placement::known(GroupId group) const {
 std::vector<GroupMember> Placement::live_members(const GroupRoute& route) const {
   std::vector<GroupMember> live;
   for (const GroupMember& member : route.members) {
-    if (member.up && !transfer_.health.failed(member.node)) live.push_back(member);
+    const bool writable = member.up && !member.leaving;
+    if (writable && !transfer_.health.failed(member.node)) live.push_back(member);
   }
   return live;
 }
@@ -108,9 +129,9 @@ std::vector<GroupMember> Placement::live_members(const GroupRoute& route) const 
 // Members that the monitor knows to be down do not count: it chose the group knowing that.
 bool Placement::whole(const GroupRoute& route) const {
   const auto up = std::count_if(route.members.begin(), route.members.end(),
-                                [](const GroupMember& member) { return member.up; });
+                                [](const GroupMember& m) { return m.up && !m.leaving; });
   const size_t live = live_members(route).size();
-  return live == static_cast<size_t>(up) && live >= plan_.min_copies;
+  return live == static_cast<size_t>(up) && live >= min_copies_;
 }
 
 BlockTarget Placement::target_of(const GroupRoute& route, uint32_t index) {
@@ -142,7 +163,7 @@ std::optional<BlockTarget> Placement::pick_what_is_left(uint32_t index) {
   const GroupRoute* best = known(home(index));
   size_t most = best == nullptr ? 0 : live_members(*best).size();
   // Home first: it needs no override.
-  if (most < plan_.min_copies && (away_.contains(index) || away_.size() < kOverridesMax)) {
+  if (most < min_copies_ && (away_.contains(index) || away_.size() < kOverridesMax)) {
     for (const auto& [group, unused] : routes_) {
       const GroupRoute* route = known(group);
       if (route == nullptr || live_members(*route).size() <= most) continue;
@@ -150,7 +171,7 @@ std::optional<BlockTarget> Placement::pick_what_is_left(uint32_t index) {
       most = live_members(*route).size();
     }
   }
-  if (best == nullptr || most < plan_.min_copies) return std::nullopt;
+  if (best == nullptr || most < min_copies_) return std::nullopt;
   return target_of(*best, index);
 }
 
@@ -170,6 +191,7 @@ Task<Result<void>> Placement::plan_again() {
   request.block_bytes = plan_.block_bytes;
   request.object = plan_.object;
   request.avoid = transfer_.health.failed_nodes();
+  request.copies = copies_asked();
   Task<Result<Answer<PlanFile>>> asking = transfer_.ask_monitor(std::move(request));
   Result<Answer<PlanFile>> answer = co_await asking;
   planning_ = false;

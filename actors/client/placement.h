@@ -19,13 +19,14 @@ class Placement {
  public:
   Placement(Transfer& transfer, std::string path) : transfer_(transfer), path_(std::move(path)) {}
 
-  // Asks for an object and its groups. `size` may be Source::kUnknownSize.
+  // Asks for an object and its groups. `size` may be Source::kUnknownSize. Fails, after the
+  // transfer's deadline, when no group can take as many copies as the transfer's level wants.
   Task<Result<void>> begin(uint64_t size, uint64_t block_bytes);
 
   // A group for block `index`, not one of `shunned` if there is another: its home group, else
-  // another whole one, else what is left of one as long as that is min_copies. Asks the monitor for
-  // other groups when the known ones failed, and waits for nodes to come back while the transfer's
-  // deadline allows.
+  // another whole one, else what is left of one as long as that is min_copies(). Asks the monitor
+  // for other groups when the known ones failed, and waits for nodes to come back while the
+  // transfer's deadline allows.
   Task<Result<BlockTarget>> choose(uint32_t index, std::set<GroupId> shunned);
 
   // Not to be used at its known epoch any more.
@@ -33,7 +34,13 @@ class Placement {
 
   ObjectId object() const { return plan_.object; }
   uint64_t block_bytes() const { return plan_.block_bytes; }
-  uint32_t min_copies() const { return plan_.min_copies; }
+  uint32_t min_copies() const { return min_copies_; }  // of each block
+  uint32_t replicas() const { return plan_.replicas; }
+  // As PlanFile and CommitFile want it said; 0: the pool's own.
+  uint32_t copies_asked() const {
+    return transfer_.options.copies == CopyLevel::standard ? 0 : min_copies_;
+  }
+  Duration lease() const { return std::chrono::milliseconds(plan_.lease_ms); }  // 0: there is none
   GroupId home(uint32_t index) const { return plan_.groups[index % plan_.groups.size()].group; }
   std::vector<GroupId> home_groups() const;
 
@@ -50,6 +57,7 @@ class Placement {
   std::string path_;
   uint64_t asked_size_ = 0;
   PlanFileReply plan_;
+  uint32_t min_copies_ = 1;
   std::map<GroupId, GroupRoute> routes_;            // the plan's and those learned later
   std::map<GroupId, Epoch> stale_;                  // refused at this epoch
   uint64_t changes_ = 0;                            // of stale_

@@ -106,6 +106,7 @@ Task<Result<TransferReport>> Upload::put_seekable(uint64_t size) {
   }
   stored_.resize(blocks);
   transfer_.scope.spawn(writer_.watch());
+  transfer_.scope.spawn(keep_lease());
   std::vector<uint32_t> all(blocks);
   for (uint32_t i = 0; i < blocks; ++i) all[i] = i;
   Task<Result<void>> sending = send_blocks(std::move(all));
@@ -201,7 +202,7 @@ Task<Result<void>> Upload::store(std::shared_ptr<Block> block) {
       stored_[block->index] = std::move(stored);
       co_return Result<void>();
     }
-    last = receipt ? Error{Code::too_few_nodes, "fewer nodes than min_copies kept the block", {}, 0}
+    last = receipt ? Error{Code::too_few_nodes, "fewer nodes than wanted kept the block", {}, 0}
                    : std::move(receipt).error();
     if (is_final(last.code)) co_return last;
     learn_from(last, *block, stored.group);

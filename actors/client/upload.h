@@ -57,6 +57,7 @@ class Upload {
   Task<Result<std::shared_ptr<Block>>> read_block(uint32_t index, uint64_t offset);
   Task<Result<void>> check_source();
 
+  Task<void> keep_lease();
   Task<Result<CommitFileReply>> commit();
   CommitFile commit_request() const;
   std::vector<GroupWrites> writes() const;

@@ -3,8 +3,11 @@
 
 #include "actors/client/upload.h"
 #include "messages/crc32c.h"
+#include "messages/reclaim.h"
 
 namespace dfs {
+
+using std::chrono::milliseconds;
 
 namespace {
 constexpr uint32_t kCommitRoundsMax = 5;
@@ -47,12 +50,40 @@ Task<Result<TransferReport>> Upload::finish() {
   co_return last;
 }
 
+// Tells whoever leads that this upload is under way, until it ends. The source may be silent for
+// any time, and a leader that does not hear of an upload gives its blocks up.
+Task<void> Upload::keep_lease() {
+  Duration pause = placement_.lease() / 3;
+  while (pause > Duration::zero()) {
+    Task<void> pausing = sleep(transfer_.bench.bus, pause);
+    co_await pausing;
+    RenewUploads request;
+    request.objects = {placement_.object()};
+    Task<Result<Answer<RenewUploads>>> asking = transfer_.ask_monitor(std::move(request));
+    const Result<Answer<RenewUploads>> answer = co_await asking;
+    if (!answer) {
+      pause = placement_.lease() / 12;  // the rest of the lease may suffice
+      continue;
+    }
+    pause = milliseconds(answer->message.lease_ms) / 3;
+    if (answer->message.lost.empty()) continue;
+    transfer_.fail(Error{Code::expired,
+                         "the cluster gave the upload of " + path_ +
+                             " up, for it did not hear of it in time; what is there at " + path_ +
+                             " was not changed: put it again",
+                         {{"path", path_}},
+                         0});
+    co_return;
+  }
+}
+
 CommitFile Upload::commit_request() const {
   CommitFile request;
   request.path = path_;
   request.size = size_;
   request.mode = transfer_.options.mode;
   request.expected_version = transfer_.options.expected_version;
+  request.copies = placement_.copies_asked();
   request.layout.object = placement_.object();
   request.layout.block_bytes = placement_.block_bytes();
   request.layout.groups = placement_.home_groups();
@@ -125,6 +156,7 @@ TransferReport Upload::report_of(const CommitFileReply& reply, InodeInfo info) {
   report.blocks = static_cast<uint32_t>(stored_.size());
   report.blocks_resent = blocks_resent_;
   report.copies_min = reply.receipt.replicas;  // of inline content, which is metadata
+  report.copies_wanted = stored_.empty() ? reply.receipt.replicas : placement_.replicas();
   for (size_t i = 0; i < stored_.size(); ++i) {
     const auto copies = static_cast<uint32_t>(stored_[i].nodes.size());
     report.copies_min = i == 0 ? copies : std::min(report.copies_min, copies);

@@ -30,6 +30,7 @@ Task<Result<TransferReport>> Upload::put_stream() {
     co_return Error{Code::malformed, "the plan has another block size than was asked for", {}, 0};
   }
   transfer_.scope.spawn(writer_.watch());
+  transfer_.scope.spawn(keep_lease());
   transfer_.not_stalled();
   size_ = 0;
   while ((*block)->length > 0) {

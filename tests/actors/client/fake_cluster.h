@@ -15,7 +15,9 @@
 #include "actors/client/client.h"
 #include "actors/client/memory_files.h"
 #include "messages/blocks.h"
+#include "messages/cluster.h"
 #include "messages/crc32c.h"
+#include "messages/reclaim.h"
 #include "tests/broker/fake_bus.h"
 
 namespace dfs {
@@ -42,6 +44,7 @@ class FakeCluster {
     bool flips_bits = false;  // sends other bytes than it promises
     std::map<std::tuple<ObjectId, uint32_t, GroupId>, std::string> blocks;
     std::map<uint64_t, std::string> unfinished;  // by upload
+    std::set<std::tuple<ObjectId, uint32_t, GroupId>> bad;
     uint32_t reads = 0;
     uint32_t parts = 0;
     uint32_t aborts = 0;
@@ -97,6 +100,34 @@ class FakeCluster {
     return sink->bytes();
   }
 
+  bool is_directory(const std::string& path) const {
+    const std::string prefix = path == "/" ? "/" : path + "/";
+    return std::any_of(files.begin(), files.end(),
+                       [&](const auto& file) { return file.first.starts_with(prefix); });
+  }
+
+  ClusterMap map() const {
+    ClusterMap map;
+    map.pools.push_back({"default", replicas_, min_copies, 8, 0});
+    for (const auto& [node, unused] : nodes) {
+      NodeView view;
+      view.node = node;
+      view.endpoint = link_of(node);
+      map.nodes.push_back(view);
+    }
+    map.groups.resize(groups.size() + 1);
+    for (const GroupRoute& route : groups) {
+      GroupView& group = map.groups[route.group];
+      group.group = route.group;
+      group.used = true;
+      for (const GroupMember& member : route.members) {
+        (member.leaving ? group.leaving : group.members).push_back(member.node);
+        if (!member.complete) group.lacking.push_back({member.node, 1});
+      }
+    }
+    return map;
+  }
+
   size_t logged(const std::string& event) const {
     return static_cast<size_t>(
         std::count_if(bus.logged.begin(), bus.logged.end(),
@@ -111,6 +142,11 @@ class FakeCluster {
   std::vector<CommitFile> commits;
   std::vector<uint64_t> commit_requests;  // ids, as they arrived
   uint32_t monitor_drops = 0;             // requests that get no answer
+  uint32_t min_copies = 1;                // of the pool
+  uint32_t lease_ms = 0;                  // of uploads
+  std::vector<ObjectId> renewals;
+  std::set<ObjectId> lost;               // uploads that were given up
+  std::map<ObjectId, Verdict> verdicts;  // of blocks; live without one
   uint32_t opens = 0;
   size_t parts_in_flight = 0;
   size_t parts_in_flight_max = 0;
@@ -222,15 +258,19 @@ class FakeCluster {
 
     void on(const Envelope&, const ListBlocks& list) {
       ListBlocksReply reply;
+      const std::tuple after(list.after_object, list.after_index, list.after_group);
       for (const auto& [key, bytes] : node().blocks) {
         const auto [object, index, group] = key;
-        if (object != list.object) continue;
-        if (list.after_index != UINT32_MAX && index <= list.after_index) continue;
+        if (list.object != 0 && object != list.object) continue;
+        if (list.group != kAllGroups && group != list.group) continue;
+        if (list.after_index != UINT32_MAX && key <= after) continue;
         if (reply.blocks.size() == 2) {  // small pages
           reply.more = true;
           break;
         }
-        reply.blocks.push_back({group, object, index, bytes.size(), crc32c(bytes)});
+        const int64_t verified_ms = 1000 * int64_t{id} + index;
+        reply.blocks.push_back({group, object, index, bytes.size(), crc32c(bytes),
+                                node().bad.contains(key), 0, verified_ms});
       }
       answer(reply);
     }
@@ -278,7 +318,8 @@ class FakeCluster {
       reply.object = plan.object != 0 ? plan.object : ++cluster.last_object_;
       reply.block_bytes = plan.block_bytes != 0 ? plan.block_bytes : cluster.block_bytes_;
       reply.replicas = cluster.replicas_;
-      reply.min_copies = 1;
+      reply.min_copies = cluster.min_copies;
+      reply.lease_ms = cluster.lease_ms;
       for (const GroupRoute& route : cluster.groups) {
         const bool avoided =
             std::any_of(route.members.begin(), route.members.end(), [&](const GroupMember& m) {
@@ -314,6 +355,15 @@ class FakeCluster {
       answer(CommitFileReply{7, version, version == 1, {42, 1, true, 1}});
     }
 
+    void on(const Envelope&, const RenewUploads& renew) {
+      RenewUploadsReply reply{cluster.lease_ms, {}};
+      for (const ObjectId object : renew.objects) {
+        cluster.renewals.push_back(object);
+        if (cluster.lost.contains(object)) reply.lost.push_back(object);
+      }
+      answer(reply);
+    }
+
     void on(const Envelope&, const OpenFile& open) {
       ++cluster.opens;
       const auto file = cluster.files.find(open.path);
@@ -323,14 +373,51 @@ class FakeCluster {
     }
 
     void on(const Envelope&, const Stat& stat) {
+      if (cluster.is_directory(stat.path)) {
+        InodeInfo info;
+        info.type = FileType::directory;
+        return answer(StatReply{info, {}});
+      }
       answer(StatReply{cluster.files[stat.path].info, {}});
+    }
+
+    void on(const Envelope&, const List& list) {
+      ListReply reply;
+      const std::string prefix = list.path == "/" ? "/" : list.path + "/";
+      for (const auto& [path, file] : cluster.files) {
+        if (!path.starts_with(prefix)) continue;
+        const std::string name =
+            path.substr(prefix.size(), path.find('/', prefix.size()) - prefix.size());
+        if (name <= list.after && !list.after.empty()) continue;
+        if (!reply.entries.empty() && reply.entries.back().name == name) continue;
+        reply.more = reply.entries.size() == 2;  // small pages
+        if (reply.more) break;
+        ListEntry entry{name, file.info};
+        if (cluster.is_directory(prefix + name)) entry.info = {.type = FileType::directory};
+        reply.entries.push_back(entry);
+      }
+      answer(reply);
+    }
+
+    void on(const Envelope&, const GetMap&) { answer(cluster.map()); }
+
+    void on(const Envelope&, const JudgeBlocks& judge) {
+      CHECK(judge.node == 0);
+      JudgeBlocksReply reply;
+      for (const BlockName& block : judge.blocks) {
+        const auto known = cluster.verdicts.find(block.object);
+        reply.verdicts.push_back(
+            {known == cluster.verdicts.end() ? Verdict::live : known->second, 0});
+      }
+      answer(reply);
     }
   };
 
   void dispatch_to_monitor(const FakeBus::Sent& sent) {
     note_commit(sent);
     MonitorSide side{*this, sent};
-    (void)dispatch<PlanFile, CommitFile, OpenFile, Stat>(side, sent.envelope);
+    (void)dispatch<PlanFile, CommitFile, RenewUploads, OpenFile, Stat, List, GetMap, JudgeBlocks>(
+        side, sent.envelope);
   }
 
   uint32_t replicas_;
