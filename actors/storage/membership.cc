@@ -181,7 +181,7 @@ Task<Result<void>> Membership::accept(JoinReply reply) {
   joined_callback_();
   bus_.cancel(heartbeat_timer_);
   beat();
-  if (epoch_ < reply.epoch || reply.epoch == 0) want_map();
+  if (epoch() < reply.epoch || reply.epoch == 0) want_map();
   co_return Result<void>();
 }
 
@@ -191,54 +191,77 @@ void Membership::beat() {
   heartbeat.node = identity_.node;
   heartbeat.boot = boot_;
   heartbeat.sequence = ++sequence_;
-  heartbeat.epoch = epoch_;
+  heartbeat.epoch = epoch();
   bus_.publish(kHeartbeatTopic + bus_.address(), envelope_of(heartbeat));
   heartbeat_timer_ = bus_.after(heartbeat_period_, [this] { beat(); });
 }
 
 void Membership::observe(const std::string& topic, const Envelope& envelope) {
   if (topic != kMapTopic) return;
-  const auto map = reply_as<ClusterMap>(envelope);
-  if (map) adopt(*map);
+  auto map = reply_as<ClusterMap>(envelope);
+  if (map) adopt(std::move(*map));
 }
 
-void Membership::adopt(const ClusterMap& map) {
+void Membership::adopt(ClusterMap map) {
   if (identity_.cluster.empty() || map.cluster != identity_.cluster) return;
-  if (map.epoch <= epoch_) return;
-  epoch_ = map.epoch;
+  if (map.epoch <= epoch()) return;
+  map_ = std::move(map);
+  groups_.clear();
+  nodes_.clear();
+  for (size_t i = 0; i < map_.groups.size(); ++i) groups_[map_.groups[i].group] = i;
+  for (size_t i = 0; i < map_.nodes.size(); ++i) nodes_[map_.nodes[i].node] = i;
   // Whichever heads are left later on, this node reaches one of their brokers.
-  for (const HeadView& head : map.heads) {
+  for (const HeadView& head : map_.heads) {
     if (!head.broker.empty()) bus_.add_broker(head.broker);
   }
-  for (const GroupView& group : map.groups) {
-    Epoch& known = groups_[group.group];
-    known = std::max(known, group.epoch);
-  }
+  for (const auto& listener : listeners_) listener();
   if (!joined_ || joining_) return;
-  const auto self = std::find_if(map.nodes.begin(), map.nodes.end(), [&](const NodeView& node) {
-    return node.node == identity_.node && node.uuid == identity_.uuid &&
-           node.endpoint == bus_.endpoint();
-  });
-  if (self != map.nodes.end()) return;
+  const NodeView* const self = node(identity_.node);
+  if (self != nullptr && self->uuid == identity_.uuid && self->endpoint == bus_.endpoint()) return;
   bus_.log(Level::warn, "the map does not show this node; joining again",
-           {{"epoch", uint64_t{map.epoch}}});
+           {{"epoch", uint64_t{epoch()}}});
   joining_ = true;
   scope_.spawn(keep_joining());
 }
 
-Result<void> Membership::admit(GroupId group, Epoch epoch) {
+const GroupView* Membership::group(GroupId group) const {
+  const auto found = groups_.find(group);
+  return found == groups_.end() ? nullptr : &map_.groups[found->second];
+}
+
+const NodeView* Membership::node(NodeId node) const {
+  const auto found = nodes_.find(node);
+  return found == nodes_.end() ? nullptr : &map_.nodes[found->second];
+}
+
+bool Membership::holds(GroupId number) const {
+  const GroupView* const view = group(number);
+  return view != nullptr && view->holds(identity_.node);
+}
+
+Result<void> Membership::admit(GroupId number, Epoch epoch) {
   if (identity_.cluster.empty()) {
     return {Code::unavailable, "this node has not joined a cluster yet; try another"};
   }
-  const auto known = groups_.find(group);
-  const Epoch newest = known == groups_.end() ? 0 : known->second;
+  const GroupView* const view = group(number);
+  const Epoch newest = view == nullptr ? 0 : view->epoch;
   if (epoch > newest) want_map();
-  if (epoch >= newest) return {};
-  return Error{Code::stale_map,
-               "group " + std::to_string(group) + " is at epoch " + std::to_string(newest) +
-                   ", the write came under " + std::to_string(epoch) + "; ask for a new plan",
-               {{"epoch", std::to_string(newest)}, {"group", std::to_string(group)}},
-               0};
+  if (epoch > newest || view == nullptr) return {};
+  const auto stale = [&](std::string why) {
+    return Error{Code::stale_map,
+                 std::move(why) + "; ask for a new plan",
+                 {{"epoch", std::to_string(newest)}, {"group", std::to_string(number)}},
+                 0};
+  };
+  if (epoch < newest) {
+    return stale("group " + std::to_string(number) + " is at epoch " + std::to_string(newest) +
+                 ", the write came under " + std::to_string(epoch));
+  }
+  if (!view->has_member(identity_.node)) {
+    return stale("this node is not a member of group " + std::to_string(number) + " at epoch " +
+                 std::to_string(newest));
+  }
+  return {};
 }
 
 void Membership::want_map() {
@@ -251,7 +274,7 @@ Task<void> Membership::fetch_map() {
   options.deadline = kAskDeadline;
   auto asking = calls_.ask<GetMap>("monitor", GetMap{}, std::move(options));
   Result<Answer<GetMap>> answer = co_await asking;
-  if (answer) adopt(answer->message);
+  if (answer) adopt(std::move(answer->message));
   // A writer with an epoch from the future must not make us ask all the time.
   Task<void> pausing = sleep(bus_, kJoinPause);
   co_await pausing;

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "actors/disk.h"
 #include "broker/announcer.h"
@@ -51,9 +52,24 @@ class Membership {
 
   const Identity& identity() const { return identity_; }
   bool joined() const { return joined_; }
-  Epoch epoch() const { return epoch_; }
 
-  // `stale_map` when a newer epoch of the group is known. An epoch from the future makes the node
+  // The newest map this node has heard of; epoch 0 and empty before the first.
+  const ClusterMap& map() const { return map_; }
+  Epoch epoch() const { return map_.epoch; }
+  // Null when the map has no such group. Valid until the map changes.
+  const GroupView* group(GroupId group) const;
+  const NodeView* node(NodeId node) const;
+  // This node is a member of the group, or still leaving it, for all that the map says.
+  bool holds(GroupId group) const;
+  // Called after each newer map was taken over, in the order they were added. The listeners must
+  // outlive this object.
+  void on_map(std::function<void()> listener) { listeners_.push_back(std::move(listener)); }
+  // Fetches the map, unless that is under way.
+  void want_map();
+
+  // Whether a client's block may be written to the group under an epoch. `stale_map` when a newer
+  // epoch of the group is known, or when this node is not a member of it at that epoch: one that
+  // leaves takes no new blocks. An epoch from the future is taken at its word, and makes the node
   // fetch the map.
   Result<void> admit(GroupId group, Epoch epoch);
 
@@ -62,8 +78,7 @@ class Membership {
   Task<void> keep_joining();
   Task<Result<void>> accept(JoinReply reply);
   Task<void> fetch_map();
-  void adopt(const ClusterMap& map);
-  void want_map();
+  void adopt(ClusterMap map);
   void beat();
 
   Bus& bus_;
@@ -79,8 +94,10 @@ class Membership {
   bool joined_ = false;
   bool joining_ = false;
   bool fetching_ = false;
-  Epoch epoch_ = 0;
-  std::map<GroupId, Epoch> groups_;
+  ClusterMap map_;
+  std::map<GroupId, size_t> groups_;  // place in map_.groups
+  std::map<NodeId, size_t> nodes_;    // place in map_.nodes
+  std::vector<std::function<void()>> listeners_;
   Duration heartbeat_period_;
   Bus::TimerId heartbeat_timer_ = 0;
   Announcer announcer_;

@@ -1,6 +1,13 @@
 #include "actors/storage/storage.h"
 
+#include <algorithm>
+
+#include "actors/storage/copies.h"
+#include "actors/storage/filler.h"
+#include "actors/storage/guard.h"
 #include "actors/storage/membership.h"
+#include "actors/storage/pacer.h"
+#include "actors/storage/reclaimer.h"
 #include "actors/storage/uploads.h"
 #include "actors/storage/volumes.h"
 #include "messages/cluster.h"
@@ -8,8 +15,6 @@
 
 namespace dfs {
 
-using storage::BlockKey;
-using storage::ReadOutcome;
 using storage::RecoveryReport;
 using storage::VolumesStats;
 
@@ -17,6 +22,18 @@ namespace {
 
 // Leaves the owner time to join the threads within its two seconds.
 constexpr Duration kStopMax = std::chrono::milliseconds(1500);
+
+// Answers that this node waits for; they may come too late.
+constexpr Type kReplies[] = {Type::Error,
+                             WriteBlockReply::kType,
+                             JoinReply::kType,
+                             ClusterMap::kType,
+                             ReadBlockReply::kType,
+                             ListBlocksReply::kType,
+                             DigestList::kType,
+                             CheckCopiesReply::kType,
+                             ConfirmSurplusReply::kType,
+                             JudgeBlocksReply::kType};
 
 storage::BlockStoreSettings store_settings(const StorageSettings& settings) {
   storage::BlockStoreSettings out;
@@ -48,7 +65,22 @@ struct Storage::State {
                  .memory_bytes_max = s.memory_bytes_max,
                  .upload_idle_max = s.upload_idle_max,
                  .forward_deadline = s.forward_deadline},
-                [this](GroupId group, Epoch epoch) { return membership.admit(group, epoch); }) {}
+                [this](GroupId group, Epoch epoch) { return membership.admit(group, epoch); }),
+        pacer(b),
+        copies(b, store, membership, pacer),
+        filler(b, calls, store, membership, pacer,
+               {.fills_max = s.fills_max, .memory_bytes_max = s.fill_memory_bytes_max},
+               [this](GroupId group) { return reclaimer.removing(group); }),
+        guard(b, calls, store, membership),
+        reclaimer(b, store, membership, guard, pacer,
+                  {.period = s.reclaim_period, .grace = s.reclaim_grace},
+                  [this](std::string topic, std::map<std::string, std::string> fields) {
+                    publish(std::move(topic), std::move(fields));
+                  }) {
+    // Old writes end first: who asks from here on is told that this node knows the map.
+    membership.on_map([this] { uploads.map_changed(); });
+    membership.on_map([this] { reclaimer.map_changed(); });
+  }
 
   ~State() { bus.cancel(stop_timer); }
 
@@ -86,6 +118,7 @@ struct Storage::State {
   void joined() {
     store.set_cluster(membership.identity().cluster);
     uploads.set_node(membership.identity().node);
+    if (!is_stopping) reclaimer.begin();
   }
 
   void vitals(Heartbeat& heartbeat) {
@@ -103,6 +136,7 @@ struct Storage::State {
     heartbeat.bytes_written = stats.bytes_written;
     heartbeat.bytes_read = stats.bytes_read;
     heartbeat.accepts_writes = stats.accepts_writes && !is_stopping;
+    heartbeat.jobs = {reclaimer.job()};
   }
 
   void publish(std::string topic, std::map<std::string, std::string> fields) {
@@ -115,27 +149,19 @@ struct Storage::State {
     bus.publish(kEventTopic + topic, envelope_of(event));
   }
 
-  void on(const Envelope& request, const WriteBlock& part) { uploads.on(request, part); }
-  void on(const Envelope& request, const AbortBlock& abort) { uploads.on(request, abort); }
-
-  void on(const Envelope& request, const ReadBlock& read) {
-    Envelope asker;  // the request without what is not needed for the answer
-    asker.header = request.header;
-    asker.link = request.link;
-    store.read({read.object, read.index, read.group}, read.offset, read.length,
-               [this, asker](Result<ReadOutcome> outcome) {
-                 if (!outcome) {
-                   (void)bus.reply(reply_to(asker, outcome.error()));
-                   return;
-                 }
-                 const ReadBlockReply reply{outcome->crc32c, outcome->block_length};
-                 (void)bus.reply(reply_to(asker, reply, std::move(outcome->payload)));
-               });
+  void on(const Envelope& request, const WriteBlock& part) {
+    pacer.foreground();
+    uploads.on(request, part);
   }
+  void on(const Envelope& request, const AbortBlock& abort) { uploads.on(request, abort); }
+  void on(const Envelope& request, const ReadBlock& read) { copies.on(request, read); }
+  void on(const Envelope& request, const ListBlocks& list) { copies.on(request, list); }
+  void on(const Envelope& request, const GetDigests& wanted) { copies.on(request, wanted); }
+  void on(const Envelope& request, const CheckCopies& check) { copies.on(request, check); }
 
-  void on(const Envelope& request, const ListBlocks& list) {
-    const auto reply = store.list(list);
-    (void)bus.reply(reply ? reply_to(request, *reply) : reply_to(request, reply.error()));
+  void on(const Envelope& request, const FillGroup& wanted) {
+    if (is_stopping) return refuse(request, {Code::stopping, "this node is shutting down", {}, 0});
+    filler.on(request, wanted);
   }
 
   void on(const Envelope& request, const Ping& ping) {
@@ -145,23 +171,24 @@ struct Storage::State {
   void receive(Envelope& envelope) {
     if (calls.receive(envelope)) return;
     if (!is_open) return refuse(envelope, {Code::unavailable, "this node is starting", {}, 100});
-    const auto handled =
-        dispatch<WriteBlock, ReadBlock, AbortBlock, ListBlocks, Ping>(*this, envelope);
+    const auto handled = dispatch<WriteBlock, ReadBlock, AbortBlock, ListBlocks, GetDigests,
+                                  CheckCopies, FillGroup, Ping>(*this, envelope);
     if (!handled) refuse(envelope, handled.error());
   }
 
   // Late replies and one-way news carry no wish for an answer; an answer to an error would be
   // answered by an error, for ever.
   void refuse(const Envelope& envelope, const Error& error) {
-    const bool is_reply =
-        envelope.header.type == Type::Error || envelope.header.type == WriteBlockReply::kType ||
-        envelope.header.type == JoinReply::kType || envelope.header.type == ClusterMap::kType;
+    const bool is_reply = std::find(std::begin(kReplies), std::end(kReplies),
+                                    envelope.header.type) != std::end(kReplies);
     if (is_reply || envelope.header.request == 0) return;
     (void)bus.reply(reply_to(envelope, error));
   }
 
   void stop(std::function<void()> stopped) {
     is_stopping = true;
+    filler.stop();
+    reclaimer.stop();
     if (!is_open) return stopped();
     const auto flush = [this, stopped = std::move(stopped), begun = std::make_shared<bool>()] {
       if (std::exchange(*begun, true)) return;
@@ -177,6 +204,11 @@ struct Storage::State {
   storage::Volumes store;
   storage::Membership membership;
   storage::Uploads uploads;
+  storage::Pacer pacer;
+  storage::Copies copies;
+  storage::Filler filler;
+  storage::Guard guard;
+  storage::Reclaimer reclaimer;
   bool is_open = false;
   bool is_stopping = false;
   Bus::TimerId stop_timer = 0;

@@ -28,7 +28,11 @@ struct StorageSettings {
   Duration upload_idle_max =
       std::chrono::seconds(60);  // an unfinished block silent for so long is given up
   Duration forward_deadline =
-      std::chrono::milliseconds(1500);  // without an answer of the next node
+      std::chrono::milliseconds(1500);           // without an answer of the next node
+  uint32_t fills_max = 2;                        // groups that are repaired at once; others wait
+  uint64_t fill_memory_bytes_max = 16ull << 20;  // of blocks on their way for that
+  Duration reclaim_period = std::chrono::minutes(10);  // between two looks for needless blocks
+  Duration reclaim_grace = std::chrono::minutes(10);   // younger blocks are left alone
 };
 
 class Storage : public Actor {

@@ -89,11 +89,12 @@ Result<Uploads::AttemptPtr> Uploads::attempt_of(const Envelope& request, const W
 
 Result<Uploads::AttemptPtr> Uploads::new_attempt(const Envelope& request, const WriteBlock& part) {
   using R = Result<AttemptPtr>;
+  // First, for a writer whose block was fenced in its middle must hear of that.
+  if (auto admitted = admit_(part.group, part.epoch); !admitted) return admitted.error();
   if (part.offset != 0) {
     return R(Code::invalid, "nothing is known of this block's earlier parts; start it again");
   }
   if (stopping_) return R(Code::stopping, "this node is shutting down; write the block elsewhere");
-  if (auto admitted = admit_(part.group, part.epoch); !admitted) return admitted.error();
   const Key key{{part.object, part.index, part.group}, part.upload};
   // A sender has one attempt at a block: a new one means that it gave up the old.
   std::vector<AttemptPtr> replaced;
@@ -109,6 +110,7 @@ Result<Uploads::AttemptPtr> Uploads::new_attempt(const Envelope& request, const 
   }
   auto attempt = std::make_shared<Attempt>();
   attempt->key = key;
+  attempt->epoch = part.epoch;
   attempt->from = request.header.from;
   attempt->link = request.link;
   attempt->chain = part.chain;
@@ -248,6 +250,17 @@ void Uploads::on(const Envelope& request, const AbortBlock& abort) {
     fail(AttemptPtr(found->second), {Code::cancelled, "the block was given up", {}, 0});
   }
   if (request.header.request != 0) (void)bus_.reply(reply_to(request, AbortBlockReply{}));
+}
+
+// Once this node tells others that it knows an epoch, nothing of an older one may be acknowledged:
+// what they list of it then is all there will ever be.
+void Uploads::map_changed() {
+  std::vector<std::pair<AttemptPtr, Error>> fenced;
+  for (const auto& [key, attempt] : attempts_) {
+    const Result<void> admitted = admit_(key.block.group, attempt->epoch);
+    if (!admitted) fenced.emplace_back(attempt, admitted.error());
+  }
+  for (const auto& [attempt, error] : fenced) fail(attempt, error);
 }
 
 void Uploads::link_down(const Link& link) {

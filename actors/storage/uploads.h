@@ -34,6 +34,9 @@ class Uploads {
 
   void on(const Envelope& request, const WriteBlock& part);
   void on(const Envelope& request, const AbortBlock& abort);
+  // The map has changed: unfinished blocks that would not be admitted any more fail as `stale_map`,
+  // here and down the chain, even those whose last part is on its way to the disk.
+  void map_changed();
   // What came over this link will not be continued.
   void link_down(const Link& link);
 
@@ -60,6 +63,7 @@ class Uploads {
   };
   struct Attempt {
     Key key;
+    Epoch epoch = 0;
     std::string from;
     Link link;
     Volumes::WriteId write = 0;

@@ -57,7 +57,11 @@ struct Fixture {
     self.uuid = membership.identity().uuid;
     self.endpoint = endpoint;
     map.nodes.push_back(self);
-    map.groups.push_back({.group = 9, .epoch = epoch, .members = {4}});
+    GroupView group;
+    group.group = 9;
+    group.epoch = epoch;
+    group.members = {4};
+    map.groups.push_back(group);
     return map;
   }
 
@@ -193,6 +197,41 @@ TEST_SUITE("storage") {
     foreign.cluster = "another";
     f.membership.observe(kMapTopic, envelope_of(foreign));
     CHECK(f.membership.epoch() == 7);
+  }
+
+  TEST_CASE("only a member of the group takes writes, not one that leaves it or is no part of it") {
+    Fixture f;
+    REQUIRE(f.open());
+    f.join_as(4);
+    ClusterMap map = f.map(7, "tcp://self:1");
+    map.groups[0].members = {5};
+    map.groups[0].leaving = {4};
+    f.membership.observe(kMapTopic, envelope_of(map));
+    CHECK(f.membership.holds(9));
+    CHECK(f.membership.admit(9, 7).code() == Code::stale_map);
+    map.epoch = map.groups[0].epoch = 8;
+    map.groups[0].leaving = {};
+    f.membership.observe(kMapTopic, envelope_of(map));
+    CHECK_FALSE(f.membership.holds(9));
+    CHECK(f.membership.admit(9, 8).code() == Code::stale_map);
+    // Who has heard of a newer epoch may be right that the node is a member there.
+    CHECK(f.membership.admit(9, 9).ok());
+  }
+
+  TEST_CASE("listeners hear of newer maps only, once they are in force") {
+    Fixture f;
+    std::vector<Epoch> heard;
+    f.membership.on_map([&] { heard.push_back(f.membership.epoch()); });
+    REQUIRE(f.open());
+    f.join_as(4);
+    f.membership.observe(kMapTopic, envelope_of(f.map(7, "tcp://self:1")));
+    f.membership.observe(kMapTopic, envelope_of(f.map(7, "tcp://self:1")));
+    f.membership.observe(kMapTopic, envelope_of(f.map(6, "tcp://self:1")));
+    f.membership.observe(kMapTopic, envelope_of(f.map(8, "tcp://self:1")));
+    CHECK(heard == std::vector<Epoch>{7, 8});
+    CHECK(f.membership.group(9)->epoch == 8);
+    CHECK(f.membership.group(10) == nullptr);
+    CHECK(f.membership.node(4)->endpoint == "tcp://self:1");
   }
 
   TEST_CASE("the brokers of all heads on the map become the node's own") {

@@ -75,7 +75,11 @@ struct Node {
     self.uuid = uuid;
     self.endpoint = "tcp://self:1";
     map.nodes.push_back(self);
-    map.groups.push_back({.group = 5, .epoch = group_epoch, .members = {1, 2}});
+    GroupView group;
+    group.group = 5;
+    group.epoch = group_epoch;
+    group.members = {1, 2};
+    map.groups.push_back(group);
     return map;
   }
 

@@ -47,6 +47,37 @@ TEST_SUITE("storage") {
     CHECK_FALSE(node.has_block());
   }
 
+  TEST_CASE("a newer epoch fails what is unfinished at once, even when its last part was given") {
+    Node node;
+    const std::string bytes = content(27, kPartBytes + 5);
+    node.bus.run_mode = FakeBus::RunMode::queued;
+    const auto first = node.write(bytes, 0, kChain);
+    const auto last = node.write(bytes, kPartBytes, kChain);
+    CHECK_FALSE(node.answered(last));
+    node.map(2, 4);
+    CHECK(node.written(first).code() == Code::stale_map);
+    CHECK(node.written(last).code() == Code::stale_map);
+    CHECK(node.sent_to_next(Type::AbortBlock).size() == 1);
+    // What the disk was doing then makes it no block.
+    while (!node.bus.jobs.empty()) node.bus.run_job();
+    node.step();
+    CHECK_FALSE(node.has_block());
+  }
+
+  TEST_CASE("a newer epoch leaves what was written under it alone") {
+    Node node;
+    const std::string bytes = content(28, 2 * kPartBytes);
+    WriteBlock part = node.part(bytes, 0);
+    part.epoch = 4;
+    node.ask(part, node.payload(bytes, 0));
+    node.map(2, 4);
+    part = node.part(bytes, kPartBytes);
+    part.epoch = 4;
+    const auto last = node.ask(part, node.payload(bytes, kPartBytes));
+    node.step();
+    CHECK(node.written(last)->durable);
+  }
+
   TEST_CASE("a node that has not joined again yet signs its receipts with its number") {
     Node node;
     node.actor.reset();

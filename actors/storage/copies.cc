@@ -1,0 +1,98 @@
+#include "actors/storage/copies.h"
+
+#include <algorithm>
+
+namespace dfs::storage {
+
+void Copies::on(const Envelope& request, const ReadBlock& wanted) {
+  Envelope asker;
+  asker.header = request.header;
+  asker.link = request.link;
+  if (!wanted.background) {
+    pacer_.foreground();
+    return read(std::move(asker), wanted, foreground_);
+  }
+  if (waiting_.size() >= kWaitingMax) {
+    const Error busy{
+        Code::busy, "this node has as many reads for repair waiting as it may", {}, 100};
+    (void)bus_.reply(reply_to(request, busy));
+    return;
+  }
+  waiting_.push_back({std::move(asker), wanted, bus_.now()});
+  serve_background();
+}
+
+void Copies::read(Envelope asker, const ReadBlock& wanted, size_t& count) {
+  ++count;
+  store_.read({wanted.object, wanted.index, wanted.group}, wanted.offset, wanted.length,
+              [this, asker = std::move(asker), &count](Result<ReadOutcome> outcome) {
+                --count;
+                if (!outcome) {
+                  (void)bus_.reply(reply_to(asker, outcome.error()));
+                } else {
+                  const ReadBlockReply reply{outcome->crc32c, outcome->block_length};
+                  (void)bus_.reply(reply_to(asker, reply, std::move(outcome->payload)));
+                }
+                serve_background();
+              });
+}
+
+void Copies::serve_background() {
+  while (!waiting_.empty()) {
+    const Instant now = bus_.now();
+    const Waiting& first = waiting_.front();
+    const Duration deadline = std::chrono::milliseconds(first.asker.header.deadline_ms);
+    if (deadline != Duration::zero() && now - first.since >= deadline) {
+      waiting_.pop_front();  // the asker has given it up
+      continue;
+    }
+    if (background_ >= kBackgroundMax) return;  // one of them will come back here
+    const Instant turn = std::max(first.since, served_) + kPatience;
+    if (foreground_ > kForegroundFew && now < turn) {
+      if (timer_ != 0) return;
+      timer_ = bus_.after(turn - now, [this] {
+        timer_ = 0;
+        serve_background();
+      });
+      return;
+    }
+    const Waiting next = std::move(waiting_.front());
+    waiting_.pop_front();
+    served_ = now;
+    read(next.asker, next.read, background_);
+  }
+}
+
+void Copies::on(const Envelope& request, const ListBlocks& list) {
+  const auto reply = store_.list(list);
+  (void)bus_.reply(reply ? reply_to(request, *reply) : reply_to(request, reply.error()));
+}
+
+void Copies::on(const Envelope& request, const GetDigests& wanted) {
+  const std::vector<GroupId> groups = wanted.groups.empty() ? store_.groups() : wanted.groups;
+  if (groups.size() > kBatchMax) {
+    const Error error{Code::too_large,
+                      "this node holds blocks of " + std::to_string(groups.size()) +
+                          " groups; ask for some of them by their numbers",
+                      {},
+                      0};
+    (void)bus_.reply(reply_to(request, error));
+    return;
+  }
+  DigestList list;
+  list.epoch = membership_.epoch();
+  for (const GroupId group : groups) list.digests.push_back(store_.digest(group));
+  (void)bus_.reply(reply_to(request, list));
+}
+
+void Copies::on(const Envelope& request, const CheckCopies& check) {
+  CheckCopiesReply reply;
+  reply.epoch = membership_.epoch();
+  for (const CopyCheck& copy : check.copies) {
+    const BlockKey key{copy.object, copy.index, check.group};
+    reply.good.push_back(store_.has_good(key, copy.length, copy.crc32c) ? 1 : 0);
+  }
+  (void)bus_.reply(reply_to(request, reply));
+}
+
+}  // namespace dfs::storage

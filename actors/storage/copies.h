@@ -1,0 +1,59 @@
+// What this node holds, for whoever asks: readers, members of its groups that compare and repair,
+// and nodes that want to prove a copy of theirs surplus.
+#pragma once
+
+#include <deque>
+
+#include "actors/storage/membership.h"
+#include "actors/storage/pacer.h"
+#include "actors/storage/volumes.h"
+#include "messages/blocks.h"
+#include "messages/repair.h"
+
+namespace dfs::storage {
+
+class Copies {
+ public:
+  // Repair's reads come after everybody else's: so many at once, while at most so many others are
+  // under way; but at least one each kPatience, so that repair comes to an end under any load.
+  static constexpr size_t kBackgroundMax = 4;
+  static constexpr size_t kForegroundFew = 4;
+  static constexpr size_t kWaitingMax = 256;  // more are refused as `busy`
+  static constexpr Duration kPatience = std::chrono::milliseconds(100);
+
+  Copies(Bus& bus, Volumes& store, const Membership& membership, Pacer& pacer)
+      : bus_(bus), store_(store), membership_(membership), pacer_(pacer) {}
+  ~Copies() { bus_.cancel(timer_); }
+  Copies(const Copies&) = delete;
+  Copies& operator=(const Copies&) = delete;
+
+  void on(const Envelope& request, const ReadBlock& read);
+  void on(const Envelope& request, const ListBlocks& list);
+  void on(const Envelope& request, const GetDigests& wanted);
+  void on(const Envelope& request, const CheckCopies& check);
+
+  size_t foreground_reads() const { return foreground_; }
+  size_t background_reads() const { return background_; }
+  size_t waiting_reads() const { return waiting_.size(); }
+
+ private:
+  struct Waiting {
+    Envelope asker;  // the request without what is not needed for the answer
+    ReadBlock read;
+    Instant since;
+  };
+  void read(Envelope asker, const ReadBlock& wanted, size_t& count);
+  void serve_background();
+
+  Bus& bus_;
+  Volumes& store_;
+  const Membership& membership_;
+  Pacer& pacer_;
+  size_t foreground_ = 0;  // under way
+  size_t background_ = 0;
+  std::deque<Waiting> waiting_;
+  Instant served_;  // the last of them
+  Bus::TimerId timer_ = 0;
+};
+
+}  // namespace dfs::storage

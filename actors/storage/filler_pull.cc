@@ -1,0 +1,127 @@
+// How one block comes from another node.
+#include "actors/storage/filler_flight.h"
+#include "messages/crc32c.h"
+
+namespace dfs::storage {
+
+namespace {
+
+constexpr int kBusyRetries = 40;
+constexpr Duration kBusyPause = std::chrono::milliseconds(50);
+
+Error error_of(Code code, const FillSource& source, const BlockKey& key, std::string what) {
+  return {code,
+          "storage/" + std::to_string(source.node) + ", block " + to_string(key) + ": " + what,
+          {{"node", std::to_string(source.node)}},
+          0};
+}
+
+}  // namespace
+
+Task<void> Filler::pull(Fill& fill, BlockView block, size_t lister) {
+  const Flight flight(*this, fill, block.length);
+  std::vector<Error> errors;
+  for (const size_t i : order_of_sources(fill, lister)) {
+    if (fill.failure) co_return;
+    Task<Copied> copying = copy(fill, block, fill.request.sources[i]);
+    Copied copied = co_await copying;
+    if (copied.trouble == Trouble::none) {
+      ++fill.progress.blocks_done;
+      fill.progress.bytes_done += block.length;
+      co_return;
+    }
+    if (copied.trouble == Trouble::own) {
+      fill.failure = std::move(copied.error);
+      co_return;
+    }
+    errors.push_back(std::move(copied.error));
+    if (copied.trouble == Trouble::other_content) break;
+  }
+  conclude(fill, block, errors);
+}
+
+// All parts of a block from one source, verified one by one and, before the last is written, as
+// what was listed.
+Task<Filler::Copied> Filler::copy(Fill& fill, BlockView block, FillSource source) {
+  const BlockKey key{block.object, block.index, block.group};
+  Writing writing(store_, {.key = key,
+                           .epoch = fill.request.epoch,
+                           .capacity = std::max<uint64_t>(block.length, 1),
+                           .path_hint = {},
+                           .repair = true});
+  uint64_t offset = 0;
+  uint32_t crc = 0;
+  bool last = false;
+  while (!last) {
+    const uint64_t size = std::min<uint64_t>(kPartBytes, block.length - offset);
+    Part part;
+    if (size > 0) {
+      Task<void> pacing = pacer_.take(size);
+      co_await pacing;
+      ReadBlock request{key.object, key.index, key.group, offset, static_cast<uint32_t>(size),
+                        true};
+      Task<Result<Answer<ReadBlock>>> reading = read(source, std::move(request));
+      Result<Answer<ReadBlock>> answer = co_await reading;
+      if (!answer) {
+        co_return Copied{Trouble::source,
+                         error_of(answer.code(), source, key, answer.error().text)};
+      }
+      if (answer->payload.size() != size || answer->message.block_length != block.length) {
+        co_return Copied{Trouble::source,
+                         error_of(Code::malformed, source, key, "it sent another length")};
+      }
+      part.payload = std::move(answer->payload);
+      part.crc32c = answer->message.crc32c;
+    }
+    crc = crc32c_combine(crc, part.crc32c, size);
+    part.offset = offset;
+    offset += size;
+    last = part.last = offset == block.length;
+    if (last && crc != block.crc32c) {
+      co_return Copied{Trouble::source,
+                       error_of(Code::corrupt, source, key, "it is not what was listed")};
+    }
+    if (writing.given()) {
+      Completion<Result<Written>>& before = writing.last();
+      const Result<Written> written = co_await before;
+      if (!written) co_return own_trouble(written.error(), source, key);
+    }
+    writing.give(std::move(part));
+  }
+  Completion<Result<Written>>& end = writing.last();
+  const Result<Written> written = co_await end;
+  if (!written) co_return own_trouble(written.error(), source, key);
+  DFS_ASSERT(written->durable && written->crc32c == block.crc32c);
+  co_return Copied{};
+}
+
+// Why the own store did not take it: the source's doing, or this node's.
+Filler::Copied Filler::own_trouble(const Error& error, const FillSource& source,
+                                   const BlockKey& key) {
+  switch (error.code) {
+    case Code::corrupt:  // the bytes are not those that the source vouched for
+      return {Trouble::source, error_of(Code::corrupt, source, key, error.text)};
+    case Code::invalid:  // here already, good, with other content
+      return {Trouble::other_content, error_of(Code::invalid, source, key, error.text)};
+    case Code::busy:  // being removed here: to be looked at again
+      return {Trouble::other_content, error_of(Code::no_such_block, source, key, error.text)};
+    default:
+      return {Trouble::own, error};
+  }
+}
+
+Task<Result<Answer<ReadBlock>>> Filler::read(FillSource source, ReadBlock request) {
+  const std::string to = "storage/" + std::to_string(source.node);
+  for (int attempt = 1;; ++attempt) {
+    CallOptions options;
+    options.deadline = settings_.source_deadline;
+    auto calling = calls_.call<ReadBlock>(source.endpoint, to, request, std::move(options));
+    Result<Answer<ReadBlock>> answer = co_await calling;
+    if (answer || answer.code() != Code::busy || attempt == kBusyRetries) co_return answer;
+    const Duration told = std::chrono::milliseconds(answer.error().retry_after_ms);
+    Task<void> pausing = sleep(bus_, std::max(told, kBusyPause));
+    co_await pausing;
+  }
+}
+
+}  // namespace dfs::storage
