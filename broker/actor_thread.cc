@@ -113,16 +113,15 @@ void ActorThread::State::serve(ZmqBus& bus) {
       started = true;
       report({Code::timeout, "`" + settings.address + "` did not become ready in time"});
     }
-    bus.turn(*actor, started ? kWaitMax : std::min(left, kWaitMax));
-    take_steps(*actor);
+    const bool woken = bus.turn(*actor, started ? kWaitMax : std::min(left, kWaitMax));
+    if (woken) take_steps(*actor);
   }
   // Shared with the actor, which may answer after we stopped waiting.
   const auto stopped = std::make_shared<bool>(false);
   const Instant stop_end = bus.now() + settings.stop_deadline;
   actor->stop([stopped] { *stopped = true; });
   while (!*stopped && bus.now() < stop_end) {
-    bus.turn(*actor, stop_end - bus.now());
-    take_steps(*actor);
+    if (bus.turn(*actor, stop_end - bus.now())) take_steps(*actor);
   }
   if (!*stopped) bus.log(Level::warn, "stopped without waiting any longer", {});
   bus.stop_pool();

@@ -94,9 +94,10 @@ void Pool::hand_out() {
   }
 }
 
-void Pool::collect(size_t batch) {
-  void* pointer = nullptr;
-  while (batch-- > 0 && receive_pointer(results_, zmq::recv_flags::dontwait, pointer)) {
+bool Pool::collect(size_t batch) {
+  for (; batch > 0; --batch) {
+    void* pointer = nullptr;
+    if (!receive_pointer(results_, zmq::recv_flags::dontwait, pointer)) return false;
     const std::unique_ptr<Job> job(static_cast<Job*>(pointer));
     (void)job->handed_over.load(std::memory_order_acquire);
     --running_;
@@ -105,6 +106,7 @@ void Pool::collect(size_t batch) {
     hand_out();
     job->done();
   }
+  return true;
 }
 
 void Pool::stop() {

@@ -31,8 +31,9 @@ class Pool {
 
   // Readable when collect() has something to do.
   zmq::socket_t& results() { return results_; }
-  // Calls `done` of at most `batch` finished jobs and hands out waiting ones.
-  void collect(size_t batch);
+  // Calls `done` of at most `batch` finished jobs and hands out waiting ones. True when there may
+  // be more of them.
+  bool collect(size_t batch);
 
   // Drops what waits, lets what runs finish (its `done` is dropped) and joins. Twice is harmless.
   void stop();

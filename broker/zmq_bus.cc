@@ -18,8 +18,11 @@ constexpr int kNewsQueueMax = 10'000;
 constexpr Duration kComplaintPeriod = std::chrono::minutes(1);
 constexpr size_t kComplaintsMax = 256;  // peers; beyond that, complaints are counted only
 
-zmq_pollitem_t readable(zmq::socket_t& socket) {
-  return {socket.handle(), 0, ZMQ_POLLIN, 0};
+// The places of the fixed items, of which a negative descriptor is skipped.
+enum : size_t { kWakeItem, kResultsItem, kRouterItem, kSubscriberItem, kFixedItems };
+
+pollfd readable(zmq::socket_t& socket) {
+  return {socket ? socket.get(zmq::sockopt::fd) : -1, POLLIN, 0};
 }
 
 uint64_t random_seed() {
@@ -75,11 +78,13 @@ Result<void> ZmqBus::send(const Link& link, Envelope envelope) {
     if (!router_ || !routing_id_of(link, routing_id_)) {
       return {Code::unavailable, "there is no such peer: " + link};
     }
+    due_.router = true;
     return send_frames(router_, routing_id_, std::move(envelope));
   }
   Result<Connection*> connection = connect(link);
   if (!connection) return std::move(connection).error();
   (*connection)->used = now();
+  (*connection)->due = true;
   return send_frames((*connection)->dealer, {}, std::move(envelope));
 }
 
@@ -136,6 +141,7 @@ void ZmqBus::add_broker(const Link& broker) {
   // The sockets that are not there yet will connect to all of them.
   if (publisher_) connect_news(publisher_, broker, &BrokerEndpoints::publish);
   if (subscriber_) connect_news(subscriber_, broker, &BrokerEndpoints::subscribe);
+  due_.subscriber = static_cast<bool>(subscriber_);
 }
 
 void ZmqBus::publish(std::string topic, Envelope envelope) {
@@ -174,51 +180,75 @@ int ZmqBus::wait_ms(Duration wait_max) {
 }
 
 void ZmqBus::list_poll_items() {
-  items_.clear();
+  items_.assign(kFixedItems, {});
+  items_[kWakeItem] = {wake_fd_, POLLIN, 0};
+  items_[kResultsItem] = readable(pool_.results());
+  items_[kRouterItem] = readable(router_);
+  items_[kSubscriberItem] = readable(subscriber_);
   polled_.clear();
-  items_.push_back({nullptr, wake_fd_, ZMQ_POLLIN, 0});
-  items_.push_back(readable(pool_.results()));
-  if (router_) items_.push_back(readable(router_));
-  if (subscriber_) items_.push_back(readable(subscriber_));
-  fixed_items_ = items_.size();
   for (const auto& [link, connection] : connections_) {
     polled_.push_back(connection.get());
     items_.push_back(readable(connection->dealer));
     items_.push_back(readable(connection->watcher));
   }
+  due_ = {true, static_cast<bool>(router_), static_cast<bool>(subscriber_)};
   items_valid_ = true;
 }
 
-void ZmqBus::turn(Actor& actor, Duration wait_max) {
-  if (!items_valid_) list_poll_items();
-  const int ready = zmq_poll(items_.data(), static_cast<int>(items_.size()), wait_ms(wait_max));
-  if (ready > 0) {
-    const auto is_ready = [this](size_t i) { return (items_[i].revents & ZMQ_POLLIN) != 0; };
-    // Handlers may add sockets; items_ stays as it was polled until the next round.
-    size_t item = 1;
-    if (is_ready(item++)) pool_.collect(kBatch);
-    for (; item < fixed_items_; ++item) {
-      if (!is_ready(item)) continue;
-      items_[item].socket == router_.handle() ? serve_router(actor) : serve_news(actor);
-    }
-    for (Connection* connection : polled_) {
-      const bool message = is_ready(item++);
-      const bool broke = is_ready(item++) && connection_broke(connection->watcher);
-      // What came before the break is still delivered, all of it.
-      if (message || broke) serve_connection(*connection, actor, broke ? SIZE_MAX : kBatch);
-      if (!broke || connection->closed) continue;
-      connection->closed = true;
-      connection->dealer.set(zmq::sockopt::linger, 0);  // what was queued is lost, as promised
-      const auto found = connections_.find(connection->link);
-      broken_.push_back(std::move(found->second));
-      connections_.erase(found);
-      items_valid_ = false;
-    }
+bool ZmqBus::anything_due() const {
+  return due_.results || due_.router || due_.subscriber ||
+         std::any_of(polled_.begin(), polled_.end(),
+                     [](const Connection* c) { return c->due || c->watcher_due; });
+}
+
+// Notes what is due. True when `wake_fd` is readable.
+bool ZmqBus::poll_items(Duration wait_max) {
+  const int timeout = anything_due() ? 0 : wait_ms(wait_max);
+  if (poll(items_.data(), items_.size(), timeout) <= 0) return false;
+  const auto is_ready = [this](size_t i) { return items_[i].revents != 0; };
+  due_.results |= is_ready(kResultsItem);
+  due_.router |= is_ready(kRouterItem);
+  due_.subscriber |= is_ready(kSubscriberItem);
+  size_t item = kFixedItems;
+  for (Connection* connection : polled_) {
+    connection->due |= is_ready(item++);
+    connection->watcher_due |= is_ready(item++);
   }
+  return is_ready(kWakeItem);
+}
+
+bool ZmqBus::turn(Actor& actor, Duration wait_max) {
+  if (!items_valid_) list_poll_items();
+  const bool woken = poll_items(wait_max);
+  if (due_.results) due_.results = pool_.collect(kBatch);
+  if (due_.router) serve_router(actor);
+  if (due_.subscriber) serve_news(actor);
+  serve_connections(actor);
   report_broken(actor);
   // Last, so that an answer that waits here already, after this thread got no processor for a
   // while, is heard before its deadline is.
   timers_.fire(now(), kTimerBatch);
+  return woken;
+}
+
+// Handlers may add connections; polled_ stays as it was until the next round, and those that were
+// closed meanwhile live until its end.
+void ZmqBus::serve_connections(Actor& actor) {
+  for (Connection* connection : polled_) {
+    const bool broke =
+        std::exchange(connection->watcher_due, false) && connection_broke(connection->watcher);
+    // What came before the break is still delivered, all of it.
+    if (connection->due || broke) {
+      serve_connection(*connection, actor, broke ? SIZE_MAX : kBatch);
+    }
+    if (!broke || connection->closed) continue;
+    connection->closed = true;
+    connection->dealer.set(zmq::sockopt::linger, 0);  // what was queued is lost, as promised
+    const auto found = connections_.find(connection->link);
+    broken_.push_back(std::move(found->second));
+    connections_.erase(found);
+    items_valid_ = false;
+  }
 }
 
 void ZmqBus::report_broken(Actor& actor) {
@@ -227,7 +257,11 @@ void ZmqBus::report_broken(Actor& actor) {
 }
 
 void ZmqBus::serve_router(Actor& actor) {
-  for (size_t i = 0; i < kBatch && receive_frames(router_, raw_); ++i) {
+  for (size_t i = 0; i < kBatch; ++i) {
+    if (!receive_frames(router_, raw_)) {
+      due_.router = false;
+      return;
+    }
     const zmq::message_t& routing_id = raw_.frames[0];
     take(raw_.from(1), peer_link({routing_id.data<char>(), routing_id.size()}), actor);
   }
@@ -235,14 +269,21 @@ void ZmqBus::serve_router(Actor& actor) {
 
 void ZmqBus::serve_connection(Connection& connection, Actor& actor, size_t batch) {
   for (size_t i = 0; i < batch && !connection.closed; ++i) {
-    if (!receive_frames(connection.dealer, raw_)) return;
+    if (!receive_frames(connection.dealer, raw_)) {
+      connection.due = false;
+      return;
+    }
     if (i == 0) connection.used = now();
     take(raw_.from(0), connection.link, actor);
   }
 }
 
 void ZmqBus::serve_news(Actor& actor) {
-  for (size_t i = 0; i < kBatch && receive_frames(subscriber_, raw_); ++i) {
+  for (size_t i = 0; i < kBatch; ++i) {
+    if (!receive_frames(subscriber_, raw_)) {
+      due_.subscriber = false;
+      return;
+    }
     Envelope envelope;
     const std::string topic(raw_.frames[0].data<char>(), raw_.frames[0].size());
     const Result<void> decoded = decode_frames(raw_.from(1), raw_.overlong, envelope);

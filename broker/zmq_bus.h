@@ -2,6 +2,8 @@
 // ActorThread alone; everything on the actor's thread.
 #pragma once
 
+#include <poll.h>
+
 #include <memory>
 #include <random>
 #include <string>
@@ -20,15 +22,15 @@ namespace dfs {
 
 class ZmqBus : public Bus {
  public:
-  // turn() also returns when `wake_fd` becomes readable; reading it is the caller's business.
+  // turn() also ends when `wake_fd` becomes readable; reading it is the caller's business.
   ZmqBus(zmq::context_t& context, const ActorSettings& settings, int wake_fd);
   ~ZmqBus() override;
 
   // Opens the ROUTER. Fails when an endpoint is unusable or taken.
   Result<void> open();
   // One round: waits until something happens, at most `wait_max`, then hands a limited batch from
-  // each source to the actor, so that no source starves another.
-  void turn(Actor& actor, Duration wait_max);
+  // each source to the actor, so that no source starves another. True when `wake_fd` is readable.
+  bool turn(Actor& actor, Duration wait_max);
   // No more works; returns when the running ones have ended. Their `done` is not called.
   void stop_pool() { pool_.stop(); }
 
@@ -55,6 +57,8 @@ class ZmqBus : public Bus {
     Link link;
     zmq::socket_t dealer;
     zmq::socket_t watcher;
+    bool due = true;  // see due_
+    bool watcher_due = true;
     Instant used;
     bool closed = false;
   };
@@ -71,6 +75,9 @@ class ZmqBus : public Bus {
 
   int wait_ms(Duration wait_max);
   void list_poll_items();
+  bool anything_due() const;
+  bool poll_items(Duration wait_max);
+  void serve_connections(Actor& actor);
   void serve_router(Actor& actor);
   void serve_news(Actor& actor);
   void serve_connection(Connection& connection, Actor& actor, size_t batch);
@@ -94,10 +101,17 @@ class ZmqBus : public Bus {
   // Broken or closed during this round; destroyed, and reported, at its end.
   std::vector<std::unique_ptr<Connection>> broken_;
 
-  std::vector<zmq_pollitem_t> items_;
+  // What is waited for are the descriptors of the sockets, which tell of a change and not of a
+  // state: once, and perhaps not at all when a send on the same socket noticed the change first. So
+  // a socket that was told of, or sent on, is due, and is received from until it proves empty.
+  std::vector<pollfd> items_;
   std::vector<Connection*> polled_;  // two items each, behind the fixed ones
-  size_t fixed_items_ = 0;
   bool items_valid_ = false;
+  struct {
+    bool results = true;
+    bool router = true;
+    bool subscriber = true;
+  } due_;
 
   RawMessage raw_;          // reused, like routing_id_, to spare allocations
   std::string routing_id_;  // of the peer being answered
