@@ -86,6 +86,10 @@ MonitorSettings monitor_settings(const DaemonOptions& options, const std::string
   settings.heartbeat_period = options.heartbeat;
   settings.check_interval = options.check_interval;
   settings.down_after = options.down_after;
+  settings.repair_after = options.repair_after;
+  settings.fills_per_node = options.fills_per_node;
+  settings.repair_bytes_per_second = options.repair_rate;
+  settings.digest_period = options.digest_period;
   settings.events_ms_max =
       std::chrono::duration_cast<std::chrono::milliseconds>(options.events_kept_for).count();
   settings.events_entries_max = options.events_kept;
@@ -162,6 +166,10 @@ Result<std::string> start_storage(Process& process, const DaemonOptions& options
   settings.rack = options.rack;
   settings.segment_bytes = options.segment_size;
   settings.capacity_bytes = options.capacity;
+  settings.reclaim_period = options.reclaim_period;
+  settings.reclaim_grace = options.reclaim_grace;
+  settings.scrub_period = options.scrub_period;
+  settings.scrub_bytes_per_second = options.scrub_rate;
   ActorSettings actor;
   actor.address = "storage";
   actor.listen = options.listen;

@@ -39,6 +39,10 @@ struct DaemonOptions {
   Duration heartbeat = std::chrono::milliseconds(500);
   Duration check_interval = std::chrono::milliseconds(500);
   Duration down_after = std::chrono::seconds(3);
+  Duration repair_after = std::chrono::seconds(60);
+  uint32_t fills_per_node = 2;
+  uint64_t repair_rate = 0;
+  Duration digest_period = std::chrono::minutes(10);
   uint64_t events_kept = 500'000;
   Duration events_kept_for = std::chrono::hours(7 * 24);
 
@@ -48,6 +52,10 @@ struct DaemonOptions {
   uint64_t segment_size = 1ull << 30;
   uint64_t capacity = 0;
   uint32_t workers = 4;
+  Duration reclaim_period = std::chrono::minutes(10);
+  Duration reclaim_grace = std::chrono::minutes(10);
+  Duration scrub_period = std::chrono::hours(14 * 24);
+  uint64_t scrub_rate = 20ull << 20;
 };
 
 DaemonOptions default_options(Role role);

@@ -116,6 +116,9 @@ Result<void> check_monitor(const DaemonOptions& options) {
   if (options.down_after < 2 * options.heartbeat) {
     return misuse("--down-after must be at least two heartbeats, or live nodes would be given up");
   }
+  if (options.fills_per_node < 1 || options.fills_per_node > 64) {
+    return misuse("--fills-per-node must be 1 to 64");
+  }
   return {};
 }
 
@@ -126,6 +129,12 @@ Result<void> check_storage(const DaemonOptions& options) {
     return misuse("--segment-size must be at least 256M, two of the largest blocks");
   }
   if (options.workers < 1 || options.workers > 64) return misuse("--workers must be 1 to 64");
+  if (options.reclaim_period < std::chrono::milliseconds(100)) {
+    return misuse("--reclaim-period must be at least 100ms");
+  }
+  if (options.scrub_period < std::chrono::seconds(1)) {
+    return misuse("--scrub-period must be at least 1s");
+  }
   return {};
 }
 
@@ -191,6 +200,16 @@ void add_settings(Settings& settings, Role role, DaemonOptions& options) {
     settings.add_duration("heartbeat", options.heartbeat, "how often nodes tell that they live");
     settings.add_duration("check-interval", options.check_interval, "how often that is judged");
     settings.add_duration("down-after", options.down_after, "silence after which a node is down");
+    settings.add_duration("repair-after", options.repair_after,
+                          "a node down for longer is given up: others take over its copies; 0s: "
+                          "at once");
+    settings.add("fills-per-node", options.fills_per_node,
+                 "groups that one node is filled with at a time, when copies are made anew");
+    settings.add_size("repair-rate", options.repair_rate,
+                      "bytes per second that one node takes for that; 0: no limit; a limit of "
+                      "dfsctl tasks goes first");
+    settings.add_duration("digest-period", options.digest_period,
+                          "how often nodes are asked whether they hold the same; 0s: never");
     settings.add("events-kept", options.events_kept,
                  "changes whose events can be read again; those of the head that leads count");
     settings.add_duration("events-kept-for", options.events_kept_for, "or as old as this, if less");
@@ -201,6 +220,14 @@ void add_settings(Settings& settings, Role role, DaemonOptions& options) {
     settings.add_size("segment-size", options.segment_size, "of the files that hold blocks");
     settings.add_size("capacity", options.capacity, "most to use; 0: what the file system has");
     settings.add("workers", options.workers, "disk worker threads");
+    settings.add_duration("reclaim-period", options.reclaim_period,
+                          "how often blocks that nobody needs are looked for and removed");
+    settings.add_duration("reclaim-grace", options.reclaim_grace,
+                          "age that a block must have before that");
+    settings.add_duration("scrub-period", options.scrub_period,
+                          "in which all blocks are read once to see whether they are undamaged");
+    settings.add_size("scrub-rate", options.scrub_rate,
+                      "most bytes per second to read for that; 0: no limit");
   }
   settings.add("log-level", options.log_level,
                "debug, info, warn, error or off, or module=LEVEL; by commas");

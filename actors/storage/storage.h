@@ -31,8 +31,10 @@ struct StorageSettings {
       std::chrono::milliseconds(1500);           // without an answer of the next node
   uint32_t fills_max = 2;                        // groups that are repaired at once; others wait
   uint64_t fill_memory_bytes_max = 16ull << 20;  // of blocks on their way for that
-  Duration reclaim_period = std::chrono::minutes(10);  // between two looks for needless blocks
-  Duration reclaim_grace = std::chrono::minutes(10);   // younger blocks are left alone
+  Duration reclaim_period = std::chrono::minutes(10);   // between two looks for needless blocks
+  Duration reclaim_grace = std::chrono::minutes(10);    // younger blocks are left alone
+  Duration scrub_period = std::chrono::hours(14 * 24);  // in which every block is read once
+  uint64_t scrub_bytes_per_second = 20ull << 20;        // for that; 0: no limit
 };
 
 class Storage : public Actor {

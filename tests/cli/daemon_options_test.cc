@@ -169,5 +169,9 @@ TEST_SUITE("cli") {
     CHECK(has(storage({"--listen", "tcp://*:7100"}), "reach"));
     CHECK(has(storage({"--workers", "0"}), "--workers"));
     CHECK(has(storage({"--segment-size", "128M"}), "--segment-size"));
+    CHECK(has(storage({"--reclaim-period", "10ms"}), "--reclaim-period"));
+    CHECK(storage({"--reclaim-period", "1s", "--reclaim-grace", "0"}) == "accepted");
+    CHECK(has(storage({"--scrub-period", "0"}), "--scrub-period"));
+    CHECK(storage({"--scrub-period", "1h", "--scrub-rate", "0"}) == "accepted");
   }
 }
