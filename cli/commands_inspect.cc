@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <map>
 #include <memory>
+#include <optional>
 
 #include "cli/arguments.h"
+#include "cli/check_view.h"
 #include "cli/commands.h"
 #include "cli/digest.h"
 
@@ -15,6 +17,7 @@ namespace {
 struct StatOptions {
   std::vector<std::string> paths;
   bool blocks = false;
+  bool durability = false;
 };
 
 // What one node holds of a file.
@@ -113,6 +116,22 @@ void print_info(Context& context, const std::string& path, const InodeInfo& info
   context.print("content   " + content_of(info));
 }
 
+// What is promised of the file, and what the nodes hold of it.
+struct Durability {
+  FileSurvey file;
+  HeadList heads;
+};
+
+Result<Durability> durability_of(Context& context, const std::string& path) {
+  auto file = context.session().run<FileSurvey>(
+      [&](Client& client) { return client.survey(path, context.stale); });
+  if (!file) return std::move(file).error();
+  auto heads =
+      context.session().run<HeadList>([&](Client& client) { return client.heads(context.stale); });
+  if (!heads) return std::move(heads).error();
+  return Durability{std::move(*file), std::move(*heads)};
+}
+
 void stat_one(Context& context, const StatOptions& options, const std::string& text) {
   auto path = normal_path(text);
   if (!path) return (void)context.fail(text, path.error());
@@ -126,6 +145,12 @@ void stat_one(Context& context, const StatOptions& options, const std::string& t
     if (!found) return (void)context.fail(*path, found.error());
     located = std::move(*found);
   }
+  std::optional<Durability> durability;
+  if (options.durability && info->type == FileType::file) {
+    auto asked = durability_of(context, *path);
+    if (!asked) return (void)context.fail(*path, asked.error());
+    durability = std::move(*asked);
+  }
   const Places places(std::move(located));
   if (context.json()) {
     JsonLine line;
@@ -135,9 +160,15 @@ void stat_one(Context& context, const StatOptions& options, const std::string& t
       line.add("copies_min", places.copies_min).raw("nodes", shares_json(places));
       line.raw("blocks", places_json(places));
     }
+    if (durability) line.raw("durability", durability_json(durability->file, durability->heads));
     return context.print(line.str());
   }
   print_info(context, *path, *info);
+  if (durability) {
+    for (const auto& line : durability_lines(durability->file, durability->heads)) {
+      context.print(line);
+    }
+  }
   if (!locate || places.blocks.empty()) return;
   context.print("copies    at least " + std::to_string(places.copies_min) + " of every block\n");
   std::string tables = places_tables(places);
@@ -206,6 +237,8 @@ void add_inspect_commands(CLI::App& app, Context& context) {
   auto stating = std::make_shared<StatOptions>();
   stat->add_option("PATH", stating->paths, "what to look at")->required();
   stat->add_flag("--blocks", stating->blocks, "ask the storage nodes what they really hold of it");
+  stat->add_flag("--durability", stating->durability,
+                 "ask the storage nodes for every copy, and tell what is promised");
   add_stale_flag(*stat, context);
   stat->callback([&context, stating] {
     unshield(stating->paths);

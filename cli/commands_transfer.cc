@@ -130,7 +130,9 @@ std::string report_json(const std::string& command, const Move& move,
   line.add("bytes_per_second", static_cast<double>(report.bytes) / std::max(seconds, 1e-6));
   line.add("crc32c", hex32(report.info.crc32c)).add("version", report.info.version);
   line.add("object", report.info.object).add("blocks", report.blocks);
-  line.add("copies", report.copies_min).add("blocks_resent", report.blocks_resent);
+  line.add("copies", report.copies_min);
+  if (command == "put") line.add("copies_wanted", report.copies_wanted);
+  line.add("blocks_resent", report.blocks_resent);
   line.add("reads_hedged", report.reads_hedged);
   line.add("reads_failed_over", report.reads_failed_over);
   line.add("longest_stall_ms",
@@ -149,7 +151,10 @@ void Mover::report(const Move& move, const TransferReport& report) {
                      human_rate(report.bytes, report.elapsed) +
                      "  crc32c=" + hex32(report.info.crc32c);
   if (context_.command == "put" && report.blocks != 0) {
-    line += "  " + counted(report.copies_min, "copy");
+    line += report.copies_min >= report.copies_wanted
+                ? "  " + counted(report.copies_min, "copy")
+                : "  " + std::to_string(report.copies_min) + " of " +
+                      counted(report.copies_wanted, "copy") + ", the rest to follow";
   }
   if (report.blocks_resent != 0) line += "  " + counted(report.blocks_resent, "block") + " resent";
   if (report.reads_failed_over != 0) {
@@ -197,8 +202,17 @@ TargetKind local_kind(const std::string& path) {
 struct PutOptions {
   std::vector<std::string> paths;  // sources, then the target
   std::string block_size;
+  std::string durability;
   bool recursive = false;
 };
+
+Result<CopyLevel> copy_level(const std::string& name) {
+  if (name.empty() || name == "default") return CopyLevel::standard;
+  if (name == "one") return CopyLevel::one;
+  if (name == "quorum") return CopyLevel::quorum;
+  if (name == "all") return CopyLevel::all;
+  return Result<CopyLevel>(Code::usage, "it must be one, quorum, all or default");
+}
 
 // The files below the local directory `from`; their directories are made remotely on the way.
 Result<Mover::Moves> tree_to_put(Context& context, const std::string& from, const std::string& to) {
@@ -240,6 +254,9 @@ int put(Context& context, const PutOptions& options) {
                           Error{Code::usage, "it must be a multiple of 1M from 1M to 128M", {}, 0});
     }
   }
+  auto level = copy_level(options.durability);
+  if (!level) return context.fail("--durability", level.error());
+  transfer.copies = *level;
   const std::string& target_text = options.paths.back();
   auto target = normal_path(target_text);
   if (!target) return context.fail(target_text, target.error());
@@ -421,6 +438,10 @@ void add_transfer_commands(CLI::App& app, Context& context) {
   put_app->add_flag("-r,--recursive", putting->recursive, "directories with all below");
   put_app->add_option("--block-size", putting->block_size,
                       "1M to 128M; the cluster's choice unless given");
+  put_app->add_option(
+      "--durability", putting->durability,
+      "succeed with copies on stable storage: one (as few as the pool permits, the "
+      "default), quorum (more than half) or all; all live nodes get one in any case");
   put_app->callback([&context, putting] {
     unshield(putting->paths);
     context.run = [&context, putting] { return put(context, *putting); };

@@ -116,6 +116,9 @@ Result<void> check_monitor(const DaemonOptions& options) {
   if (options.down_after < 2 * options.heartbeat) {
     return misuse("--down-after must be at least two heartbeats, or live nodes would be given up");
   }
+  if (options.upload_lease < std::chrono::seconds(1)) {
+    return misuse("--upload-lease must be at least 1s");
+  }
   if (options.fills_per_node < 1 || options.fills_per_node > 64) {
     return misuse("--fills-per-node must be 1 to 64");
   }
@@ -213,6 +216,12 @@ void add_settings(Settings& settings, Role role, DaemonOptions& options) {
     settings.add("events-kept", options.events_kept,
                  "changes whose events can be read again; those of the head that leads count");
     settings.add_duration("events-kept-for", options.events_kept_for, "or as old as this, if less");
+    settings.add_duration("upload-lease", options.upload_lease,
+                          "an upload not heard of for longer is given up; the same on every head");
+    settings.add_duration("history-kept-for", options.history_kept_for,
+                          "removed and replaced files keep their blocks for so long; 0s: no longer");
+    settings.add_duration("dead-kept-for", options.dead_kept_for,
+                          "what died after that is remembered one by one for so long");
   }
   if (role == Role::storage) {
     settings.add("host", options.host, "the machine; copies go to different ones where possible");

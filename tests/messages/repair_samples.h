@@ -160,7 +160,7 @@ inline MoveGroups sample() {
 }
 template <>
 inline SetFilled sample() {
-  return {.filled = {{.group = 5, .node = 9, .as_of = 4711}}};
+  return {.filled = {{.group = 5, .node = 9, .as_of = 4711, .sources = {7, 8}}}};
 }
 template <>
 inline SetLacking sample() {
