@@ -12,6 +12,7 @@ namespace {
 struct Target {
   bool live = false;
   bool avoid = false;
+  bool stays = true;
   double weight = 1;  // share of the free space, the emptiest node's is 1
   double copies = 0;  // placed so far in this layout
   double heads = 0;
@@ -22,6 +23,7 @@ struct Candidate {
   std::vector<Target*> writes;  // members that would be written, head first
   double lot = 0;               // small: comes first among equals
   int chosen = 0;
+  bool complete = true;  // nobody lacks anything, nobody leaves
 };
 
 // Above this many groups a random sample is judged; it spreads just as well.
@@ -39,6 +41,7 @@ class LayoutChoice {
     for (const TargetNode& node : nodes) {
       Target& target = targets_[node.node];
       target.live = node.live;
+      target.stays = node.stays;
       target.weight =
           std::max(kWeightMin, static_cast<double>(node.free_bytes) / static_cast<double>(most));
     }
@@ -50,9 +53,11 @@ class LayoutChoice {
   }
 
   std::vector<GroupId> choose(const std::vector<GroupView>& groups) {
-    collect(groups, request_.replicas, true, true);
-    if (candidates_.empty()) collect(groups, request_.min_copies, true, false);
-    if (candidates_.empty()) collect(groups, request_.min_copies, false, false);
+    collect(groups, {.copies = request_.replicas, .whole = true, .stays = true});
+    prefer_complete();
+    if (candidates_.empty()) collect(groups, {.copies = request_.replicas, .whole = true});
+    if (candidates_.empty()) collect(groups, {.copies = request_.min_copies});
+    if (candidates_.empty()) collect(groups, {.copies = request_.min_copies, .avoid = false});
     std::vector<GroupId> layout;
     if (candidates_.empty()) return layout;
     sample();
@@ -63,20 +68,41 @@ class LayoutChoice {
   }
 
  private:
-  void collect(const std::vector<GroupView>& groups, size_t copies, bool avoid, bool whole) {
+  struct Demand {
+    size_t copies = 1;   // live members, at least
+    bool avoid = true;   // those to avoid do not count
+    bool whole = false;  // every member must
+    bool stays = false;  // and stay
+  };
+
+  void collect(const std::vector<GroupView>& groups, Demand demand) {
     for (const GroupView& group : groups) {
       Candidate candidate;
       candidate.group = group.group;
+      candidate.complete = group.lacking.empty() && group.leaving.empty();
+      bool all_stay = true;
       for (const NodeId member : group.members) {
         const auto found = targets_.find(member);
         if (found == targets_.end() || !found->second.live) continue;
-        if (avoid && found->second.avoid) continue;
+        if (demand.avoid && found->second.avoid) continue;
+        all_stay = all_stay && found->second.stays;
         candidate.writes.push_back(&found->second);
       }
-      if (candidate.writes.size() < std::max<size_t>(copies, 1)) continue;
-      if (whole && candidate.writes.size() < group.members.size()) continue;
+      if (candidate.writes.size() < std::max<size_t>(demand.copies, 1)) continue;
+      if (demand.whole && candidate.writes.size() < group.members.size()) continue;
+      if (demand.stays && !all_stay) continue;
       candidates_.push_back(std::move(candidate));
     }
+  }
+
+  // A group that is being repaired takes writes as well as any, but has other work. When few are
+  // complete, though, they would get all the load.
+  void prefer_complete() {
+    const auto complete =
+        std::count_if(candidates_.begin(), candidates_.end(),
+                      [](const Candidate& candidate) { return candidate.complete; });
+    if (static_cast<size_t>(complete) * 4 < candidates_.size()) return;
+    std::erase_if(candidates_, [](const Candidate& candidate) { return !candidate.complete; });
   }
 
   void sample() {

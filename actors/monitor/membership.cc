@@ -119,18 +119,12 @@ void Monitor::State::regroup_soon() {
 
 // The groups as placement() may change them. One that a running upload was just sent to, with all
 // its copies, is left alone as if it were in use: the upload would have to write its blocks again.
-std::vector<GroupView> Monitor::State::groups_to_place() {
-  reign.regroup_again = Instant::max();
+std::vector<GroupView> Monitor::State::groups_to_place() const {
   std::vector<GroupView> groups = cluster().map().groups;
   for (GroupView& group : groups) {
     const auto plan = reign.planned.find(group.group);
-    if (plan == reign.planned.end()) continue;
-    if (bus.now() - plan->second >= kUploadLasts) {
-      reign.planned.erase(plan);
-    } else if (!group.used && group.members.size() >= cluster().pool(0).replicas) {
-      group.used = true;
-      reign.regroup_again = bus.now() + kUploadLasts;
-    }
+    if (plan == reign.planned.end() || bus.now() - plan->second >= kUploadLasts) continue;
+    if (group.members.size() >= cluster().pool_of(group).replicas) group.used = true;
   }
   return groups;
 }
@@ -141,12 +135,18 @@ std::vector<GroupView> Monitor::State::groups_to_place() {
 void Monitor::State::regroup_now() {
   bus.cancel(std::exchange(reign.regroup_timer, 0));
   if (reign.regrouping) return regroup_soon();
+  std::erase_if(reign.planned, [now = bus.now()](const auto& planned) {
+    return now - planned.second >= kUploadLasts;
+  });
+  reign.regroup_again = reign.planned.empty() ? Instant::max() : bus.now() + kUploadLasts;
   std::vector<PlacementNode> nodes;
   for (const NodeView& node : cluster().map().nodes) {
-    nodes.push_back({node.node, node.host, node.total_bytes, node.state == NodeState::up});
+    const bool usable = node.state == NodeState::up && node.standing == NodeStanding::in;
+    nodes.push_back({node.node, node.host, node.total_bytes, usable, node.rack});
   }
-  const auto replicas = cluster().pool(0).replicas;
-  SetGroups command{placement(nodes, groups_to_place(), replicas)};
+  PoolWidths widths;
+  for (const PoolView& pool : cluster().map().pools) widths.push_back(pool.replicas);
+  SetGroups command{placement(nodes, groups_to_place(), widths)};
   if (command.groups.empty()) return;
   reign.regrouping = true;
   bus.log(Level::info, "groups change", {{"groups", command.groups.size()}});

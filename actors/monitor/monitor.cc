@@ -30,6 +30,9 @@ Result<void> check(const MonitorSettings& settings) {
       settings.heartbeat_period <= Duration::zero()) {
     return R(Code::invalid, "check_interval, down_after and heartbeat_period must be above zero");
   }
+  if (settings.repair_after < Duration::zero() || settings.fills_per_node == 0) {
+    return R(Code::invalid, "repair_after must not be below zero, fills_per_node not zero");
+  }
   if (settings.events_ms_max <= 0 || settings.events_entries_max == 0) {
     return R(Code::invalid, "events_ms_max and events_entries_max must be above zero");
   }
@@ -146,6 +149,7 @@ void Monitor::State::serve() {
   expire_history();
   tick_leases();
   forget_objects();
+  begin_repairs();
   publish_map();
   if (leader_event) publish_event(*leader_event);
   reign.announcer = std::make_unique<Announcer>(bus, settings.heartbeat_period);
@@ -167,6 +171,7 @@ void Monitor::State::stop(std::function<void()> stopped) {
   stopping = true;
   announcer.reset();
   reign.announcer.reset();
+  reign.repairs.reset();
   cancel_timers();
   scope.clear();
   const Error error{Code::stopping, "the monitor is shutting down", {}, 0};

@@ -28,6 +28,12 @@ struct MonitorSettings {
   Duration heartbeat_period = std::chrono::milliseconds(500);  // told to nodes that join
   Duration check_interval = std::chrono::milliseconds(500);    // seed 000: 2.5 s
   Duration down_after = std::chrono::seconds(3);               // seed 000: 3 s
+  Duration repair_after =
+      std::chrono::seconds(60);          // a node down for longer is given up; 0: at once
+  uint32_t fills_per_node = 2;           // groups that one node is filled with at a time
+  uint64_t repair_bytes_per_second = 0;  // of one node, where no task says otherwise; 0: no limit
+  // All members of a group are asked so often whether they hold the same; 0: never.
+  Duration digest_period = std::chrono::minutes(10);
   // Events of older entries than these, by time or by number, are forgotten. The leader's count.
   int64_t events_ms_max = 7 * 24 * 3600 * int64_t{1000};
   uint64_t events_entries_max = 500'000;

@@ -1,7 +1,8 @@
 // The inside of the Monitor actor. Its parts are in files by concern: monitor.cc (life cycle),
 // beginning.cc (how a fresh directory becomes a head's), requests.cc (what clients ask), uploads.cc
 // (object ids and plans), membership.cc (nodes and groups), heads.cc (its own kind), status.cc,
-// news.cc (what is published), upkeep.cc (what the leader tidies up).
+// news.cc (what is published), upkeep.cc (what the leader tidies up), administration.cc (tasks,
+// nodes, pools). How copies are kept is in repairs.h.
 #pragma once
 
 #include <deque>
@@ -16,6 +17,7 @@
 #include "actors/monitor/members.h"
 #include "actors/monitor/monitor.h"
 #include "actors/monitor/monitor_machine.h"
+#include "actors/monitor/repairs.h"
 #include "actors/replica/identity.h"
 #include "broker/announcer.h"
 #include "broker/calls.h"
@@ -115,9 +117,11 @@ struct Monitor::State {
   void on(const Envelope& envelope, const PlanFile& request);
   void plan(const Envelope& envelope, const PlanFile& request);
   Result<void> check_target(const PlanFile& request);
-  Result<std::vector<GroupRoute>> choose_groups(const PlanFile& request, uint64_t block_bytes);
-  GroupRoute route_for(GroupId group, const PlanFile& request) const;
-  Error nowhere_to_write() const;
+  Result<std::vector<GroupRoute>> choose_groups(const PlanFile& request, const PoolView& pool,
+                                                uint64_t block_bytes);
+  Result<PoolView> pool_of_path(const std::string& path);
+  GroupRoute route_for(GroupId group, const PlanFile& request, uint32_t copies) const;
+  Error nowhere_to_write(const PoolView& pool, uint32_t copies) const;
   bool must_wait(const PlanFile& request) const;
   void retry_waiting_plans();
   void refuse_waiting_plans(const Error& error);
@@ -141,10 +145,22 @@ struct Monitor::State {
   void check_nodes();
   void set_node_state(NodeId node, NodeState state, std::string reason);
   void regroup_soon();
-  std::vector<GroupView> groups_to_place();
+  std::vector<GroupView> groups_to_place() const;
   void regroup_now();
 
+  // Tasks, nodes and pools (administration.cc; the two reads in requests.cc).
+  void on(const Envelope& envelope, const ListTasks& request);
+  void on(const Envelope& envelope, const ConfirmSurplus& request);
+  void on(const Envelope& envelope, const ControlTask& request);
+  void on(const Envelope& envelope, const ChangeNode& request);
+  void on(const Envelope& envelope, const SetPool& request);
+  void on(const Envelope& envelope, const SetAttributes& request);
+  Result<ConfirmSurplusReply> confirm_surplus(const ConfirmSurplus& request) const;
+  Result<TaskList> list_tasks() const;
+  void begin_repairs();
+
   // Heads (heads.cc).
+  Result<void> check_not_removed(const std::string& uuid);
   void on(const Envelope& envelope, const AddHead& request);
   void on(const Envelope& envelope, const RemoveHead& request);
   void on(const Envelope& envelope, const TransferLead& request);
@@ -201,6 +217,7 @@ struct Monitor::State {
   };
   struct Reign {
     std::unique_ptr<Announcer> announcer;
+    std::unique_ptr<Repairs> repairs;
     Instant last_check;
     Bus::TimerId check_timer = 0;
     std::set<NodeId> changing;       // a change of state is on its way into the log

@@ -12,6 +12,8 @@ void Monitor::State::applied(const MonitorMachine::Change& change) {
     const auto commit = decode<CommitFile>(change.command.body);
     if (commit) reign.leases.end(commit->layout.object);
   }
+  const Type type = change.command.type;
+  if (type == Type::SetPool || type == Type::SetStanding) regroup_soon();
   if (change.map_changed) publish_map();
 }
 

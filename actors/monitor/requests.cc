@@ -62,7 +62,8 @@ void Monitor::State::receive(Envelope& envelope) {
   const Result<void> understood =
       dispatch<Stat, List, OpenFile, MakeDir, Rename, Remove, PlanFile, CommitFile, Join, GetMap,
                GetStatus, ReadEvents, AddHead, RemoveHead, TransferLead, ListHeads, Ping,
-               RenewUploads, JudgeBlocks>(*this, envelope);
+               RenewUploads, JudgeBlocks, ListTasks, ConfirmSurplus, ControlTask, ChangeNode,
+               SetPool, SetAttributes>(*this, envelope);
   if (!understood) refuse(envelope, understood.error());
 }
 
@@ -181,6 +182,17 @@ void Monitor::State::on(const Envelope& envelope, const JudgeBlocks& request) {
        [this](Rows& rows, const JudgeBlocks& asked) { return judge_blocks(rows, asked); });
 }
 
+void Monitor::State::on(const Envelope& envelope, const ListTasks& request) {
+  read(envelope, request, [this](Rows&, const ListTasks&) { return list_tasks(); });
+}
+
+// What is confirmed here is a part of the proof that a copy may be removed: it must not be the
+// belief of a leader that was deposed.
+void Monitor::State::on(const Envelope& envelope, const ConfirmSurplus& request) {
+  read(envelope, request,
+       [this](Rows&, const ConfirmSurplus& asked) { return confirm_surplus(asked); });
+}
+
 void Monitor::State::on(const Envelope& envelope, const MakeDir&) {
   change(envelope);
 }
@@ -191,6 +203,13 @@ void Monitor::State::on(const Envelope& envelope, const Remove&) {
   change(envelope);
 }
 void Monitor::State::on(const Envelope& envelope, const CommitFile&) {
+  change(envelope);
+}
+
+void Monitor::State::on(const Envelope& envelope, const SetPool&) {
+  change(envelope);
+}
+void Monitor::State::on(const Envelope& envelope, const SetAttributes&) {
   change(envelope);
 }
 

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "actors/monitor/guard.h"
 #include "actors/monitor/monitor_state.h"
 
 namespace dfs {
@@ -12,7 +13,8 @@ void count_groups(const ClusterView& cluster, ClusterStatus& status) {
     const auto up =
         static_cast<size_t>(std::count_if(group.members.begin(), group.members.end(),
                                           [&](NodeId node) { return cluster.is_up(node); }));
-    if (up == group.members.size() && up >= pool.replicas) {
+    const bool complete = group.lacking.empty() && group.leaving.empty();
+    if (up == group.members.size() && up >= pool.replicas && complete) {
       ++status.groups_healthy;
     } else if (up >= pool.min_copies) {
       ++status.groups_degraded;
@@ -24,6 +26,29 @@ void count_groups(const ClusterView& cluster, ClusterStatus& status) {
 
 std::string of_all(uint32_t some, size_t all) {
   return std::to_string(some) + " of " + std::to_string(all) + " groups";
+}
+
+// What is being copied, and where it is most urgent.
+std::string repairs_of(const ClusterView& cluster) {
+  size_t repaired = 0;
+  std::vector<GroupId> single;
+  std::vector<GroupId> lost;
+  for (const GroupView& group : cluster.map().groups) {
+    repaired += group.lacking.empty() && group.leaving.empty() ? 0 : 1;
+    if (!group.used) continue;
+    const size_t complete = Repairs::complete_live(cluster, group);
+    if (complete == 0) lost.push_back(group.group);
+    if (complete == 1 && cluster.pool_of(group).replicas > 1) single.push_back(group.group);
+  }
+  std::string text;
+  const auto add = [&text](const std::string& part) { text += (text.empty() ? "" : "; ") + part; };
+  if (repaired > 0) {
+    add(std::to_string(repaired) + (repaired == 1 ? " group is" : " groups are") +
+        " being repaired");
+  }
+  if (!single.empty()) add("only one complete copy can be reached of group " + enumerated(single));
+  if (!lost.empty()) add("no complete copy can be reached of group " + enumerated(lost));
+  return text;
 }
 
 void append(std::string& reasons, const std::string& reason) {
@@ -56,6 +81,7 @@ std::string Monitor::State::health(ClusterStatus& status) const {
     if (node.view.state == NodeState::down) {
       append(status.reason, name + " at " + node.view.endpoint + " is down, silent for " +
                                 std::to_string(node.silent_ms / 1000) + " s");
+      if (node.view.standing == NodeStanding::out) status.reason += ", and was given up";
     } else if (!node.heartbeat.accepts_writes) {
       append(status.reason, name + " at " + node.view.endpoint + " is full");
     }
@@ -67,7 +93,10 @@ std::string Monitor::State::health(ClusterStatus& status) const {
   }
   if (status.groups_degraded > 0) {
     append(status.reason, of_all(status.groups_degraded, map.groups.size()) +
-                              " have fewer live copies than asked for");
+                              " have fewer live and complete copies than asked for");
+  }
+  if (const std::string repairs = repairs_of(cluster()); !repairs.empty()) {
+    append(status.reason, repairs);
   }
   if (status.groups_down > 0) {
     append(status.reason, of_all(status.groups_down, map.groups.size()) +

@@ -67,7 +67,9 @@ void Monitor::State::plan(const Envelope& envelope, const PlanFile& request) {
   }
   const uint64_t block_bytes =
       request.block_bytes != 0 ? request.block_bytes : settings.block_bytes;
-  auto groups = choose_groups(request, block_bytes);
+  auto pool = pool_of_path(request.path);
+  if (!pool) return refuse(envelope, pool.error());
+  auto groups = choose_groups(request, *pool, block_bytes);
   if (!groups) return refuse(envelope, groups.error());
   PlanFileReply reply;
   reply.object = request.object;
@@ -82,8 +84,8 @@ void Monitor::State::plan(const Envelope& envelope, const PlanFile& request) {
   }
   reply.lease_ms = lease_ms();
   reply.block_bytes = block_bytes;
-  reply.replicas = cluster().pool(0).replicas;
-  reply.min_copies = cluster().pool(0).min_copies;
+  reply.replicas = pool->replicas;
+  reply.min_copies = pool->min_copies;
   reply.groups = std::move(*groups);
   answer_with(envelope, Result<PlanFileReply>(std::move(reply)));
 }
@@ -99,7 +101,16 @@ Result<void> Monitor::State::check_target(const PlanFile& request) {
   return {};
 }
 
+Result<PoolView> Monitor::State::pool_of_path(const std::string& path) {
+  Rows rows(table);
+  auto name = pool_for(rows, path);
+  if (!name) return name.error();
+  const PoolView* const named = name->empty() ? nullptr : cluster().pool_named(*name);
+  return named != nullptr ? *named : cluster().pool(0);
+}
+
 Result<std::vector<GroupRoute>> Monitor::State::choose_groups(const PlanFile& request,
+                                                              const PoolView& pool,
                                                               uint64_t block_bytes) {
   const ClusterMap& map = cluster().map();
   // A node that has not told yet counts like the emptiest that has: to take its whole size for free
@@ -111,43 +122,54 @@ Result<std::vector<GroupRoute>> Monitor::State::choose_groups(const PlanFile& re
   std::vector<TargetNode> targets;
   for (const NodeView& node : map.nodes) {
     const bool live = node.state == NodeState::up && members.accepts_writes(node.node);
-    targets.push_back({node.node, live, members.free_bytes(node.node).value_or(most_free)});
+    targets.push_back({node.node, live, members.free_bytes(node.node).value_or(most_free),
+                       node.standing == NodeStanding::in});
   }
-  const PoolView& pool = cluster().pool(0);
+  std::vector<GroupView> groups;
+  for (const GroupView& group : map.groups) {
+    if (cluster().pool_of(group).id == pool.id) groups.push_back(group);
+  }
+  const uint32_t copies = std::max(pool.min_copies, request.copies);
   LayoutRequest layout;
   layout.blocks = request.size / block_bytes + (request.size % block_bytes != 0 ? 1 : 0);
   layout.replicas = pool.replicas;
-  layout.min_copies = pool.min_copies;
+  layout.min_copies = copies;
   layout.avoid = request.avoid;
   std::vector<GroupRoute> routes;
-  const auto chosen = choose_layout(targets, map.groups, layout, [this] { return bus.random(); });
+  const auto chosen = choose_layout(targets, groups, layout, [this] { return bus.random(); });
   for (const GroupId group : chosen) {
-    routes.push_back(route_for(group, request));
+    routes.push_back(route_for(group, request, copies));
     reign.planned[group] = bus.now();
   }
-  if (routes.empty()) return nowhere_to_write();
+  if (routes.empty()) return nowhere_to_write(pool, copies);
   return routes;
 }
 
-// The nodes the client should not write to are not flagged up, unless nothing would be left.
-GroupRoute Monitor::State::route_for(GroupId group, const PlanFile& request) const {
+// Members only: who is leaving gets no new blocks. The nodes the client should not write to are not
+// flagged up, unless too little would be left.
+GroupRoute Monitor::State::route_for(GroupId group, const PlanFile& request,
+                                     uint32_t copies) const {
   std::vector<NodeId> shun;
   for (const NodeView& node : cluster().map().nodes) {
     if (!members.accepts_writes(node.node)) shun.push_back(node.node);
   }
   std::vector<NodeId> shun_all = shun;
   shun_all.insert(shun_all.end(), request.avoid.begin(), request.avoid.end());
-  GroupRoute route = cluster().route(group, shun_all);
+  const auto route_without = [&](const std::vector<NodeId>& nodes) {
+    GroupRoute route = cluster().route(group, nodes);
+    std::erase_if(route.members, [](const GroupMember& member) { return member.leaving; });
+    return route;
+  };
+  GroupRoute route = route_without(shun_all);
   const auto live = std::count_if(route.members.begin(), route.members.end(),
                                   [](const GroupMember& member) { return member.up; });
-  if (static_cast<uint64_t>(live) >= cluster().pool(0).min_copies) return route;
-  return cluster().route(group, shun);
+  if (static_cast<uint64_t>(live) >= copies) return route;
+  return route_without(shun);
 }
 
-Error Monitor::State::nowhere_to_write() const {
+Error Monitor::State::nowhere_to_write(const PoolView& pool, uint32_t copies) const {
   const ClusterMap& map = cluster().map();
-  const PoolView& pool = cluster().pool(0);
-  const std::string needed = std::to_string(pool.min_copies);
+  const std::string needed = std::to_string(copies);
   Error error{Code::too_few_nodes, "", {{"min_copies", needed}}, 0};
   if (map.nodes.empty()) {
     error.text = "no storage node has joined this cluster yet; start one with: dfsd storage";
@@ -166,9 +188,10 @@ Error Monitor::State::nowhere_to_write() const {
     states += "storage/" + std::to_string(node.node) + " at " + node.endpoint + " is " + state;
     error.cause["storage/" + std::to_string(node.node)] = state;
   }
-  error.text = "no group of storage nodes has " + needed +
-               (pool.min_copies == 1 ? " node" : " nodes") + " that take data: " + states;
-  if (full > 0 && up >= pool.min_copies) {
+  error.text = "no group of storage nodes has " + needed + (copies == 1 ? " node" : " nodes") +
+               " that take data: " + states;
+  if (pool.id != 0) error.cause["pool"] = pool.name;
+  if (full > 0 && up >= copies) {
     error.code = Code::no_space;
     error.text += "; remove files or add a storage node";
   } else {

@@ -19,8 +19,8 @@ struct Setup {
       members.push_back({static_cast<NodeId>(i), "", 1000, true});
       targets.push_back({static_cast<NodeId>(i), true, 1'000'000});
     }
-    for (GroupId id = 0; id < groups_; ++id) groups.push_back({id, 0, {}, false});
-    for (const GroupMembers& change : placement(members, groups, replicas)) {
+    for (GroupId id = 0; id < groups_; ++id) groups.emplace_back().group = id;
+    for (const GroupMembers& change : placement(members, groups, {replicas})) {
       groups[change.group].members = change.members;
     }
   }
@@ -160,6 +160,23 @@ TEST_CASE("a sample of very many groups spreads as well") {
     CHECK(spread.copies[node] >= 14);
     CHECK(spread.copies[node] <= 18);
   }
+}
+
+TEST_CASE("groups that are whole and stay so come first, unless they are few") {
+  Setup setup(4, 2);
+  const auto all_of = [&](const std::vector<GroupId>& layout, auto&& good) {
+    return std::all_of(layout.begin(), layout.end(),
+                       [&](GroupId group) { return good(setup.groups[group]); });
+  };
+  for (GroupId id = 0; id < 32; ++id) setup.groups[id].lacking = {{setup.groups[id].members[0], 1}};
+  CHECK(all_of(setup.choose(64), [](const GroupView& group) { return group.lacking.empty(); }));
+  for (GroupId id = 32; id < 60; ++id) setup.groups[id].leaving = {4};
+  CHECK(!all_of(setup.choose(64), [](const GroupView& group) { return group.lacking.empty(); }));
+  for (GroupView& group : setup.groups) group.lacking.clear();
+  setup.targets[0].stays = false;
+  CHECK(all_of(setup.choose(64), [](const GroupView& group) { return !group.has_member(1); }));
+  for (TargetNode& target : setup.targets) target.stays = false;
+  CHECK(!setup.choose(64).empty());
 }
 
 TEST_SUITE_END();

@@ -99,6 +99,7 @@ struct TestMonitor {
     bool beats = true;
     bool full = false;
     uint64_t used = 0;
+    uint64_t losses = 0;
   };
   Result<JoinReply> join(char uuid, const std::string& cluster = {}) {
     Join request;
@@ -119,6 +120,7 @@ struct TestMonitor {
     heartbeat.total_bytes = 1'000'000;
     heartbeat.used_bytes = state.used;
     heartbeat.accepts_writes = !state.full;
+    heartbeat.losses = state.losses;
     hear(heartbeat);
   }
   void hear(const Heartbeat& heartbeat) {
