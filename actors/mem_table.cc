@@ -32,7 +32,8 @@ Result<void> MemTable::write(const Batch& batch, Durability durability) {
   if (rows_.use_count() > 1) rows_ = std::make_shared<Rows>(*rows_);
   apply(*rows_, batch);
   unsynced_.push_back(batch);
-  if (durability == Durability::synced) return flush();
+  if (durability == Durability::synced) (void)flush();
+  if (changed) changed(&batch);
   return {};
 }
 
@@ -114,6 +115,7 @@ Result<void> MemTable::restore(Disk& disk, const std::string& directory) {
   durable_ = std::move(*rows);
   rows_ = std::make_shared<Rows>(durable_);
   unsynced_.clear();
+  if (changed) changed(nullptr);
   return {};
 }
 

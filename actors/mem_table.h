@@ -3,6 +3,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -25,6 +26,8 @@ class MemTable : public Table {
   // Undoes all but the first `keep` of the batches written since the last sync or flush.
   void crash(size_t keep = 0);
   size_t unsynced() const { return unsynced_.size(); }
+  // For checkers: called after each write, and with nothing when all rows were replaced at once.
+  std::function<void(const Batch*)> changed;
 
  private:
   using Rows = std::map<std::string, std::string, std::less<>>;

@@ -62,8 +62,8 @@ Task<void> Checkers::ask_health(bool* healthy, std::string* why) {
   const bool heads_healthy = status->heads.leader != 0 &&
                              static_cast<size_t>(voters) == cluster_.monitors().size() &&
                              status->heads.heads.size() == cluster_.monitors().size();
-  *healthy = heads_healthy && static_cast<size_t>(up) == cluster_.storages().size() &&
-             status->nodes.size() == cluster_.storages().size() && status->health == "ok" &&
+  *healthy = heads_healthy && static_cast<size_t>(up) == cluster_.storages_in_service() &&
+             status->nodes.size() == cluster_.storages_in_service() && status->health == "ok" &&
              status->groups_healthy == status->pools.front().groups;
 }
 
@@ -185,7 +185,6 @@ Task<void> Checkers::check_content(std::string path, Entry entry) {
   Task<Result<TransferReport>> getting =
       Cluster::client(cluster_.checker()).get(path, make_sink(content, false, verdict), {});
   Result<TransferReport> got = co_await getting;
-  if (!got && may_be_lost(options_, entry)) co_return;
   if (!got) {
     findings_.fault("a file cannot be read: " + path + ": " + got.error().describe());
   } else if (!verdict->fault.empty()) {
@@ -275,8 +274,7 @@ Task<void> Checkers::check_copies_of(Checked file, const Holders* holders) {
       }
     }
     ++findings_.blocks_checked;
-    // A decayed block may have been dropped by the node that held it.
-    const size_t promised = std::max(file.entry.copies, 1u) - (options_.decay ? 1 : 0);
+    const size_t promised = std::max(file.entry.copies, 1u);
     if (copies < promised) {
       findings_.fault("block " + std::to_string(index) + " of " + file.path + " (object " +
                       std::to_string(layout.object) + ", group " +

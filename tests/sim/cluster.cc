@@ -4,6 +4,7 @@
 
 #include "actors/monitor/monitor.h"
 #include "actors/storage/storage.h"
+#include "actors/storage/volumes.h"
 #include "broker/router.h"
 
 namespace dfs::sim {
@@ -28,7 +29,10 @@ Cluster::Cluster(World& world, const Options& options) : world_(world), options_
     broker_endpoints_.push_back("sim://" + numbered("broker", i));
   }
   for (uint32_t i = 1; i <= options.heads; ++i) add_head(i);
-  for (uint32_t i = 1; i <= options.storages; ++i) add_storage(i);
+  for (uint32_t i = 1; i <= options.storages; ++i) {
+    add_storage(i);
+    storages_.back()->out_of_service = i > options.storages - options.late_storages;
+  }
   for (uint32_t i = 1; i <= options.clients; ++i) {
     clients_.push_back(&add_client(numbered("client", i)));
   }
@@ -73,6 +77,11 @@ void Cluster::add_head(uint32_t number) {
     settings.broker = "sim://" + broker_name;
     settings.replicas = options_.replicas;
     settings.groups = options_.groups;
+    settings.repair_after = options_.repair_after;
+    settings.digest_period = options_.digest_period;
+    settings.upload_lease = options_.upload_lease;
+    settings.history_retention = options_.history_retention;
+    settings.object_retention = options_.object_retention;
     settings.replica.segment_bytes = options_.log_segment_bytes;
     settings.replica.log_bytes_kept = options_.log_bytes_kept;
     settings.replica.flush_entries = options_.flush_entries;
@@ -92,14 +101,23 @@ void Cluster::add_storage(uint32_t number) {
   const std::string name = numbered("storage", number);
   ProcessSettings storage = settings(name, name);
   storage.listen = "sim://" + name;
-  storage.make = [this, name](Bus& bus, Process& process) {
+  storage.tables = options_.directories;
+  storage.make = [this, name, number](Bus& bus, Process& process) {
     bus.set_address(random_address("storage", bus));
     StorageSettings settings;
-    settings.directory = kStorageDirectory;
+    settings.directory = storage_directory(0);
     settings.host = name;
+    settings.rack = numbered("rack", 1 + number % options_.racks);
     settings.segment_bytes = options_.segment_bytes;
     settings.capacity_bytes = 16ull << 30;
-    return std::make_unique<Storage>(bus, process.disk(), process.table(), settings);
+    settings.reclaim_period = options_.reclaim_period;
+    settings.reclaim_grace = options_.reclaim_grace;
+    settings.scrub_period = options_.scrub_period;
+    std::vector<storage::Directory> directories;
+    for (size_t i = 0; i < process.tables(); ++i) {
+      directories.push_back({storage_directory(i), &process.table(i), std::nullopt});
+    }
+    return std::make_unique<Storage>(bus, process.disk(), std::move(directories), settings);
   };
   storages_.push_back(&world_.add(std::move(storage)));
 }
@@ -123,6 +141,10 @@ Process& Cluster::add_client(const std::string& name) {
     return std::make_unique<Client>(bus, settings);
   };
   return world_.add(std::move(client));
+}
+
+std::string Cluster::storage_directory(size_t number) {
+  return number == 0 ? "/storage" : "/storage-" + std::to_string(number + 1);
 }
 
 const Replica* Cluster::replica(const Process& monitor) {
@@ -169,9 +191,15 @@ void Cluster::start_all() {
 
 bool Cluster::all_ready() const {
   for (const auto& process : world_.processes()) {
-    if (!process->ready()) return false;
+    if (!process->ready() && !process->out_of_service) return false;
   }
   return true;
+}
+
+size_t Cluster::storages_in_service() const {
+  return static_cast<size_t>(
+      std::count_if(storages_.begin(), storages_.end(),
+                    [](const Process* storage) { return !storage->out_of_service; }));
 }
 
 std::string Cluster::revive() {

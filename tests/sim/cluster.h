@@ -17,11 +17,13 @@ class Cluster {
  public:
   Cluster(World& world, const Options& options);
 
-  static constexpr const char* kStorageDirectory = "/storage";
+  // Of a storage node's blocks; the first holds its identity too.
+  static std::string storage_directory(size_t number);
   static constexpr const char* kMonitorDirectory = "/monitor";
 
-  void start_all();  // those that do not run and are in service
-  bool all_ready() const;
+  void start_all();        // those that do not run and are in service
+  bool all_ready() const;  // of those in service
+  size_t storages_in_service() const;
   // Restarts whoever died of something that may pass. Returns why somebody cannot ever start, or
   // nothing.
   std::string revive();

@@ -47,6 +47,16 @@ void Harms::kill(Process& process) {
   }
 }
 
+void Harms::kill_for(Process& process, Duration time) {
+  if (!process.running()) return;
+  process.kill(some_crash());
+  process.out_of_service = true;
+  world_.after(time, [this, &process] {
+    process.out_of_service = false;
+    if (active_ && !process.running()) process.start();
+  });
+}
+
 void Harms::stop(Process& process) {
   process.stop();
   world_.after(milliseconds(2500), [this, &process] { start_again(process); });

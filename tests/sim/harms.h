@@ -22,6 +22,8 @@ class Harms {
 
   // At once or in the middle of its next disk job. It is started again soon, mostly.
   void kill(Process& process);
+  void kill_for(Process& process, Duration time);  // at once, and it comes back only then
+  void start_again(Process& process);              // soon
   void stop(Process& process);
   void freeze(Process& process);
   void freeze_machine(const std::string& machine);  // all of its processes at once
@@ -41,7 +43,6 @@ class Harms {
   bool active() const { return active_; }
 
  private:
-  void start_again(Process& process);
   void freeze_all(const std::vector<Process*>& processes);
   Crash some_crash();
   using Way = std::pair<std::string, std::string>;  // from one machine to another

@@ -4,14 +4,16 @@ namespace dfs::sim {
 
 using std::chrono::milliseconds;
 
-Nemesis::Nemesis(World& world, Cluster& cluster, const Options& options, Random random,
-                 std::function<void(const Process&)> disk_replaced)
+Nemesis::Nemesis(World& world, Cluster& cluster, CopiesChecker& copies, const Options& options,
+                 Random random, std::function<void(Process&)> disk_replaced)
     : world_(world),
       cluster_(cluster),
       options_(options),
       random_(random),
       disk_replaced_(std::move(disk_replaced)),
-      harms_(world, random_.fork(), options.crash_machines) {
+      harms_(world, random_.fork(), options.crash_machines),
+      media_(world, cluster, copies, random_.fork()),
+      administrator_(world, cluster, copies, media_, random_.fork()) {
   for (const auto& process : world.processes()) {
     const bool checks = process.get() == &cluster.checker() || process.get() == &cluster.prober() ||
                         process.get() == &cluster.operator_process();
@@ -42,7 +44,21 @@ Nemesis::Nemesis(World& world, Cluster& cluster, const Options& options, Random 
     Cluster::client(cluster_.operator_process()).scope().spawn(transfer_lead(to));
   });
   add(options.replace_heads, [this] { replace_head(); });
-  add(options.decay, [this] { decay(); });
+  add(options.rot, [this] { media_.rot(); });
+  add(options.misdirect, [this] { media_.misdirect(); });
+  add(options.spoil, [this] { media_.spoil(); });
+  add(options.lose_directories, [this] {
+    if (Process* const storage = media_.lose_directory()) harms_.start_again(*storage);
+  });
+  add(options.lose_disks, [this] { administrator_.lose_disk(); });
+  add(options.stay_away, [this] {
+    harms_.kill_for(*random_.pick(cluster_.storages()),
+                    random_.between(options_.repair_after, 3 * options_.repair_after));
+  });
+  add(options.drain, [this] { administrator_.drain(); });
+  add(options.late_storages > 0, [this] { administrator_.add_storage(); });
+  add(options.rebalance, [this] { administrator_.rebalance(); });
+  add(options.control_scrub, [this] { administrator_.control_scrub(); });
 }
 
 void Nemesis::begin() {
@@ -66,27 +82,6 @@ void Nemesis::schedule() {
 
 Process& Nemesis::victim() {
   return *random_.pick(victims_);
-}
-
-// Flips one bit that is not in the middle of nowhere.
-void Nemesis::decay() {
-  SimDisk& disk = cluster_.storages().front()->disk();
-  if (disk.fault || disk.halted()) return;
-  const std::string directory = std::string(Cluster::kStorageDirectory) + "/segments";
-  auto names = disk.list(directory);
-  if (!names) return;
-  std::erase_if(*names, [](const std::string& name) { return !name.ends_with(".segment"); });
-  if (names->empty()) return;
-  const std::string path = directory + "/" + random_.pick(*names);
-  auto file = disk.open(path, {.create = false, .read_only = true, .direct = false});
-  if (!file) return;
-  const uint64_t size = *(*file)->size();
-  uint8_t byte = 0;
-  for (int i = 0; i < 64 && byte == 0 && size > 0; ++i) {
-    const uint64_t offset = random_.below(size);
-    (void)(*file)->read_at(offset, &byte, 1);
-    if (byte != 0) disk.flip(path, offset, static_cast<uint8_t>(1u << random_.below(8)));
-  }
 }
 
 void Nemesis::lose(const std::vector<Process*>& processes) {
@@ -172,6 +167,7 @@ Task<void> Nemesis::replace(Process* monitor, MemberId head, bool disk_lost) {
 void Nemesis::end() {
   active_ = false;
   harms_.end();
+  administrator_.end();
   cluster_.start_all();
 }
 

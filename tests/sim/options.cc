@@ -4,13 +4,36 @@ namespace dfs::sim {
 
 using std::chrono::milliseconds;
 
+namespace {
+
+// Damage at rest is found by scrubs alone, which storage nodes do not do by themselves.
+constexpr bool kScrubs = false;
+
+void draw_periods(Options& options, Random& random) {
+  const auto some_seconds = [&random](uint64_t low, uint64_t high) {
+    return milliseconds(random.between(low * 1000, high * 1000));
+  };
+  options.repair_after = some_seconds(3, 15);
+  options.digest_period = some_seconds(2, 8);
+  options.upload_lease = some_seconds(10, 30);
+  if (random.chance(0.7)) options.history_retention = some_seconds(0, 20);
+  options.object_retention = some_seconds(5, 40);
+  options.reclaim_period = some_seconds(2, 8);
+  options.reclaim_grace = some_seconds(2, 8);
+  options.scrub_period = some_seconds(5, 15);
+}
+
+}  // namespace
+
 Options draw_options(uint64_t seed) {
   Random random(seed ^ 0x0f710b5ull);
   Options options;
   options.seed = seed;
   options.heads = random.chance(0.3) ? 1 : random.chance(0.7) ? 3 : 5;
-  options.storages = static_cast<uint32_t>(random.between(1, 6));
+  options.storages = static_cast<uint32_t>(random.between(1, 7));
   options.replicas = static_cast<uint32_t>(random.between(1, std::min(3u, options.storages)));
+  options.directories = random.chance(0.7) ? 1 : static_cast<uint32_t>(random.between(2, 3));
+  options.racks = static_cast<uint32_t>(random.between(1, 3));
   options.groups = 1u << random.between(0, 6);
   options.clients = static_cast<uint32_t>(random.between(1, 4));
   options.one_broker_known = random.chance(0.2);
@@ -23,6 +46,7 @@ Options draw_options(uint64_t seed) {
   options.file_bytes_max = (1ull << random.between(0, 2)) << 20;
   options.request_deadline = milliseconds(random.between(3000, 15000));
   options.pause_max = milliseconds(random.between(1, 300));
+  draw_periods(options, random);
 
   // One seed in eight is a fair-weather one: there, nothing at all may go wrong.
   const bool fair = random.chance(0.125);
@@ -54,7 +78,19 @@ Options draw_options(uint64_t seed) {
   options.transfer_lead = sometimes(0.4);
   options.replace_heads = sometimes(0.4);
   if (random.chance(0.5)) options.clock_drift = ReplicaSettings().clock_drift_max * 0.49;
-  options.decay = sometimes(0.2) && options.replicas > 1;
+  options.rot = sometimes(0.3) && kScrubs;
+  options.misdirect = sometimes(0.2) && kScrubs;
+  options.spoil = sometimes(0.2) && kScrubs;
+  options.lose_directories = sometimes(0.4);
+  options.lose_disks = sometimes(0.2);
+  options.stay_away = sometimes(0.3);
+  options.drain = sometimes(0.3);
+  options.rebalance = sometimes(0.2);
+  options.control_scrub = sometimes(0.2) && kScrubs;
+  if (sometimes(0.3)) {
+    options.late_storages =
+        static_cast<uint32_t>(random.between(0, options.storages - options.replicas));
+  }
   if (fair && random.chance(0.4)) lose_one_storage(options);
   if (fair && !options.lose_one_storage && random.chance(0.6)) lose_one_head(options);
   return options;
@@ -72,12 +108,21 @@ void lose_one_storage(Options& options) {
   options.storages = std::max(options.storages, options.replicas + 1);
 }
 
+bool Options::harms_media() const {
+  return rot || misdirect || spoil || lose_directories || lose_disks;
+}
+
+bool Options::administers() const {
+  return drain || rebalance || control_scrub || late_storages > 0;
+}
+
 bool Options::faulty() const {
   return kill_storages || kill_monitors || kill_leader || kill_brokers || kill_clients || freeze ||
          freeze_heads || transfer_lead || replace_heads || split_heads || partition ||
-         break_connections || stop_orderly || fill_disks || break_disks || slow_disks || decay ||
-         network.slow_probability > 0 || network.break_probability > 0 ||
-         network.drop_probability > 0 || network.duplicate_probability > 0 || network.news_loss > 0;
+         break_connections || stop_orderly || fill_disks || break_disks || slow_disks ||
+         harms_media() || stay_away || administers() || network.slow_probability > 0 ||
+         network.break_probability > 0 || network.drop_probability > 0 ||
+         network.duplicate_probability > 0 || network.news_loss > 0;
 }
 
 std::string Options::describe() const {
@@ -111,7 +156,16 @@ std::string Options::describe() const {
   add(fill_disks, "fill-disks");
   add(break_disks, "break-disks");
   add(slow_disks, "slow-disks");
-  add(decay, "decay");
+  add(rot, "rot");
+  add(misdirect, "misdirect");
+  add(spoil, "spoil");
+  add(lose_directories, "lose-directories");
+  add(lose_disks, "lose-disks");
+  add(stay_away, "stay-away");
+  add(drain, "drain");
+  add(rebalance, "rebalance");
+  add(control_scrub, "control-scrub");
+  add(late_storages > 0, "late-storages");
   add(lose_one_storage, "one-storage-lost");
   add(lose_one_head, "one-head-lost");
   add(!faulty() && !lose_one_storage && !lose_one_head, "none");

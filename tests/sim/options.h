@@ -17,6 +17,9 @@ struct Options {
 
   uint32_t heads = 1;  // each a broker and a monitor on one machine
   uint32_t storages = 3;
+  uint32_t late_storages = 0;  // of those, join later
+  uint32_t directories = 1;    // of each storage node
+  uint32_t racks = 1;
   uint32_t replicas = 2;
   uint32_t groups = 16;
   uint32_t clients = 2;
@@ -32,6 +35,15 @@ struct Options {
   uint64_t file_bytes_max = 3ull << 20;
   Duration request_deadline = std::chrono::seconds(10);  // of a client's namespace request
   Duration pause_max = std::chrono::milliseconds(150);   // of a client between two operations
+
+  Duration repair_after = std::chrono::seconds(10);
+  Duration digest_period = std::chrono::seconds(5);
+  Duration upload_lease = std::chrono::seconds(20);
+  Duration history_retention = std::chrono::hours(24);
+  Duration object_retention = std::chrono::seconds(30);
+  Duration reclaim_period = std::chrono::seconds(4);
+  Duration reclaim_grace = std::chrono::seconds(4);
+  Duration scrub_period = std::chrono::seconds(10);
 
   NetworkOptions network;
   PoolTiming pool;
@@ -58,7 +70,17 @@ struct Options {
   bool slow_disks = false;
   bool transfer_lead = false;
   bool replace_heads = false;  // by ones with empty disks
-  bool decay = false;          // bits flip on the disk of one storage node, always the same
+  // Of the media below storage nodes; see MediumHarms.
+  bool rot = false;
+  bool misdirect = false;
+  bool spoil = false;
+  bool lose_directories = false;
+  bool lose_disks = false;
+  bool stay_away = false;  // a storage node is dead past repair_after and comes back
+  // What an administrator does; see Administrator.
+  bool drain = false;
+  bool rebalance = false;
+  bool control_scrub = false;
 
   // Nothing else happens than that one of the storage nodes, or one of three or more heads, dies or
   // freezes and stays so. No client may get an error for that, nor wait for longer than this
@@ -68,6 +90,8 @@ struct Options {
   Duration stall_max = std::chrono::seconds(3);
 
   bool faulty() const;
+  bool harms_media() const;
+  bool administers() const;
   std::string describe() const;
 };
 

@@ -7,7 +7,9 @@
 namespace dfs::sim {
 
 Process::Process(World& world, ProcessSettings settings, size_t index)
-    : world_(world), settings_(std::move(settings)), index_(index) {}
+    : world_(world), settings_(std::move(settings)), index_(index) {
+  while (tables_.size() < settings_.tables) tables_.push_back(std::make_unique<MemTable>());
+}
 
 Process::~Process() = default;
 
@@ -78,14 +80,22 @@ void Process::end(Crash crash, bool orderly) {
   }
   // Which of the batches that nobody synced are there afterwards is chance, even when only the
   // process died: a table may keep them in the process's own memory.
-  if (!orderly) table_->crash(world_.random().below(table_->unsynced() + 1));
+  if (orderly) return;
+  for (const auto& table : tables_) table->crash(world_.random().below(table->unsynced() + 1));
 }
 
 void Process::replace_disk() {
   DFS_ASSERT(!running());
   world_.trace("wipe", name(), 0);
   disk_ = std::make_unique<SimDisk>();
-  table_ = std::make_unique<MemTable>();
+  for (auto& table : tables_) table = std::make_unique<MemTable>();
+}
+
+void Process::lose_directory(const std::string& path, size_t table) {
+  DFS_ASSERT(!running());
+  world_.trace("wipe", name(), table, path);
+  disk_->lose(path);
+  tables_[table] = std::make_unique<MemTable>();
 }
 
 void Process::freeze() {

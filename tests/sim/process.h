@@ -30,6 +30,7 @@ struct ProcessSettings {
   std::vector<std::string> brokers;
   std::function<std::unique_ptr<Actor>(Bus&, Process&)> make;
   bool relay = false;  // carries what is published, as brokers do
+  size_t tables = 1;
   size_t pool_threads = 4;
   size_t pool_jobs_max = 1024;
   size_t link_messages_max = 4096;
@@ -74,9 +75,12 @@ class Process {
   // These outlive the process.
   SimDisk& disk() { return *disk_; }
   const SimDisk& disk() const { return *disk_; }
-  MemTable& table() { return *table_; }
+  MemTable& table(size_t number = 0) { return *tables_[number]; }
+  size_t tables() const { return tables_.size(); }
   // The disk was lost and is replaced by an empty one. The process must not run.
   void replace_disk();
+  // So is one directory, with the table that belongs to it; it is empty afterwards.
+  void lose_directory(const std::string& path, size_t table);
   int64_t wall_skew_ms = 0;
   bool out_of_service = false;  // it is not to be started; for whoever starts processes
   double clock_rate = 1;        // of Bus::now() and its timers, from the next start on
@@ -98,7 +102,7 @@ class Process {
   std::optional<Result<void>> ready_;
   std::optional<Doom> doom_;
   std::unique_ptr<SimDisk> disk_ = std::make_unique<SimDisk>();
-  std::unique_ptr<MemTable> table_ = std::make_unique<MemTable>();
+  std::vector<std::unique_ptr<MemTable>> tables_;
   std::unique_ptr<SimBus> bus_;
   std::unique_ptr<Actor> actor_;
 };

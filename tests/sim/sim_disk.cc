@@ -1,21 +1,12 @@
 #include "tests/sim/sim_disk.h"
 
 #include <algorithm>
-#include <array>
-#include <cstring>
 
-#include "tests/sim/reserved_pages.h"
+#include "tests/sim/sim_disk_contents.h"
 
 namespace dfs::sim {
 
 namespace {
-
-constexpr uint64_t kPageBytes = 4096;
-using Page = std::array<uint8_t, kPageBytes>;
-
-bool all_zero(const uint8_t* bytes, size_t size) {
-  return size == 0 || (bytes[0] == 0 && std::memcmp(bytes, bytes + 1, size - 1) == 0);
-}
 
 std::string without_slash(const std::string& path) {
   return path.size() > 1 && path.back() == '/' ? path.substr(0, path.size() - 1) : path;
@@ -29,181 +20,6 @@ std::string directory_of(const std::string& path) {
 
 }  // namespace
 
-// What a file holds, and enough of its past to take back what was not synced.
-class SimDisk::Contents {
- public:
-  struct Change {
-    Operation operation;
-    uint64_t offset = 0;
-    uint64_t size = 0;
-    std::string data;
-  };
-
-  uint64_t size() const { return size_; }
-  const ReservedPages& reserved() const { return reserved_; }
-  size_t stored_pages() const { return pages_.size(); }
-
-  size_t read(uint64_t offset, uint8_t* out, size_t size) const {
-    if (offset >= size_) return 0;
-    size = std::min<uint64_t>(size, size_ - offset);
-    for (size_t done = 0; done < size;) {
-      const uint64_t at = offset + done;
-      const size_t chunk = std::min<uint64_t>(kPageBytes - at % kPageBytes, size - done);
-      const auto page = pages_.find(at / kPageBytes);
-      if (page == pages_.end()) {
-        std::memset(out + done, 0, chunk);
-      } else {
-        std::memcpy(out + done, page->second->data() + at % kPageBytes, chunk);
-      }
-      done += chunk;
-    }
-    return size;
-  }
-
-  void make(Change change) {
-    if (unsynced_.empty()) {
-      synced_size_ = size_;
-      synced_reserved_ = reserved_;
-    }
-    apply(change);
-    unsynced_.push_back(std::move(change));
-  }
-
-  void sync() {
-    unsynced_.clear();
-    synced_pages_.clear();
-  }
-
-  void crash(const Chance& random) {
-    if (unsynced_.empty()) return;
-    std::vector<Change> changes = std::move(unsynced_);
-    for (auto& [number, page] : synced_pages_) {
-      if (page) {
-        pages_[number] = std::move(page);
-      } else {
-        pages_.erase(number);
-      }
-    }
-    synced_pages_.clear();
-    unsynced_.clear();
-    size_ = synced_size_;
-    reserved_ = synced_reserved_;
-
-    // Some crashes keep a clean prefix, which is the usual case; others keep sectors at will, which
-    // is all that a disk with a cache promises.
-    const bool prefix = random() % 2 == 0;
-    const size_t kept = random() % (changes.size() + 1);
-    bool extents_survive = true;
-    for (size_t i = 0; i < changes.size(); ++i) {
-      if (changes[i].operation == Operation::write) {
-        if (!prefix || i == kept) {
-          tear(changes[i], random);
-        } else if (i < kept) {
-          apply(changes[i]);
-        }
-      } else {
-        // Sizes and extents are journaled by the file system, in order.
-        extents_survive = extents_survive && (prefix ? i < kept : random() % 4 != 0);
-        if (extents_survive) apply(changes[i]);
-      }
-    }
-    sync();
-  }
-
-  void flip(uint64_t offset, uint8_t mask) {
-    DFS_ASSERT(offset < size_);
-    auto& page = pages_[offset / kPageBytes];
-    page = page ? std::make_shared<Page>(*page) : std::make_shared<Page>(Page{});
-    (*page)[offset % kPageBytes] ^= mask;
-  }
-
- private:
-  void apply(const Change& change) {
-    const uint64_t end = change.offset + change.size;
-    switch (change.operation) {
-      case Operation::write:
-        put(change.offset, reinterpret_cast<const uint8_t*>(change.data.data()), change.size);
-        break;
-      case Operation::punch:
-        zero(change.offset, std::min(end, size_));
-        reserved_.remove((change.offset + kPageBytes - 1) / kPageBytes, end / kPageBytes);
-        break;
-      case Operation::allocate:
-        reserved_.add(change.offset / kPageBytes, (end + kPageBytes - 1) / kPageBytes);
-        size_ = std::max(size_, end);
-        break;
-      case Operation::truncate:
-        if (change.size < size_) {
-          zero(change.size, size_);
-          reserved_.remove((change.size + kPageBytes - 1) / kPageBytes, UINT64_MAX);
-        }
-        size_ = change.size;
-        break;
-      default:
-        DFS_ASSERT(false);
-    }
-  }
-
-  void tear(const Change& change, const Chance& random) {
-    const auto* data = reinterpret_cast<const uint8_t*>(change.data.data());
-    const uint64_t odds = random() % 3;  // few, half, or most sectors survive
-    for (uint64_t done = 0; done < change.size;) {
-      const uint64_t at = change.offset + done;
-      const uint64_t chunk = std::min(kSectorBytes - at % kSectorBytes, change.size - done);
-      if (random() % 4 <= odds) put(at, data + done, chunk);
-      done += chunk;
-    }
-  }
-
-  // The page, about to be changed; how it was at the last sync is remembered.
-  std::shared_ptr<Page>& touch(uint64_t number) {
-    auto& page = pages_[number];
-    if (synced_pages_.emplace(number, page).second && page) page = std::make_shared<Page>(*page);
-    if (!page) page = std::make_shared<Page>(Page{});
-    return page;
-  }
-
-  void put(uint64_t offset, const uint8_t* data, uint64_t size) {
-    if (size == 0) return;
-    for (uint64_t done = 0; done < size;) {
-      const uint64_t at = offset + done;
-      const uint64_t number = at / kPageBytes;
-      const uint64_t chunk = std::min(kPageBytes - at % kPageBytes, size - done);
-      const bool zeros = all_zero(data + done, chunk);
-      if (!zeros || pages_.contains(number)) {
-        auto& page = touch(number);
-        std::memcpy(page->data() + at % kPageBytes, data + done, chunk);
-        if (zeros && all_zero(page->data(), kPageBytes)) pages_.erase(number);
-      }
-      done += chunk;
-    }
-    reserved_.add(offset / kPageBytes, (offset + size + kPageBytes - 1) / kPageBytes);
-    size_ = std::max(size_, offset + size);
-  }
-
-  void zero(uint64_t from, uint64_t until) {
-    auto page = pages_.lower_bound(from / kPageBytes);
-    while (page != pages_.end() && page->first * kPageBytes < until) {
-      const uint64_t number = page->first;
-      const uint64_t start = number * kPageBytes;
-      auto& bytes = touch(number);
-      const uint64_t first = std::max(from, start) - start;
-      const uint64_t end = std::min(until, start + kPageBytes) - start;
-      std::memset(bytes->data() + first, 0, end - first);
-      const bool empty = all_zero(bytes->data(), kPageBytes);
-      page = empty ? pages_.erase(pages_.find(number)) : std::next(pages_.find(number));
-    }
-  }
-
-  std::map<uint64_t, std::shared_ptr<Page>> pages_;  // an absent one is all zeros
-  uint64_t size_ = 0;
-  ReservedPages reserved_;
-  std::vector<Change> unsynced_;
-  std::map<uint64_t, std::shared_ptr<Page>> synced_pages_;  // of those changed since the last sync
-  uint64_t synced_size_ = 0;
-  ReservedPages synced_reserved_;
-};
-
 class SimDisk::SimFile : public File {
  public:
   SimFile(SimDisk& disk, std::string path, std::shared_ptr<Contents> contents, OpenOptions options)
@@ -216,6 +32,10 @@ class SimDisk::SimFile : public File {
   Result<size_t> read_at(uint64_t offset, void* out, size_t size) override {
     check_alignment(offset, out, size);
     DFS_CHECK(enter(Operation::read));
+    if (!contents_->readable(offset, size)) {
+      return {Code::io_error,
+              "input/output error at byte " + std::to_string(offset) + " of " + path_};
+    }
     return contents_->read(offset, static_cast<uint8_t*>(out), size);
   }
   Result<void> write_at(uint64_t offset, const void* data, size_t size) override {
@@ -311,16 +131,42 @@ void SimDisk::flip(const std::string& path, uint64_t offset, uint8_t mask) {
   names_.at(path)->flip(offset, mask);
 }
 
+void SimDisk::overwrite(const std::string& path, uint64_t offset, std::string_view bytes) {
+  names_.at(path)->overwrite(offset, bytes);
+}
+
+void SimDisk::spoil(const std::string& path, uint64_t offset, uint64_t size) {
+  names_.at(path)->spoil(offset, size);
+}
+
+std::optional<std::string> SimDisk::peek(const std::string& path, uint64_t offset,
+                                         uint64_t size) const {
+  const auto found = names_.find(path);
+  if (found == names_.end() || !found->second->readable(offset, size)) return std::nullopt;
+  std::string bytes(size, '\0');
+  const size_t got = found->second->read(offset, reinterpret_cast<uint8_t*>(bytes.data()), size);
+  if (got < size) return std::nullopt;
+  return bytes;
+}
+
+void SimDisk::lose(const std::string& directory) {
+  const std::string below = without_slash(directory) + "/";
+  std::erase_if(names_, [&](const auto& entry) { return entry.first.starts_with(below); });
+  std::erase_if(durable_, [&](const auto& entry) { return entry.first.starts_with(below); });
+  std::erase_if(unsynced_, [&](const Entry& entry) { return entry.path.starts_with(below); });
+  std::erase_if(directories_, [&](const std::string& at) { return at.starts_with(below); });
+}
+
 uint64_t SimDisk::memory_bytes() const {
   uint64_t pages = 0;
   for (const auto& [path, contents] : names_) pages += contents->stored_pages();
-  return pages * kPageBytes;
+  return pages * kDiskPageBytes;
 }
 
 uint64_t SimDisk::used_bytes() const {
   uint64_t pages = 0;
   for (const auto& [path, contents] : names_) pages += contents->reserved().pages();
-  return pages * kPageBytes;
+  return pages * kDiskPageBytes;
 }
 
 Result<void> SimDisk::enter(Operation operation, const std::string& path) {
@@ -336,8 +182,8 @@ Result<void> SimDisk::enter(Operation operation, const std::string& path) {
 Result<void> SimDisk::reserve(const Contents& contents, uint64_t offset, uint64_t size,
                               const std::string& path) const {
   const uint64_t missing = contents.reserved().missing(
-      offset / kPageBytes, (offset + size + kPageBytes - 1) / kPageBytes);
-  if (missing == 0 || used_bytes() + missing * kPageBytes <= capacity_bytes) return {};
+      offset / kDiskPageBytes, (offset + size + kDiskPageBytes - 1) / kDiskPageBytes);
+  if (missing == 0 || used_bytes() + missing * kDiskPageBytes <= capacity_bytes) return {};
   return {Code::no_space, "cannot write " + path + ": the disk is full; free space there"};
 }
 

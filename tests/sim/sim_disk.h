@@ -9,6 +9,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "actors/disk.h"
@@ -51,6 +52,14 @@ class SimDisk : public Disk {
   bool halted() const { return changes_left_ && *changes_left_ == 0; }
   // Flips the bits of `mask` in a stored byte, as a decaying medium does.
   void flip(const std::string& path, uint64_t offset, uint8_t mask = 1);
+  // Overwrites stored bytes behind everybody's back, as a write does that went to a wrong place.
+  void overwrite(const std::string& path, uint64_t offset, std::string_view bytes);
+  // Makes the range unreadable, until it is written anew, punched or removed.
+  void spoil(const std::string& path, uint64_t offset, uint64_t size);
+  // What is stored in a range, whatever fails; nothing when it cannot be read there for good.
+  std::optional<std::string> peek(const std::string& path, uint64_t offset, uint64_t size) const;
+  // A whole directory is gone, with all below it, as when its medium died. Nobody may use it.
+  void lose(const std::string& directory);
 
   bool holds(const std::string& path) const { return names_.contains(path); }
   uint64_t changes() const { return changes_; }  // operations that change something, so far

@@ -41,10 +41,6 @@ bool is_refusal(Code code) {
 
 }  // namespace
 
-bool may_be_lost(const Options& options, const Entry& entry) {
-  return options.decay && entry.copies < 2 && entry.content.size > kInlineBytesMax;
-}
-
 Worker::Worker(Process& process, std::string home, const Options& options, Random random,
                Counter& counter, SharedFiles& shared, Findings& findings)
     : process_(process),
@@ -309,8 +305,9 @@ Task<void> Worker::get(Client* client, std::string path) {
       client->get(path, make_sink(entry.content, stream, verdict), some_transfer());
   Result<TransferReport> got = co_await getting;
   if (!verdict->fault.empty()) fault("get of " + path + ": " + verdict->fault);
-  if (!got && may_be_lost(options_, entry)) co_return;
-  if (!settle_read(got, "get of " + path)) co_return;
+  // What is whole may be on nodes that are away.
+  const bool away = got.code() == Code::corrupt && options_.harms_media() && !strict;
+  if (away || !settle_read(got, "get of " + path)) co_return;
   findings_.bytes_read += entry.content.size;
   check_stall(*got, "get of " + path);
   if (!verdict->finished) fault("get of " + path + " succeeded without finishing its file");

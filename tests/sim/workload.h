@@ -16,9 +16,6 @@
 
 namespace dfs::sim {
 
-// True when bits may have flipped in the only copy that was promised.
-bool may_be_lost(const Options& options, const Entry& entry);
-
 // A file that all clients overwrite, each time only if it still is as they last saw it. Every
 // success must have a version of its own: two of the same would be a lost update.
 struct Counter {
