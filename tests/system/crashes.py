@@ -147,12 +147,13 @@ def check_alive(drivers):
 
 
 @test
-def A4_the_head_is_killed_50_times_at_random_moments(t):
+def A4_the_head_is_killed_at_random_moments(t):
     cluster = t.cluster(storages=3, replicas=2)
     moments = random.Random(4)
+    kills = 50 if t.full else 15
 
     def harm(drivers):
-        for _ in range(50):
+        for _ in range(kills):
             done = sum(d.acknowledged for d in drivers)
             wait_until(lambda: check_alive(drivers) or sum(d.acknowledged for d in drivers)
                        >= done + 4, "four more acknowledged requests")
@@ -163,8 +164,8 @@ def A4_the_head_is_killed_50_times_at_random_moments(t):
 
     drivers = with_drivers(cluster, 3, harm)
     acknowledged = sum(d.acknowledged for d in drivers)
-    check(acknowledged >= 200, f"only {acknowledged} requests were acknowledged")
-    t.note(f"{acknowledged} acknowledged, {sum(d.unknown for d in drivers)} unknown")
+    check(acknowledged >= 4 * kills, f"only {acknowledged} requests were acknowledged")
+    t.note(f"{kills} kills, {acknowledged} acknowledged, {sum(d.unknown for d in drivers)} unknown")
 
 
 @test
@@ -174,7 +175,7 @@ def A5_all_storages_are_killed_during_puts(t):
     moments = random.Random(5)
 
     def harm(drivers):
-        for _ in range(8):
+        for _ in range(8 if t.full else 4):
             done = sum(d.acknowledged for d in drivers)
             wait_until(lambda: check_alive(drivers) or sum(d.acknowledged for d in drivers)
                        >= done + 6, "six more acknowledged requests")

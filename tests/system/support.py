@@ -411,6 +411,7 @@ class Context:
         self.directory = tempfile.mkdtemp(prefix="zdfs-system-")
         self.memory = tempfile.mkdtemp(prefix="zdfs-system-", dir="/dev/shm")
         self.clusters = []
+        self.ends = []  # called when all processes are gone
         self.notes = []  # figures worth printing beside PASS
 
     def cluster(self, prepare=None, **options):
@@ -431,6 +432,9 @@ class Context:
 
     def note(self, text):
         self.notes.append(text)
+
+    def at_end(self, function):
+        self.ends.append(function)
 
     def logs(self):
         """The last words of every process that complained."""
@@ -465,6 +469,8 @@ class Context:
             except Failed as failure:
                 problem = failure
                 cluster.end_all()
+        for function in self.ends:
+            function()
         reports = self.sanitizer_reports()
         if reports:
             problem = Failed("\n".join(([str(problem)] if problem else []) + reports))
