@@ -2,7 +2,23 @@
 
 namespace dfs {
 
+// A request to join may come late, when the head that made it was removed already.
+Result<void> Monitor::State::check_not_removed(const std::string& uuid) {
+  if (uuid.empty()) return {};
+  Rows rows(table);
+  auto removed = rows.get<RemovedHeadRow>(keys::removed_head(uuid));
+  if (!removed) return removed.error();
+  if (!*removed) return {};
+  return {Code::denied,
+          "this was head " + std::to_string((*removed)->head) +
+              ", which was removed; to use the machine again, empty its directory and "
+              "join anew"};
+}
+
 void Monitor::State::on(const Envelope& envelope, const AddHead& request) {
+  if (const Result<void> good = check_not_removed(request.uuid); !good) {
+    return refuse(envelope, good.error());
+  }
   Member wanted;
   wanted.endpoint = request.endpoint;
   wanted.broker = request.broker;

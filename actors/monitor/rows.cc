@@ -63,6 +63,10 @@ std::string task(std::string_view id) {
   return std::string(1, kTask).append(id);
 }
 
+std::string removed_head(std::string_view uuid) {
+  return std::string(1, kRemovedHead).append(uuid);
+}
+
 std::string retention() {
   return "retention";
 }

@@ -213,7 +213,16 @@ struct HeadsRow {
   static constexpr bool kVersioned = false;
   std::vector<HeadView> heads;
   uint32_t voters = 0;
-  DFS_FIELDS(heads, voters)
+  std::vector<std::string> uuids;  // of the heads, in the same order
+  DFS_FIELDS(heads, voters, uuids)
+};
+
+// A head that was taken out. Who it was is in the key, and it never comes back: a late repetition of
+// its request to join would make a member of a disk that is gone.
+struct RemovedHeadRow {
+  static constexpr bool kVersioned = false;
+  MemberId head = 0;
+  DFS_FIELDS(head)
 };
 
 namespace keys {
@@ -230,7 +239,8 @@ inline constexpr char kHistory = 'h';
 inline constexpr char kHistoryByTime = 'q';
 inline constexpr char kDead = 'd';
 inline constexpr char kEvent = 'v';
-inline constexpr char kTask = 't';
+inline constexpr char kTask = 'k';
+inline constexpr char kRemovedHead = 'b';
 
 std::string inode(Ino ino);
 std::string entries(Ino parent);  // the prefix of all entries of a directory
@@ -245,6 +255,7 @@ std::string tree();
 std::string heads();
 std::string retention();
 std::string task(std::string_view id);
+std::string removed_head(std::string_view uuid);
 std::string orphan(Ino ino);
 std::string history_of(std::string_view key);  // the prefix of a row's history
 std::string history(std::string_view key, LogIndex ended);

@@ -86,17 +86,22 @@ void Replica::State::apply_from_disk() {
   log.run(
       [read, from = applied.index + 1](LogStore& store) { *read = store.read(from, kTurnBytes); },
       guarded([read](State& state) {
+        if (state.running() && *read) state.apply_all(**read);
         state.reading_log = false;
         if (!state.running()) return state.close_when_idle();
         if (!*read) return state.fail(read->error());
-        for (const auto& entry : **read) {
-          if (entry->index > state.core->commit()) break;
-          if (!state.apply_one(*entry)) return;
-        }
         state.core->applied(state.applied.index);
         state.trim();
         state.pump();
       }));
+}
+
+// Whoever is told of an entry may propose, and so pump; `reading_log` keeps that from applying the
+// next ones in between.
+void Replica::State::apply_all(const LogEntries& entries) {
+  for (const auto& entry : entries) {
+    if (entry->index > core->commit() || !apply_one(*entry)) return;
+  }
 }
 
 // False when the replica failed or is gone.

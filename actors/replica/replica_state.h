@@ -72,6 +72,7 @@ struct Replica::State : std::enable_shared_from_this<State> {
   void apply_committed();
   void apply_from_disk();
   void apply_later();
+  void apply_all(const LogEntries& entries);
   bool apply_one(const LogEntry& entry);
   Result<Outcome> change_table(const LogEntry& entry, bool& repeated);
   void applied_members(const LogEntry& entry);

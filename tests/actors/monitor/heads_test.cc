@@ -286,6 +286,23 @@ TEST_CASE("a head with another directory at a known address is refused") {
             .code() == Code::exists);
 }
 
+TEST_CASE(
+    "a head that was removed does not come back by a late repetition of its request to join") {
+  TestHeads heads(3);
+  heads.gather();
+  TestHead& head = heads.at(2);
+  const AddHead late{std::string(32, 'e'), "tcp://elsewhere:7003", "tcp://elsewhere:7000"};
+  const auto added = heads.ask(late);
+  REQUIRE(added.ok());
+  REQUIRE(heads.ask(RemoveHead{added->head}).ok());
+  CHECK(heads.ask(late).code() == Code::denied);
+  head.kill();
+  REQUIRE(heads.run_until([&] { return heads.leader() != nullptr; }));
+  REQUIRE(heads.ask(TransferLead{}).ok());
+  CHECK(heads.ask(late).code() == Code::denied);
+  CHECK(heads.ask(GetMap())->heads.size() == 3);
+}
+
 TEST_CASE("the status names a head that is silent") {
   TestHeads heads(3);
   heads.gather();

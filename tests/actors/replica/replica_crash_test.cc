@@ -8,6 +8,29 @@
 namespace dfs {
 
 TEST_SUITE("replica") {
+  TEST_CASE("whoever hears of an entry that is applied from disk may propose at once") {
+    Head head;
+    REQUIRE(head.start().ok());
+    for (int i = 0; i < 21; ++i) head.ask(std::string(1 << 18, 'x'), 0);  // more than a turn reads
+    const Names before = head.entries();
+    head.kill();
+    head.table.crash(0);  // all is applied anew, from the log on disk
+    REQUIRE(head.entries().empty());
+    head.endpoint = "tcp://elsewhere";  // which a leader says in an entry of its own, at once
+    head.begin();
+    std::vector<std::shared_ptr<Head::Answer>> answers;
+    head.replica->watch({[&] { answers.push_back(head.propose("y")); }, {}, {}, {}});
+    head.bus.advance();
+    for (int i = 0; i < 40 && !head.replica->leading(); ++i)
+      head.bus.advance(std::chrono::milliseconds(100));
+    REQUIRE(head.replica->leading());
+    REQUIRE(!answers.empty());
+    head.ask("z", 0);
+    const Names after = head.entries();
+    CHECK(Names(after.begin(), after.begin() + 21) == before);
+    CHECK(after.back() == "z");
+  }
+
   TEST_CASE("a replay after a crash gives the same table as a run without one") {
     for (uint64_t seed = 0; seed < 30; ++seed) {
       CAPTURE(seed);
