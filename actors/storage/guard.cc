@@ -60,16 +60,8 @@ Task<Result<Guard::Proven>> Guard::surplus(GroupId group, std::vector<BlockView>
   Task<Result<Witnesses>> asking = complete_members(group);
   Result<Witnesses> witnesses = co_await asking;
   if (!witnesses) co_return std::move(witnesses).error();
-  const Epoch epoch = witnesses->epoch;
   Task<Result<Proven>> proving = prove("surplus", group, std::move(*witnesses), std::move(blocks));
   Result<Proven> proven = co_await proving;
-  // The copies that others count on must not be counted twice: whoever has become a member again
-  // meanwhile keeps what it has.
-  const Result<void> unchanged = check_epoch(group, epoch);
-  if (!unchanged) co_return unchanged.error();
-  if (membership_.holds(group)) {
-    co_return R(Code::invalid, "this node is a part of group " + std::to_string(group));
-  }
   co_return proven;
 }
 
@@ -149,6 +141,8 @@ Task<Result<Guard::Proven>> Guard::prove(const char* why, GroupId group, Witness
     const std::vector<uint8_t> good = co_await asking;
     for (size_t i = 0; i < good.size(); ++i) copies[i] += good[i] == 1 ? 1 : 0;
   }
+  // Copies that others count on must not be counted twice: who has become a member meanwhile keeps
+  // what it has.
   const Result<void> unchanged = check_epoch(group, witnesses.epoch);
   if (!unchanged) co_return unchanged.error();
   Proven proven{{}, 0, DeletionProof(why)};

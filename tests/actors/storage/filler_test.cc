@@ -18,6 +18,37 @@ size_t count(const std::vector<BlockView>& blocks) {
       std::count_if(blocks.begin(), blocks.end(), [](const BlockView& b) { return !b.bad; }));
 }
 
+// A source that lists one block and sends another, with a checksum that fits what it sends.
+class Impostor : public Actor {
+ public:
+  explicit Impostor(Bus& b) : bus(b) {}
+  void start(std::function<void(Result<void>)> ready) override { ready({}); }
+  void receive(Envelope envelope) override {
+    (void)dispatch<GetDigests, ListBlocks, ReadBlock>(*this, envelope);
+  }
+  void on(const Envelope& request, const GetDigests&) {
+    DigestList list;
+    list.epoch = 1'000'000;
+    list.digests.push_back({Nodes::kGroup, 1, kSmall, 7, 7});
+    (void)bus.reply(reply_to(request, list));
+  }
+  void on(const Envelope& request, const ListBlocks&) {
+    ListBlocksReply reply;
+    BlockView block;
+    block.group = Nodes::kGroup;
+    block.object = 1;
+    block.length = kSmall;
+    block.crc32c = crc32c(noise(1, kSmall));
+    reply.blocks.push_back(block);
+    (void)bus.reply(reply_to(request, reply));
+  }
+  void on(const Envelope& request, const ReadBlock& read) {
+    const Payload payload = Payload::of(noise(2, kSmall).substr(0, read.length));
+    (void)bus.reply(reply_to(request, ReadBlockReply{crc32c(payload.view()), kSmall}, payload));
+  }
+  Bus& bus;
+};
+
 // What is sent of one type, and how much of it is unanswered.
 struct Traffic {
   explicit Traffic(Nodes& nodes) {
@@ -104,12 +135,26 @@ TEST_SUITE("storage") {
     CHECK(nodes.ask(3, GetDigests{{Nodes::kGroup}})->message.digests[0].blocks == 1109);
   }
 
-  TEST_CASE("a fill waits for the map, its own and that of its source") {
+  TEST_CASE("a fill waits until this node knows the epoch it is asked for") {
     Nodes nodes(2);
     nodes.set_group({1});
     nodes.put_all({1}, 0, 3, kSmall);
-    nodes.world.network().isolate("monitor");
+    nodes.world.network().partition("storage-2", "broker");
+    nodes.set_group({1, 2});
+    for (int i = 0; i < 5; ++i) {
+      CHECK(nodes.ask(2, nodes.fill_request({1}))->message.state == FillState::running);
+      nodes.world.run_for(milliseconds(300));
+    }
+    CHECK(nodes.blocks(2).empty());
     nodes.world.network().heal();
+    CHECK(nodes.fill(2, nodes.fill_request({1})).state == FillState::done);
+    CHECK(count(nodes.blocks(2)) == 3);
+  }
+
+  TEST_CASE("a fill waits until its source knows the epoch") {
+    Nodes nodes(2);
+    nodes.set_group({1});
+    nodes.put_all({1}, 0, 3, kSmall);
     // The source hears nothing of the new map before a while has passed.
     nodes.world.network().partition("storage-1", "broker");
     nodes.set_group({1, 2});

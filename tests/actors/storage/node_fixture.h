@@ -16,6 +16,7 @@
 #include "messages/crc32c.h"
 #include "messages/dispatch.h"
 #include "messages/events.h"
+#include "messages/repair.h"
 #include "tests/actors/storage/store_fixture.h"
 #include "tests/broker/fake_bus.h"
 #include "tests/sim/sim_disk.h"
