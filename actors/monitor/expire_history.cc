@@ -17,19 +17,25 @@ class Expiry {
   Expiry(VersionedRows& rows, uint32_t limit) : rows_(rows), limit_(limit) {}
 
   Result<Pruned> run(int64_t before_ms) {
+    auto kept = rows_.get<KeptRow>(keys::kept());
+    if (!kept) return kept.error();
+    KeptRow from = kept->value_or(KeptRow());
     std::vector<std::string> marks;
     bool more = false;
-    DFS_CHECK(
-        rows_.scan(keys::history_ended(0), keys::history_ended(before_ms), [&](auto key, auto) {
-          more = marks.size() == limit_;
-          if (!more) marks.emplace_back(key);
-          return !more;
-        }));
-    const size_t skipped = keys::history_ended(0).size();
+    DFS_CHECK(rows_.scan(keys::history_since(from.history_ms), keys::history_since(before_ms),
+                         [&](auto key, auto) {
+                           more = marks.size() == limit_;
+                           if (!more) marks.emplace_back(key);
+                           return !more;
+                         }));
+    const size_t skipped = keys::history_since(0).size();
     for (const std::string& mark : marks) {
       DFS_CHECK(forget(mark.substr(skipped)));
       rows_.erase<MarkRow>(mark);
     }
+    // There may be more of the time of the last one.
+    if (!marks.empty()) from.history_ms = static_cast<int64_t>(read_u64(marks.back(), 1));
+    rows_.put(keys::kept(), from);
     return Pruned{static_cast<uint32_t>(marks.size()), more};
   }
 

@@ -74,8 +74,11 @@ Result<JudgeBlocksReply> Monitor::State::judge_blocks(Rows& rows, const JudgeBlo
   auto judge = Judge::of(rows);
   if (!judge) return judge.error();
   JudgeBlocksReply reply;
-  for (const BlockName& block : request.blocks) {
-    auto object = judge->find(block.object);
+  Result<std::optional<ObjectRow>> object = std::optional<ObjectRow>();
+  for (size_t i = 0; i < request.blocks.size(); ++i) {
+    const BlockName& block = request.blocks[i];
+    // Nodes ask about the blocks of an object together.
+    if (i == 0 || block.object != request.blocks[i - 1].object) object = judge->find(block.object);
     if (!object) return object.error();
     BlockVerdict verdict;
     if (*object) {

@@ -36,6 +36,11 @@ Result<void> check(const MonitorSettings& settings) {
   if (settings.events_ms_max <= 0 || settings.events_entries_max == 0) {
     return R(Code::invalid, "events_ms_max and events_entries_max must be above zero");
   }
+  if (settings.upload_lease < kLeaseTicks * std::chrono::milliseconds(1) ||
+      settings.history_retention < Duration::zero() ||
+      settings.object_retention < Duration::zero()) {
+    return R(Code::invalid, "upload_lease must be at least 8 ms, the retentions not below zero");
+  }
   if (settings.block_bytes < kBlockBytesMin || settings.block_bytes > kBlockBytesMax ||
       settings.block_bytes % kPartBytes != 0) {
     return R(Code::invalid, "block_bytes is not a multiple of 1 MiB between 1 MiB and 128 MiB");

@@ -93,12 +93,12 @@ std::string row_of_history(std::string_view history) {
 }
 
 // Logged times are never negative, so that bytewise order is theirs.
-std::string history_ended(int64_t ended_ms) {
-  return with_u64(kHistoryByTime, static_cast<uint64_t>(ended_ms));
+std::string history_since(int64_t time_ms) {
+  return with_u64(kHistoryByTime, static_cast<uint64_t>(time_ms));
 }
 
-std::string history_by_time(int64_t ended_ms, std::string_view history) {
-  return history_ended(ended_ms).append(history);
+std::string history_by_time(int64_t time_ms, std::string_view history) {
+  return history_since(time_ms).append(history);
 }
 
 std::string died(int64_t died_ms) {
@@ -113,6 +113,10 @@ std::string dead(int64_t died_ms, ObjectId object) {
 
 std::string content() {
   return "content";
+}
+
+std::string kept() {
+  return "since";
 }
 
 std::string events_from(LogIndex index) {

@@ -175,6 +175,15 @@ struct ContentRow {
   DFS_FIELDS(live, live_bytes, dead, dead_bytes, settled)
 };
 
+// Where what is kept begins: nothing is before. It saves a search among rows that were erased, which
+// a table may remember for long.
+struct KeptRow {
+  static constexpr bool kVersioned = false;
+  int64_t history_ms = 0;
+  int64_t dead_ms = 0;
+  DFS_FIELDS(history_ms, dead_ms)
+};
+
 // A row that says all in its key.
 struct MarkRow {
   static constexpr bool kVersioned = false;
@@ -260,11 +269,12 @@ std::string orphan(Ino ino);
 std::string history_of(std::string_view key);  // the prefix of a row's history
 std::string history(std::string_view key, LogIndex ended);
 std::string row_of_history(std::string_view history);  // the key it is the history of
-std::string history_ended(int64_t ended_ms);  // before all history that ended then
-std::string history_by_time(int64_t ended_ms, std::string_view history);
+std::string history_since(int64_t time_ms);            // before all that became history then
+std::string history_by_time(int64_t time_ms, std::string_view history);
 std::string died(int64_t died_ms);  // before all objects that died then
 std::string dead(int64_t died_ms, ObjectId object);
 std::string content();
+std::string kept();
 std::string events_from(LogIndex index);  // before all events of that entry
 std::string event(LogIndex index, uint32_t number);
 

@@ -109,9 +109,11 @@ void Monitor::State::expire_history() {
   reign.expiry.timer =
       bus.after(period_for(settings.history_retention), [this] { expire_history(); });
   const int64_t before_ms = bus.wall_ms() - in_ms(settings.history_retention);
-  if (before_ms <= 0 || !any_row(table, keys::history_ended(0), keys::history_ended(before_ms))) {
-    return;
-  }
+  Rows rows(table);
+  const auto kept = rows.get<KeptRow>(keys::kept());
+  if (!kept || before_ms <= 0) return;
+  const int64_t from_ms = kept->value_or(KeptRow()).history_ms;
+  if (!any_row(table, keys::history_since(from_ms), keys::history_since(before_ms))) return;
   propose_sweep("ExpireHistory", ExpireHistory{before_ms, kRowsForgotten}, &Reign::expiry,
                 &State::expire_history);
 }
@@ -123,11 +125,14 @@ void Monitor::State::forget_objects() {
       bus.after(period_for(settings.object_retention), [this] { forget_objects(); });
   Rows rows(table);
   const auto content = rows.get<ContentRow>(keys::content());
-  if (!content) return;
+  const auto kept = rows.get<KeptRow>(keys::kept());
+  if (!content || !kept) return;
   const ObjectId lowest = lowest_upload(rows);
   const int64_t before_ms = std::max<int64_t>(bus.wall_ms() - in_ms(settings.object_retention), 0);
   const bool settles = lowest > content->value_or(ContentRow()).settled;
-  if (!settles && !any_row(table, keys::died(0), keys::died(before_ms))) return;
+  if (!settles &&
+      !any_row(table, keys::died(kept->value_or(KeptRow()).dead_ms), keys::died(before_ms)))
+    return;
   propose_sweep("ForgetObjects", ForgetObjects{before_ms, kRowsForgotten, lowest},
                 &Reign::forgetting, &State::forget_objects);
 }

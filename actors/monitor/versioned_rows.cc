@@ -65,9 +65,11 @@ void VersionedRows::commit(Batch& batch) {
   for (auto& [key, row] : pending_) {
     if (!row.changed || row.now == row.before) continue;
     if (row.versioned && row.before) {
+      // Found again by the time of this command, which never goes back, though what was pruned may
+      // have ended earlier.
       const std::string history = keys::history(key, row.ended);
       batch.put(history, encode_row(HistoryRow{row.ended_ms, Blob{std::move(*row.before)}}));
-      batch.put(keys::history_by_time(row.ended_ms, history), encode_row(MarkRow()));
+      batch.put(keys::history_by_time(command_.time_ms, history), encode_row(MarkRow()));
     }
     if (row.now) {
       batch.put(key, std::move(*row.now));

@@ -36,6 +36,8 @@ TEST_CASE("settings that make no sense keep the monitor from starting") {
            [](MonitorSettings& s) { s.min_copies = 3; }, [](MonitorSettings& s) { s.groups = 48; },
            [](MonitorSettings& s) { s.groups = 0; },
            [](MonitorSettings& s) { s.check_interval = 0ms; },
+           [](MonitorSettings& s) { s.upload_lease = 1ms; },
+           [](MonitorSettings& s) { s.history_retention = -1ms; },
            [](MonitorSettings& s) { s.block_bytes = 1000; }}) {
     MonitorSettings settings;
     spoil(settings);

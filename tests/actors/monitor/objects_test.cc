@@ -189,6 +189,34 @@ TEST_CASE("objects below a removed directory die with its history, as do renamed
   CHECK(!machine.dead(machine.next + 1));
 }
 
+TEST_CASE("rows that are pruned long after their directory was removed are forgotten too") {
+  Cluster machine;
+  REQUIRE(machine.make_dir("/d").ok());
+  REQUIRE(machine.commit("/d/f", machine.next).ok());
+  CHECK(machine.remove("/d", true) == Code::ok);
+  REQUIRE(machine.put("/other", "x").ok());
+  REQUIRE(machine.put("/other", "y").ok());
+  machine.expire(INT64_MAX);  // all that is history so far, which is younger than the removal
+  machine.prune();
+  CHECK(machine.count_rows(keys::kHistory) > 0);
+  machine.expire(INT64_MAX);
+  CHECK(machine.count_rows(keys::kHistory) == 0);
+  CHECK(machine.dead(machine.next));
+}
+
+TEST_CASE("a dead object that may not be forgotten yet hides none of the same or a later time") {
+  Cluster machine;
+  REQUIRE(machine.tell(DeclareDead{{machine.next + 9, machine.next}}).ok());
+  REQUIRE(machine.tell(DeclareDead{{machine.next + 1, machine.next + 8}}).ok());
+  CHECK(machine.forget(INT64_MAX, machine.next + 5).rows == 2);
+  CHECK(machine.dead(machine.next + 9));
+  CHECK(machine.dead(machine.next + 8));
+  CHECK(machine.forget(INT64_MAX, machine.next + 9).rows == 1);
+  CHECK(machine.forget(INT64_MAX, machine.next + 10).rows == 1);
+  CHECK(machine.count_rows(keys::kDead) == 0);
+  CHECK(machine.content().dead == 0);
+}
+
 TEST_CASE("an upload that was declared dead cannot be committed; one committed is left alone") {
   Cluster machine;
   REQUIRE(machine.commit("/content", machine.next).ok());
