@@ -91,8 +91,8 @@ MonitorSettings monitor_settings(const DaemonOptions& options, const std::string
   settings.repair_bytes_per_second = options.repair_rate;
   settings.digest_period = options.digest_period;
   settings.upload_lease = options.upload_lease;
-  settings.history_retention = options.history_kept_for;
-  settings.object_retention = options.dead_kept_for;
+  settings.history_retention = options.history_retention;
+  settings.object_retention = options.object_retention;
   settings.events_ms_max =
       std::chrono::duration_cast<std::chrono::milliseconds>(options.events_kept_for).count();
   settings.events_entries_max = options.events_kept;

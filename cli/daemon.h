@@ -44,8 +44,8 @@ struct DaemonOptions {
   uint64_t repair_rate = 0;
   Duration digest_period = std::chrono::minutes(10);
   Duration upload_lease = std::chrono::seconds(60);
-  Duration history_kept_for = std::chrono::hours(24);
-  Duration dead_kept_for = std::chrono::hours(7 * 24);
+  Duration history_retention = std::chrono::hours(24);
+  Duration object_retention = std::chrono::hours(7 * 24);
   uint64_t events_kept = 500'000;
   Duration events_kept_for = std::chrono::hours(7 * 24);
 

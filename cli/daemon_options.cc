@@ -218,9 +218,10 @@ void add_settings(Settings& settings, Role role, DaemonOptions& options) {
     settings.add_duration("events-kept-for", options.events_kept_for, "or as old as this, if less");
     settings.add_duration("upload-lease", options.upload_lease,
                           "an upload not heard of for longer is given up; the same on every head");
-    settings.add_duration("history-kept-for", options.history_kept_for,
-                          "removed and replaced files keep their blocks for so long; 0s: no longer");
-    settings.add_duration("dead-kept-for", options.dead_kept_for,
+    settings.add_duration(
+        "history-retention", options.history_retention,
+        "removed and replaced files keep their blocks for so long; 0s: no longer");
+    settings.add_duration("object-retention", options.object_retention,
                           "what died after that is remembered one by one for so long");
   }
   if (role == Role::storage) {

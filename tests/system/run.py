@@ -24,6 +24,8 @@ import head_members  # noqa: F401
 import head_events  # noqa: F401
 import hosts  # noqa: F401
 import power  # noqa: F401
+import repair  # noqa: F401
+import durability  # noqa: F401
 
 
 def wanted(name, patterns):
