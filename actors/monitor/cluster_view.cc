@@ -73,6 +73,11 @@ Result<ClusterView> ClusterView::load(Rows& rows) {
   return view;
 }
 
+void ClusterView::set_group(GroupId id, const GroupRow& row) {
+  DFS_ASSERT(id < map_.groups.size());
+  map_.groups[id] = {id, row.epoch, row.members, row.used, row.pool, row.leaving, row.lacking};
+}
+
 const NodeView* ClusterView::node(NodeId id) const {
   const auto found = nodes_.find(id);
   return found == nodes_.end() ? nullptr : &map_.nodes[found->second];

@@ -18,6 +18,9 @@ class ClusterView {
   // Reads the rows. An empty view when there is no cluster yet.
   static Result<ClusterView> load(Rows& rows);
 
+  // The row of a group that the map has changed.
+  void set_group(GroupId id, const GroupRow& row);
+
   const ClusterMap& map() const { return map_; }
   bool exists() const { return !map_.cluster.empty(); }
   uint32_t voters() const { return voters_; }  // of the heads

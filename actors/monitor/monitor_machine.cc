@@ -108,7 +108,7 @@ Outcome dispatch_command(Work& work) {
 
 bool is_of_cluster(std::string_view key) {
   return key == keys::cluster() || key == keys::heads() || key[0] == keys::kNode ||
-         key[0] == keys::kGroup || key[0] == keys::kPool;
+         key[0] == keys::kPool;
 }
 
 }  // namespace
@@ -118,7 +118,9 @@ Outcome MonitorMachine::apply(const Command& command, Table& table, Batch& batch
   Work work{command, table, batch, cluster_.voters(), {}};
   Outcome outcome = dispatch_command(work);
   for (size_t i = before; i < batch.changes().size() && !cluster_changed_; ++i) {
-    cluster_changed_ = is_of_cluster(batch.changes()[i].first);
+    const auto& [key, value] = batch.changes()[i];
+    cluster_changed_ = is_of_cluster(key);
+    if (key[0] == keys::kGroup && value) groups_changed_.emplace_back(read_u32(key, 1), *value);
   }
   events_ = std::move(work.events);
   return outcome;
@@ -126,6 +128,12 @@ Outcome MonitorMachine::apply(const Command& command, Table& table, Batch& batch
 
 void MonitorMachine::applied(const Command& command, const Outcome& outcome) {
   const Epoch epoch = cluster_.map().epoch;
+  // A group may change with every commit; to load all of them each time would take too long.
+  for (const auto& [group, value] : std::exchange(groups_changed_, {})) {
+    const auto row = decode<GroupRow>(value);
+    DFS_ASSERT(row.ok());
+    if (!cluster_changed_) cluster_.set_group(group, *row);
+  }
   if (cluster_changed_) {
     const Result<void> reloaded = loaded(table_);
     DFS_ASSERT(reloaded.ok());
@@ -140,6 +148,7 @@ Result<void> MonitorMachine::loaded(Table& table) {
   if (!cluster) return cluster.error();
   cluster_ = std::move(*cluster);
   cluster_changed_ = false;
+  groups_changed_.clear();
   return {};
 }
 

@@ -16,6 +16,13 @@ constexpr uint32_t kFailuresMax = 3;
 constexpr Duration kAfterFailure = seconds(3);
 constexpr Duration kAfterNothing = seconds(30);  // it did what it could, and that does not count
 
+bool same_places(const std::vector<FillSource>& some, const std::vector<FillSource>& others) {
+  return std::equal(some.begin(), some.end(), others.begin(), others.end(),
+                    [](const FillSource& a, const FillSource& b) {
+                      return a.node == b.node && a.endpoint == b.endpoint;
+                    });
+}
+
 std::vector<NodeId> nodes_of(const std::vector<FillSource>& sources) {
   std::vector<NodeId> nodes;
   for (const FillSource& source : sources) nodes.push_back(source.node);
@@ -70,9 +77,14 @@ bool Repairs::refresh(const Key& key, Fill& fill) {
   std::vector<FillSource> sources = sources_for(*group, key.second);
   if (sources.empty()) return false;
   FillGroup& request = fill.request;
-  const bool kept = request.epoch == group->epoch &&
-                    nodes_of(request.sources) == nodes_of(sources) &&
-                    (any_complete(sources) || !any_complete(request.sources));
+  // One of those who had everything when it began must still be believed to.
+  const bool as_good =
+      !any_complete(request.sources) ||
+      std::any_of(request.sources.begin(), request.sources.end(), [&](const FillSource& source) {
+        return source.complete && !group->lacks(source.node);
+      });
+  const bool kept =
+      request.epoch == group->epoch && same_places(request.sources, sources) && as_good;
   if (kept && request.as_of != 0) return true;
   request.group = key.first;
   request.epoch = group->epoch;

@@ -158,6 +158,9 @@ TEST_CASE("a member that did not acknowledge a commit lacks it from then on") {
   CHECK(test.machine.cluster().map().epoch == epoch + 1);
   test.fill(3, {1, 2}, between);
   CHECK(test.lacking(0) == Nodes{3});
+  MonitorMachine restarted(*test.table);
+  REQUIRE(restarted.loaded(*test.table).ok());
+  CHECK(same(restarted.cluster().map(), test.machine.cluster().map()));
   test.fill(3, {1, 2});
   CHECK(test.lacking(0).empty());
 }
