@@ -13,6 +13,7 @@
 #include "actors/monitor/monitor.h"
 #include "actors/replica/identity.h"
 #include "actors/storage/storage.h"
+#include "actors/storage/volumes.h"
 #include "broker/broker.h"
 #include "broker/process.h"
 #include "cli/data_directory.h"
@@ -160,11 +161,28 @@ Result<void> start_monitor(Process& process, const DaemonOptions& options,
 
 // Returns the endpoint that others reach the node at.
 Result<std::string> start_storage(Process& process, const DaemonOptions& options) {
-  auto opened = open_data_directory(options.data, "storage");
-  if (!opened) return std::move(opened).error();
-  auto& data = process.keep(std::make_unique<DataDirectory>(std::move(*opened)));
+  std::vector<storage::Directory> directories;
+  Disk* disk = nullptr;
+  std::optional<Error> failure;
+  for (const std::string& path : options.directories) {
+    auto opened = open_data_directory(path, "storage");
+    if (opened) {
+      auto& data = process.keep(std::make_unique<DataDirectory>(std::move(*opened)));
+      disk = data.disk.get();
+      directories.push_back({path, data.table.get(), std::nullopt});
+      continue;
+    }
+    // A broken disk costs its blocks; what is wrong about the directory itself is for a person.
+    const Code code = opened.code();
+    if (code != Code::io_error && code != Code::corrupt && code != Code::not_found) {
+      return std::move(opened).error();
+    }
+    failure = opened.error();
+    directories.push_back({path, nullptr, opened.error()});
+  }
+  if (disk == nullptr) return *failure;
   StorageSettings settings;
-  settings.directory = options.data;
+  settings.full_percent = options.full_percent;
   settings.host = options.host;
   settings.rack = options.rack;
   settings.segment_bytes = options.segment_size;
@@ -179,8 +197,8 @@ Result<std::string> start_storage(Process& process, const DaemonOptions& options
   if (actor.listen.ends_with(":0")) actor.listen.replace(actor.listen.size() - 1, 1, "*");
   actor.brokers = options.brokers;
   actor.pool_threads = options.workers;
-  auto started = process.start(std::move(actor), [&data, settings](Bus& bus) {
-    return std::make_unique<Storage>(bus, *data.disk, *data.table, settings);
+  auto started = process.start(std::move(actor), [disk, directories, settings](Bus& bus) {
+    return std::make_unique<Storage>(bus, *disk, directories, settings);
   });
   if (!started) return std::move(started).error();
   return (*started)->endpoint();

@@ -23,7 +23,7 @@ struct DaemonOptions {
   std::string ready_file;
   std::string listen;  // see default_listen()
   std::vector<std::string> brokers;
-  std::string data;
+  std::string data;  // but of a storage node
 
   // head and monitor
   bool bootstrap = false;
@@ -53,7 +53,9 @@ struct DaemonOptions {
   std::string host;
   std::string rack;
   uint64_t segment_size = 1ull << 30;
+  std::vector<std::string> directories;
   uint64_t capacity = 0;
+  uint32_t full_percent = 95;
   uint32_t workers = 4;
   Duration reclaim_period = std::chrono::minutes(10);
   Duration reclaim_grace = std::chrono::minutes(10);

@@ -4,6 +4,7 @@
 #include <array>
 #include <bit>
 
+#include "actors/storage/directories.h"
 #include "broker/config.h"
 #include "cli/daemon.h"
 #include "cli/endpoints.h"
@@ -131,6 +132,17 @@ Result<void> check_storage(const DaemonOptions& options) {
   if (options.segment_size < 2 * kBlockBytesMax) {
     return misuse("--segment-size must be at least 256M, two of the largest blocks");
   }
+  if (options.full_percent < 1 || options.full_percent > 100) {
+    return misuse("--full-percent must be 1 to 100");
+  }
+  if (options.directories.size() > storage::kDirectoriesMax) {
+    return misuse("a storage node has at most 16 --data directories");
+  }
+  for (const std::string& directory : options.directories) {
+    if (std::count(options.directories.begin(), options.directories.end(), directory) > 1) {
+      return misuse("--data " + directory + " is given twice");
+    }
+  }
   if (options.workers < 1 || options.workers > 64) return misuse("--workers must be 1 to 64");
   if (options.reclaim_period < std::chrono::milliseconds(100)) {
     return misuse("--reclaim-period must be at least 100ms");
@@ -180,7 +192,12 @@ void add_settings(Settings& settings, Role role, DaemonOptions& options) {
   } else if (role != Role::broker) {
     settings.add("broker", options.brokers, "request endpoints of the brokers (repeatable)");
   }
-  if (role != Role::broker) settings.add("data", options.data, "directory of what is kept");
+  if (role == Role::storage) {
+    settings.add("data", options.directories,
+                 "directory of what is kept; one on each disk, up to 16 (repeatable)");
+  } else if (role != Role::broker) {
+    settings.add("data", options.data, "directory of what is kept");
+  }
   if (hosts_monitor(role)) {
     settings.add("bootstrap", options.bootstrap,
                  "found a new cluster; only the first head, only once, with an empty --data");
@@ -228,7 +245,10 @@ void add_settings(Settings& settings, Role role, DaemonOptions& options) {
     settings.add("host", options.host, "the machine; copies go to different ones where possible");
     settings.add("rack", options.rack, "the rack, likewise");
     settings.add_size("segment-size", options.segment_size, "of the files that hold blocks");
-    settings.add_size("capacity", options.capacity, "most to use; 0: what the file system has");
+    settings.add_size("capacity", options.capacity,
+                      "most to use of each directory; 0: what is there");
+    settings.add("full-percent", options.full_percent,
+                 "used space at which only repairs are taken, no new blocks");
     settings.add("workers", options.workers, "disk worker threads");
     settings.add_duration("reclaim-period", options.reclaim_period,
                           "how often blocks that nobody needs are looked for and removed");
@@ -249,7 +269,9 @@ void add_settings(Settings& settings, Role role, DaemonOptions& options) {
 }
 
 Result<void> check_options(Role role, const DaemonOptions& options) {
-  if (role != Role::broker && options.data.empty()) {
+  const bool has_data =
+      role == Role::storage ? !options.directories.empty() : !options.data.empty();
+  if (role != Role::broker && !has_data) {
     return misuse("--data DIR is missing: the directory where this " + std::string(name_of(role)) +
                   " keeps what must survive");
   }

@@ -5,6 +5,7 @@ namespace dfs::storage {
 namespace {
 
 constexpr const char* kFormatKey = "format";
+constexpr const char* kScrubKey = "s";
 constexpr size_t kBlockKeyBytes = 1 + 8 + 4 + 4;
 constexpr size_t kFirstRowBytes = 4 + 8 + 4 + 8 + 4 + 8;   // as format 1 had it
 constexpr size_t kBlockRowBytes = kFirstRowBytes + 8 + 1;  // with created_ms and flags
@@ -96,6 +97,18 @@ void put_free(Batch& batch, const FreeRange& range) {
 
 void erase_free(Batch& batch, const FreeRange& range) {
   batch.erase(free_key(range));
+}
+
+void put_scrub(Batch& batch, const ScrubRow& row) {
+  batch.put(kScrubKey, encode(row));
+}
+
+Result<ScrubRow> find_scrub(Table& table) {
+  auto value = table.get(kScrubKey);
+  if (!value) return std::move(value).error();
+  if (!value->has_value()) return ScrubRow();
+  auto row = decode<ScrubRow>(**value);
+  return row ? std::move(*row) : ScrubRow();
 }
 
 Result<std::optional<BlockRow>> find_block(Table& table, const BlockKey& key) {

@@ -4,6 +4,12 @@
 
 namespace dfs::storage {
 
+namespace {
+
+constexpr uint32_t kTroublesMax = 3;
+
+}  // namespace
+
 BlockStore::BlockStore(Bus& bus, Disk& disk, Table& index, BlockStoreSettings settings,
                        Notify notify, Failed failed)
     : bus_(bus),
@@ -19,6 +25,7 @@ void BlockStore::open(std::string cluster, std::function<void(Result<RecoveryRep
   struct Outcome {
     Result<Recovered> recovered{Code::io_error, "recovery did not run"};
     Result<DiskSpace> space{Code::io_error, "recovery did not run"};
+    Result<ScrubRow> scrub{Code::io_error, "recovery did not run"};
   };
   auto outcome = std::make_shared<Outcome>();
   run(
@@ -26,14 +33,18 @@ void BlockStore::open(std::string cluster, std::function<void(Result<RecoveryRep
        cluster = cluster_] {
         outcome->recovered = recover(disk, index, directory, cluster);
         outcome->space = disk.space(directory);
+        outcome->scrub = find_scrub(index);
       },
       [this, outcome, done = std::move(done)] {
         if (!outcome->recovered) return done(outcome->recovered.error());
         if (!outcome->space) return done(outcome->space.error());
+        if (!outcome->scrub) return done(outcome->scrub.error());
+        scrub_ = *outcome->scrub;
         space_ = *outcome->space;
         segments_.adopt(*outcome->recovered);
         digests_ = std::move(outcome->recovered->digests);
-        losses_ = bad_ = outcome->recovered->report.bad;
+        bad_ = outcome->recovered->report.bad;
+        losses_ = bad_ + outcome->recovered->report.unreadable;
         note_space();
         done(outcome->recovered->report);
       });
@@ -66,8 +77,8 @@ BlockStore::WriteId BlockStore::begin(BlockSpec spec) {
   write->spec = std::move(spec);
   writes_.emplace(write->id, write);
   const auto existing = find_block(index_, write->spec.key);
-  if (index_failed_) {
-    write->failure = Error{Code::io_error, "the block index of this node has failed", {}, 0};
+  if (failure_) {
+    write->failure = *failure_;
   } else if (removing_.contains(write->spec.key)) {
     write->failure = Error{
         Code::busy, "block " + to_string(write->spec.key) + " is just being removed", {}, 100};
@@ -204,7 +215,7 @@ void BlockStore::write_failed(const WritePtr& write, const Error& error) {
   Segment* segment =
       write->extent != nullptr ? segments_.find(write->extent->place.segment) : nullptr;
   if (error.code == Code::io_error && segment != nullptr) return fence(*segment, error);
-  if (error.code == Code::no_space) refused(write->extent_bytes);
+  if (error.code == Code::no_space) refused(write->extent_bytes, write->spec.repair);
   fail(write, error);
 }
 
@@ -276,6 +287,7 @@ void BlockStore::commit_done(std::vector<WritePtr> writes,
   for (const auto& [number, outcome] : synced) {
     Segment* segment = segments_.find(number);
     if (!outcome && segment != nullptr) fence(*segment, outcome.error());
+    if (outcome) troubles_ = 0;
   }
   auto commit = std::make_shared<Commit>();
   for (const WritePtr& write : writes) {
@@ -303,7 +315,7 @@ void BlockStore::commit_done(std::vector<WritePtr> writes,
 // even if it is lost. Only the successor of a bad copy is not believed against an old row.
 void BlockStore::indexed(std::shared_ptr<Commit> commit) {
   const Result<void> kept = commit->batch.empty() ? Result<void>() : index_.write(commit->batch);
-  if (!kept) index_lost(kept.error());
+  if (!kept) give_up(kept.error());
   uint64_t bytes = 0;
   for (const WritePtr& write : commit->writes) bytes += write->extent_bytes;
   const auto tell = [this, commit](const Result<void>& outcome) {
@@ -323,16 +335,33 @@ void BlockStore::indexed(std::shared_ptr<Commit> commit) {
   unflushed_bytes_ = 0;
   run([flushed, &index = index_] { *flushed = index.flush(); },
       [this, commit, flushed, tell] {
-        if (!*flushed) index_lost(flushed->error());
+        if (!*flushed) give_up(flushed->error());
         tell(*flushed);
         if (*flushed) replaced(commit->replaced);
       });
 }
 
-// What the index does not take, no later start will know.
-void BlockStore::index_lost(const Error& error) {
-  if (std::exchange(index_failed_, true)) return;
-  bus_.log(Level::error, "block index failed", {{"error", error.describe()}});
+// One bad place costs a segment. A disk that fails everywhere, or was made read-only by its file
+// system, is not worth another try.
+void BlockStore::trouble(const Error& error) {
+  if (error.code != Code::io_error) return;
+  if (++troubles_ >= kTroublesMax || error.cause.contains("read_only")) give_up(error);
+}
+
+// Above all when the index takes no rows: what it does not know, no later start will know.
+void BlockStore::give_up(const Error& error) {
+  if (failure_) return;
+  failure_ = Error{Code::io_error,
+                   "the data directory " + settings_.directory + " has failed (" + error.text + ")",
+                   {},
+                   0};
+  bus_.after(Duration::zero(), [this, alive = std::weak_ptr<bool>(alive_)] {
+    if (alive.expired()) return;
+    const auto writes = writes_;
+    for (const auto& [id, write] : writes) fail(write, *failure_);
+    waiting_.clear();
+    if (failed_) failed_(*failure_);
+  });
 }
 
 // Lost rows cost the next start a scan of the blocks they were about; this bounds it.
@@ -401,7 +430,7 @@ void BlockStore::end(const WritePtr& write) {
   for (auto& [offset, done] : pending) done(Written{true, write->length, write->crc32c});
 }
 
-void BlockStore::fail(const WritePtr& write, const Error& error) {
+void BlockStore::fail(WritePtr write, Error error) {
   if (write->over) return;
   write->over = true;
   writes_.erase(write->id);

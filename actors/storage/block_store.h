@@ -32,6 +32,7 @@ struct BlockStoreSettings {
   size_t open_readers_max = 256;
   size_t reads_max = 64;            // buffers of reads under way and of payloads not yet sent
   size_t reads_waiting_max = 4096;  // for a buffer
+  uint32_t full_percent = 95;       // of the space in use: then only repairs are taken
 };
 
 struct BlockSpec {
@@ -64,9 +65,10 @@ struct ReadOutcome {
 struct BlockStoreStats {
   uint64_t total_bytes = 0;
   uint64_t used_bytes = 0;
-  uint64_t blocks = 0;  // good and bad
-  uint64_t bad = 0;     // found damaged and not yet replaced
-  uint32_t jobs = 0;    // on the pool
+  uint64_t live_bytes = 0;  // of extents
+  uint64_t blocks = 0;      // good and bad
+  uint64_t bad = 0;         // found damaged and not yet replaced
+  uint32_t jobs = 0;        // on the pool
   uint64_t bytes_written = 0;
   uint64_t bytes_read = 0;
   uint64_t syncs = 0;
@@ -124,6 +126,20 @@ class BlockStore {
   // Grows with each block found damaged or gone. Those that a start finds so count again.
   uint64_t losses() const { return losses_; }
 
+  // For the scrub: the first good block behind a key, or behind none; and what is known of it.
+  using Found = std::optional<std::pair<BlockKey, BlockRow>>;
+  Result<Found> next_good(const std::optional<BlockKey>& after);
+  // To verify a block part by part; `last` is the job for the block before, or null.
+  std::shared_ptr<ReadJob> check_of(const BlockKey& key, const BlockRow& row,
+                                    const std::shared_ptr<ReadJob>& last);
+  // Verifies the next part, at most 1 MiB. A block found damaged is flagged bad; `no_such_block`
+  // when it was removed or replaced meanwhile.
+  void check(std::shared_ptr<ReadJob> job, std::function<void(Result<void>)> done);
+  // How far the scrub is. The index keeps what save_scrub() was given last.
+  const ScrubRow& scrub() const { return scrub_; }
+  void set_scrub(ScrubRow row) { scrub_ = row; }
+  void save_scrub();
+
   // Makes the index durable, so that the next start has nothing to scan. Happens by itself too, by
   // flush_bytes and flush_period.
   void flush(std::function<void()> done);
@@ -170,7 +186,7 @@ class BlockStore {
   void finish(const WritePtr& write);
   void finished(const WritePtr& write, Result<uint32_t> outcome);
   void compared(const WritePtr& write);
-  void fail(const WritePtr& write, const Error& error);
+  void fail(WritePtr write, Error error);
   void write_failed(const WritePtr& write, const Error& error);
   void drop_extent_when_idle(Write& write);
   void end(const WritePtr& write);
@@ -185,7 +201,10 @@ class BlockStore {
   };
   Result<void> index_block(Write& write, Commit& commit);
   void indexed(std::shared_ptr<Commit> commit);
-  void index_lost(const Error& error);
+
+  // A disk that fails
+  void trouble(const Error& error);  // of a write; too many in a row are the end
+  void give_up(const Error& error);  // of the whole directory
 
   // Space (block_store_space.cc)
   Result<void> place(const WritePtr& write);  // gives it an extent, or has a segment made
@@ -200,9 +219,10 @@ class BlockStore {
   void removed(const std::vector<std::pair<BlockKey, BlockRow>>& blocks);
   void close_if_done(Segment& segment);
   void remove_segment(uint32_t number);
+  uint64_t capacity() const;
   uint64_t reserve_bytes() const;
-  uint64_t available_bytes() const;
-  void refused(uint64_t bytes);  // for want of space
+  uint64_t available_bytes(bool repair) const;
+  void refused(uint64_t bytes, bool repair);  // for want of space
   void note_space();
 
   // Reading (block_store_read.cc)
@@ -216,10 +236,12 @@ class BlockStore {
   void start_read(WaitingRead read);
   std::shared_ptr<ReadJob> read_job(const BlockKey& key, const BlockRow& row);
   void read_done(ReadJob& job);
+  int64_t verified_ms(const BlockKey& key, const BlockRow& row) const;
   BlockView view_of(const BlockKey& key, const BlockRow& row) const;
 
   // Bad blocks (block_store_bad.cc)
-  void quarantine(const BlockKey& key, const BlockRow& seen, const Error& error);
+  // False when that copy is not the block's any more.
+  bool quarantine(const BlockKey& key, const BlockRow& seen, const Error& error);
   void replaced(const std::vector<std::pair<BlockKey, BlockRow>>& blocks);
 
   Bus& bus_;
@@ -233,6 +255,7 @@ class BlockStore {
   Segments segments_;
   TableCache tables_;
   Digests digests_;
+  ScrubRow scrub_;
   uint64_t bad_ = 0;
   uint64_t losses_ = 0;
 
@@ -246,9 +269,10 @@ class BlockStore {
   bool creating_ = false;
   uint64_t unflushed_bytes_ = 0;  // of blocks whose rows may be lost by a crash
   bool flush_timer_ = false;
-  bool index_failed_ = false;    // rows were lost; nothing can be promised any more
-  std::set<BlockKey> removing_;  // rows about to go
-  std::vector<FreeRange> dead_;  // to be punched
+  std::optional<Error> failure_;  // nothing can be promised any more
+  uint32_t troubles_ = 0;         // failed segments since the last good sync
+  std::set<BlockKey> removing_;   // rows about to go
+  std::vector<FreeRange> dead_;   // to be punched
   bool reclaiming_ = false;
   bool full_ = false;
   uint64_t full_until_bytes_ = 0;  // no longer full when so much is available

@@ -21,15 +21,18 @@ bool BlockStore::has_good(const BlockKey& key, uint64_t length, uint32_t crc32c)
 }
 
 // `seen` is the copy that was read, which may have been removed or replaced meanwhile.
-void BlockStore::quarantine(const BlockKey& key, const BlockRow& seen, const Error& error) {
+bool BlockStore::quarantine(const BlockKey& key, const BlockRow& seen, const Error& error) {
   const auto now = find_block(index_, key);
-  if (!now || !now->has_value() || (*now)->bad || !(*now)->same_extent(seen)) return;
-  if (removing_.contains(key)) return;
+  if (!now || !now->has_value() || (*now)->bad || !(*now)->same_extent(seen)) return false;
+  if (removing_.contains(key)) return false;
   BlockRow row = **now;
   row.bad = true;
   Batch batch;
   put_block(batch, key, row);
-  if (auto kept = index_.write(batch); !kept) return index_lost(kept.error());
+  if (auto kept = index_.write(batch); !kept) {
+    give_up(kept.error());
+    return true;
+  }
   digests_.take(key, row.length, row.crc32c);
   tables_.erase(row.segment, row.offset);
   ++bad_;
@@ -39,6 +42,7 @@ void BlockStore::quarantine(const BlockKey& key, const BlockRow& seen, const Err
   fields["why"] = error.text;
   notify_("block-corrupt", std::move(fields));
   flush([] {});  // a crash is not to make it good again
+  return true;
 }
 
 void BlockStore::replaced(const std::vector<std::pair<BlockKey, BlockRow>>& blocks) {

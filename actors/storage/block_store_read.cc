@@ -138,7 +138,58 @@ BlockView BlockStore::view_of(const BlockKey& key, const BlockRow& row) const {
           .crc32c = row.crc32c,
           .bad = row.bad,
           .created_ms = row.created_ms,
-          .verified_ms = row.created_ms};
+          .verified_ms = verified_ms(key, row)};
+}
+
+// When it was written, or when the pass began that read it last.
+int64_t BlockStore::verified_ms(const BlockKey& key, const BlockRow& row) const {
+  if (row.bad) return row.created_ms;
+  const bool passed = !scrub_.running || (scrub_.moved && key <= scrub_.position());
+  return std::max(row.created_ms, passed ? scrub_.began_ms : scrub_.previous_began_ms);
+}
+
+Result<BlockStore::Found> BlockStore::next_good(const std::optional<BlockKey>& after) {
+  Found found;
+  const auto visit = [&](const BlockKey& key, const BlockRow& row) {
+    if (row.bad || removing_.contains(key) || (after && key <= *after)) return true;
+    found.emplace(key, row);
+    return false;
+  };
+  const auto scanned = scan_blocks(index_, after.value_or(BlockKey{}), visit);
+  if (!scanned) return scanned.error();
+  return found;
+}
+
+std::shared_ptr<ReadJob> BlockStore::check_of(const BlockKey& key, const BlockRow& row,
+                                              const std::shared_ptr<ReadJob>& last) {
+  auto job = read_job(key, row);
+  job->table = nullptr;  // what is remembered is not what is on the disk
+  job->file = nullptr;
+  if (last != nullptr && last->path == job->path && last->place.nonce == job->place.nonce) {
+    job->file = last->file;
+  }
+  return job;
+}
+
+void BlockStore::check(std::shared_ptr<ReadJob> job, std::function<void(Result<void>)> done) {
+  if (job->buffer == nullptr) job->buffer = buffers_.take();
+  auto outcome = std::make_shared<Result<void>>();
+  const Result<void> queued =
+      try_run([job, outcome, &disk = disk_] { *outcome = verify_part(disk, *job); },
+              [this, job, outcome, done] {
+                if (job->damaged && !quarantine(job->key, job->row, outcome->error())) {
+                  job->damaged = false;
+                  *outcome = Error{Code::no_such_block, "the block has gone meanwhile", {}, 0};
+                }
+                done(*outcome);
+              });
+  if (!queued) done(queued);
+}
+
+void BlockStore::save_scrub() {
+  Batch batch;
+  put_scrub(batch, scrub_);
+  if (auto kept = index_.write(batch); !kept) give_up(kept.error());
 }
 
 }  // namespace dfs::storage

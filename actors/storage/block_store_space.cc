@@ -25,40 +25,51 @@ uint64_t minus(uint64_t a, uint64_t b) {
 }  // namespace
 
 uint64_t BlockStore::reserve_bytes() const {
-  const uint64_t total =
-      settings_.capacity_bytes != 0 ? settings_.capacity_bytes : space_.total_bytes;
-  return std::min(kReserveMax, total / kReservePart);
+  return std::min(kReserveMax, capacity() / kReservePart);
 }
 
-// What new extents may still take.
-uint64_t BlockStore::available_bytes() const {
+uint64_t BlockStore::capacity() const {
+  return settings_.capacity_bytes != 0 ? settings_.capacity_bytes : space_.total_bytes;
+}
+
+// What new extents may still take. Repairs may go on where others must stop: they bring back what
+// was here, or what a dead node had, and wait for nobody's decision.
+uint64_t BlockStore::available_bytes(bool repair) const {
+  const uint64_t kept = capacity() / 100 * (100 - std::min(settings_.full_percent, 100u));
+  const uint64_t reserve = repair ? reserve_bytes() : std::max(reserve_bytes(), kept);
   const uint64_t on_disk = space_.free_bytes + segments_.reserved_bytes();
-  const uint64_t by_disk = minus(on_disk, reserve_bytes());
+  const uint64_t by_disk = minus(on_disk, reserve);
   if (settings_.capacity_bytes == 0) return by_disk;
-  return std::min(by_disk,
-                  minus(settings_.capacity_bytes, segments_.used_bytes() + reserve_bytes()));
+  return std::min(by_disk, minus(settings_.capacity_bytes, segments_.used_bytes() + reserve));
 }
 
-// Full from the first block that did not fit until one of its size would.
-void BlockStore::refused(uint64_t bytes) {
+// Full from the first block that did not fit until there is room for one, and a little more.
+void BlockStore::refused(uint64_t bytes, bool repair) {
+  if (repair) return;
+  bytes = std::max(bytes, capacity() / 100);
   full_until_bytes_ = full_ ? std::min(full_until_bytes_, bytes) : bytes;
   if (std::exchange(full_, true)) return;
-  bus_.log(Level::warn, "disk full", {{"available_bytes", available_bytes()}});
-  notify_("disk-full", {{"available_bytes", std::to_string(available_bytes())}});
+  const uint64_t available = available_bytes(false);
+  bus_.log(Level::warn, "disk full", {{"available_bytes", available}});
+  notify_("disk-full", {{"available_bytes", std::to_string(available)}});
 }
 
 void BlockStore::note_space() {
-  if (available_bytes() == 0) refused(kBlockBytesMin);
-  if (full_ && available_bytes() >= full_until_bytes_) full_ = false;
+  const uint64_t available = available_bytes(false);
+  if (available == 0) refused(kBlockBytesMin, false);
+  if (!full_ || available < full_until_bytes_) return;
+  full_ = false;
+  bus_.log(Level::info, "disk has space again", {{"available_bytes", available}});
+  notify_("disk-ok", {{"available_bytes", std::to_string(available)}});
 }
 
 Result<void> BlockStore::place(const WritePtr& write) {
   const BlockSpec& spec = write->spec;
   const uint32_t header = header_bytes(spec.path_hint.size());
   write->extent_bytes = extent_bytes(header, spec.capacity);
-  const uint64_t available = available_bytes();
+  const uint64_t available = available_bytes(spec.repair);
   if (write->extent_bytes > available) {
-    refused(write->extent_bytes);
+    refused(write->extent_bytes, spec.repair);
     return no_space(write->extent_bytes, available);
   }
   const auto used_before = segments_.open_numbers();
@@ -117,7 +128,8 @@ void BlockStore::segment_made(Result<NewSegment> made) {
   if (!made) {
     bus_.log(Level::warn, "no new segment", {{"error", made.error().describe()}});
     // A spare that could not be made is no loss yet.
-    return fail_waiting(made.error());
+    fail_waiting(made.error());
+    return trouble(made.error());
   }
   space_.free_bytes = minus(space_.free_bytes, made->bytes);
   segments_.add(*made);
@@ -127,7 +139,7 @@ void BlockStore::segment_made(Result<NewSegment> made) {
 void BlockStore::fail_waiting(const Error& error) {
   const auto waiting = std::exchange(waiting_, {});
   for (const WritePtr& write : waiting) {
-    if (error.code == Code::no_space) refused(write->extent_bytes);
+    if (error.code == Code::no_space) refused(write->extent_bytes, write->spec.repair);
     // A write without parts learns of it with the first.
     if (write->queued.empty()) {
       write->failure = error;
@@ -163,6 +175,7 @@ void BlockStore::fence(Segment& segment, const Error& error) {
     }
   }
   for (const WritePtr& write : affected) fail(write, told);
+  trouble(error);
 }
 
 // The row comes before any mark that passes the range, so the space is never forgotten.
@@ -170,7 +183,7 @@ void BlockStore::free_later(std::optional<FreeRange> range) {
   if (!range) return;
   Batch batch;
   put_free(batch, *range);
-  if (!index_.write(batch)) index_failed_ = true;
+  if (auto kept = index_.write(batch); !kept) give_up(kept.error());
   dead_.push_back(*range);
   reclaim();
 }
@@ -239,7 +252,9 @@ void BlockStore::reclaimed(const std::vector<FreeRange>& ranges,
     --segments_.find(ranges[i].segment)->freeing;
     touched.insert(ranges[i].segment);
   }
-  if (!batch.empty() && !index_.write(batch)) index_failed_ = true;
+  if (!batch.empty()) {
+    if (auto kept = index_.write(batch); !kept) give_up(kept.error());
+  }
   for (const uint32_t number : touched) {
     if (Segment* segment = segments_.find(number)) close_if_done(*segment);
   }
@@ -271,7 +286,7 @@ void BlockStore::remove_segment(uint32_t number) {
         if (!*outcome) return;  // the next start removes it
         Batch batch;
         erase_mark(batch, number);
-        if (!index_.write(batch)) index_failed_ = true;
+        if (auto kept = index_.write(batch); !kept) give_up(kept.error());
         refresh_space();
       });
 }
@@ -304,7 +319,11 @@ void BlockStore::remove(std::vector<BlockKey> keys, const DeletionProof& proof,
           if (!*outcome && !row.bad) digests_.add(key, row.length, row.crc32c);
           if (*outcome && row.bad) --bad_;
         }
-        if (*outcome) removed(blocks);
+        if (*outcome) {
+          removed(blocks);
+        } else {
+          give_up(outcome->error());
+        }
         done(*outcome);
       });
 }
@@ -322,7 +341,12 @@ void BlockStore::removed(const std::vector<std::pair<BlockKey, BlockRow>>& block
 
 void BlockStore::flush(std::function<void()> done) {
   unflushed_bytes_ = 0;
-  run([&index = index_] { (void)index.flush(); }, std::move(done));
+  auto outcome = std::make_shared<Result<void>>();
+  run([outcome, &index = index_] { *outcome = index.flush(); },
+      [this, outcome, done = std::move(done)] {
+        if (!*outcome) give_up(outcome->error());
+        done();
+      });
 }
 
 void BlockStore::refresh_space() {
@@ -347,13 +371,14 @@ BlockStoreStats BlockStore::stats() const {
     stats.total_bytes = space_.total_bytes;
     stats.used_bytes = minus(space_.total_bytes, space_.free_bytes + segments_.reserved_bytes());
   }
+  stats.live_bytes = segments_.used_bytes();
   stats.blocks = segments_.blocks();
   stats.bad = bad_;
   stats.jobs = jobs_;
   stats.bytes_written = bytes_written_;
   stats.bytes_read = bytes_read_;
   stats.syncs = syncs_;
-  stats.accepts_writes = !full_ && !index_failed_;
+  stats.accepts_writes = !full_ && !failure_;
   return stats;
 }
 

@@ -10,6 +10,7 @@ class DeletionProof {
 
  private:
   friend class Guard;
+  friend class Volumes;         // of a block that is in two directories of a node
   friend struct ProofForTests;  // defined by tests alone
   explicit DeletionProof(const char* why) : why_(why) {}
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <sstream>
 
 #include "messages/events.h"
 
@@ -14,42 +13,8 @@ constexpr Duration kJoinPause = std::chrono::milliseconds(300);
 constexpr Duration kRefusedPause = std::chrono::seconds(5);  // after a no that will not change soon
 constexpr Duration kAskDeadline = std::chrono::seconds(10);
 constexpr Duration kSayAgain = std::chrono::minutes(1);
-constexpr int kIdentityFormat = 1;
-
-std::string identity_path(const std::string& directory) {
-  return directory + "/identity";
-}
-
-bool is_uuid(const std::string& text) {
-  return text.size() == 32 && text.find_first_not_of("0123456789abcdef") == std::string::npos;
-}
 
 }  // namespace
-
-std::string to_text(const Identity& identity) {
-  return "format=" + std::to_string(kIdentityFormat) + "\nuuid=" + identity.uuid +
-         "\ncluster=" + identity.cluster + "\nnode=" + std::to_string(identity.node) + "\n";
-}
-
-Result<Identity> parse_identity(const std::string& text) {
-  using R = Result<Identity>;
-  std::map<std::string, std::string> fields;
-  std::istringstream lines(text);
-  for (std::string line; std::getline(lines, line);) {
-    const size_t equals = line.find('=');
-    if (equals != std::string::npos) fields[line.substr(0, equals)] = line.substr(equals + 1);
-  }
-  if (std::atoi(fields["format"].c_str()) > kIdentityFormat) {
-    return R(Code::unsupported, "the node's identity file has format " + fields["format"] +
-                                    "; start the newer program on this directory");
-  }
-  Identity identity{fields["uuid"], fields["cluster"],
-                    static_cast<NodeId>(std::strtoul(fields["node"].c_str(), nullptr, 10))};
-  if (!is_uuid(identity.uuid)) {
-    return R(Code::corrupt, "the node's identity file has no uuid of 32 hex digits");
-  }
-  return identity;
-}
 
 Membership::Membership(Bus& bus, Calls& calls, Disk& disk, MembershipSettings settings,
                        Vitals vitals, std::function<void()> joined)
@@ -67,43 +32,28 @@ Membership::~Membership() {
 }
 
 void Membership::open(std::function<void(Result<void>)> done) {
-  scope_.spawn(open_directory(std::move(done)));
+  scope_.spawn(open_directories(std::move(done)));
 }
 
-Task<void> Membership::open_directory(std::function<void(Result<void>)> done) {
-  struct Outcome {
-    Identity identity;
-    std::shared_ptr<DiskLock> lock;
-    Result<void> result;
-  };
-  auto outcome = std::make_shared<Outcome>();
+Task<void> Membership::open_directories(std::function<void(Result<void>)> done) {
   char uuid[40];
   std::snprintf(uuid, sizeof uuid, "%016llx%016llx", static_cast<unsigned long long>(bus_.random()),
                 static_cast<unsigned long long>(bus_.random()));
-  outcome->identity.uuid = uuid;
   boot_ = bus_.random();
-  const auto work = [outcome, &disk = disk_, directory = settings_.directory]() -> Result<void> {
-    DFS_CHECK(disk.make_directories(directory));
-    auto lock = disk.lock(directory + "/lock");
-    if (!lock) return std::move(lock).error();
-    outcome->lock = std::move(*lock);
-    auto exists = disk.exists(identity_path(directory));
-    if (!exists) return std::move(exists).error();
-    if (!*exists) {
-      return write_file_atomically(disk, identity_path(directory), to_text(outcome->identity));
-    }
-    auto text = read_file(disk, identity_path(directory));
-    if (!text) return std::move(text).error();
-    auto identity = parse_identity(*text);
-    if (!identity) return std::move(identity).error();
-    outcome->identity = std::move(*identity);
-    return {};
-  };
-  Task<Result<void>> working = run(bus_, [outcome, work] { outcome->result = work(); });
+  std::vector<GivenDirectory> given;
+  for (const std::string& path : settings_.directories) {
+    char name[20];
+    std::snprintf(name, sizeof name, "%016llx", static_cast<unsigned long long>(bus_.random()));
+    given.push_back({path, name, !settings_.unusable.contains(path)});
+  }
+  using Outcome = Result<OpenDirectories>;
+  auto outcome = std::make_shared<Outcome>(OpenDirectories());
+  Task<Result<void>> working = run(bus_, [outcome, given, uuid = std::string(uuid), &disk = disk_] {
+    *outcome = storage::open_directories(disk, given, uuid);
+  });
   const Result<void> ran = co_await working;
-  identity_ = outcome->identity;
-  lock_ = outcome->lock;
-  done(ran ? outcome->result : ran);
+  if (*outcome) directories_ = std::move(**outcome);
+  done(!ran ? ran : *outcome ? Result<void>() : Result<void>(outcome->error()));
 }
 
 void Membership::join() {
@@ -117,8 +67,8 @@ Task<void> Membership::keep_joining() {
   while (true) {
     Heartbeat vitals;
     vitals_(vitals);
-    Join join{.uuid = identity_.uuid,
-              .cluster = identity_.cluster,
+    Join join{.uuid = identity().uuid,
+              .cluster = identity().cluster,
               .endpoint = bus_.endpoint(),
               .host = settings_.host,
               .rack = settings_.rack,
@@ -151,33 +101,35 @@ Task<void> Membership::keep_joining() {
 }
 
 Task<Result<void>> Membership::accept(JoinReply reply) {
-  if (!identity_.cluster.empty() && reply.cluster != identity_.cluster) {
+  if (!identity().cluster.empty() && reply.cluster != identity().cluster) {
     co_return Error{Code::denied,
-                    "this directory belongs to cluster " + identity_.cluster +
+                    "this directory belongs to cluster " + identity().cluster +
                         ", but the monitor serves " + reply.cluster +
                         "; check the broker addresses, or start on an empty directory",
-                    {{"cluster", identity_.cluster}, {"monitor_cluster", reply.cluster}},
+                    {{"cluster", identity().cluster}, {"monitor_cluster", reply.cluster}},
                     0};
   }
-  if (reply.cluster != identity_.cluster || reply.node != identity_.node) {
-    Identity identity{identity_.uuid, reply.cluster, reply.node};
+  if (reply.cluster != identity().cluster || reply.node != identity().node) {
+    auto joined = std::make_shared<OpenDirectories>();
+    joined->identity = identity();
+    joined->identity.cluster = reply.cluster;
+    joined->identity.node = reply.node;
+    joined->directories = directories_.directories;
     auto outcome = std::make_shared<Result<void>>();
     Task<Result<void>> writing =
-        run(bus_, [outcome, identity, &disk = disk_, path = identity_path(settings_.directory)] {
-          *outcome = write_file_atomically(disk, path, to_text(identity));
-        });
+        run(bus_, [outcome, joined, &disk = disk_] { *outcome = save_identity(disk, *joined); });
     const Result<void> ran = co_await writing;
     if (!ran) co_return ran;
     if (!*outcome) co_return *outcome;
-    identity_ = identity;
+    directories_.identity = joined->identity;
   }
-  const std::string address = "storage/" + std::to_string(identity_.node);
+  const std::string address = "storage/" + std::to_string(identity().node);
   bus_.set_address(address);
   joined_ = true;
   heartbeat_period_ = std::chrono::milliseconds(std::max(reply.heartbeat_ms, 10u));
   announcer_.begin(address);
   bus_.log(Level::info, "joined",
-           {{"node", uint64_t{identity_.node}}, {"cluster", identity_.cluster}});
+           {{"node", uint64_t{identity().node}}, {"cluster", identity().cluster}});
   joined_callback_();
   bus_.cancel(heartbeat_timer_);
   beat();
@@ -188,7 +140,7 @@ Task<Result<void>> Membership::accept(JoinReply reply) {
 void Membership::beat() {
   Heartbeat heartbeat;
   vitals_(heartbeat);
-  heartbeat.node = identity_.node;
+  heartbeat.node = identity().node;
   heartbeat.boot = boot_;
   heartbeat.sequence = ++sequence_;
   heartbeat.epoch = epoch();
@@ -203,7 +155,7 @@ void Membership::observe(const std::string& topic, const Envelope& envelope) {
 }
 
 void Membership::adopt(ClusterMap map) {
-  if (identity_.cluster.empty() || map.cluster != identity_.cluster) return;
+  if (identity().cluster.empty() || map.cluster != identity().cluster) return;
   if (map.epoch <= epoch()) return;
   map_ = std::move(map);
   groups_.clear();
@@ -216,8 +168,8 @@ void Membership::adopt(ClusterMap map) {
   }
   for (const auto& listener : listeners_) listener();
   if (!joined_ || joining_) return;
-  const NodeView* const self = node(identity_.node);
-  if (self != nullptr && self->uuid == identity_.uuid && self->endpoint == bus_.endpoint()) return;
+  const NodeView* const self = node(identity().node);
+  if (self != nullptr && self->uuid == identity().uuid && self->endpoint == bus_.endpoint()) return;
   bus_.log(Level::warn, "the map does not show this node; joining again",
            {{"epoch", uint64_t{epoch()}}});
   joining_ = true;
@@ -236,11 +188,11 @@ const NodeView* Membership::node(NodeId node) const {
 
 bool Membership::holds(GroupId number) const {
   const GroupView* const view = group(number);
-  return view != nullptr && view->holds(identity_.node);
+  return view != nullptr && view->holds(identity().node);
 }
 
 Result<void> Membership::admit(GroupId number, Epoch epoch) {
-  if (identity_.cluster.empty()) {
+  if (identity().cluster.empty()) {
     return {Code::unavailable, "this node has not joined a cluster yet; try another"};
   }
   const GroupView* const view = group(number);
@@ -257,7 +209,7 @@ Result<void> Membership::admit(GroupId number, Epoch epoch) {
     return stale("group " + std::to_string(number) + " is at epoch " + std::to_string(newest) +
                  ", the write came under " + std::to_string(epoch));
   }
-  if (!view->has_member(identity_.node)) {
+  if (!view->has_member(identity().node)) {
     return stale("this node is not a member of group " + std::to_string(number) + " at epoch " +
                  std::to_string(newest));
   }

@@ -4,10 +4,12 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "actors/disk.h"
+#include "actors/storage/directories.h"
 #include "broker/announcer.h"
 #include "broker/calls.h"
 #include "broker/task.h"
@@ -15,17 +17,9 @@
 
 namespace dfs::storage {
 
-// Kept in the file DIRECTORY/identity as lines of `key=value`.
-struct Identity {
-  std::string uuid;     // 32 hex digits, made once
-  std::string cluster;  // empty until the node has joined one
-  NodeId node = 0;
-};
-std::string to_text(const Identity& identity);
-Result<Identity> parse_identity(const std::string& text);
-
 struct MembershipSettings {
-  std::string directory;
+  std::vector<std::string> directories;
+  std::set<std::string> unusable = {};  // those of them that could not be opened
   std::string host;
   std::string rack;
   Duration heartbeat_period = std::chrono::milliseconds(500);
@@ -42,15 +36,15 @@ class Membership {
   Membership(const Membership&) = delete;
   Membership& operator=(const Membership&) = delete;
 
-  // Takes the directory for this process and reads or makes its identity. `busy` when another
-  // process has the directory.
+  // Takes the directories for this process and reads or makes their identity; see directories.h.
   void open(std::function<void(Result<void>)> done);
   // Joins through the brokers, for as long as it takes, and again whenever the map does not show
   // this node as it is.
   void join();
   void observe(const std::string& topic, const Envelope& envelope);
 
-  const Identity& identity() const { return identity_; }
+  const Identity& identity() const { return directories_.identity; }
+  const OpenDirectories& directories() const { return directories_; }
   bool joined() const { return joined_; }
 
   // The newest map this node has heard of; epoch 0 and empty before the first.
@@ -74,7 +68,7 @@ class Membership {
   Result<void> admit(GroupId group, Epoch epoch);
 
  private:
-  Task<void> open_directory(std::function<void(Result<void>)> done);
+  Task<void> open_directories(std::function<void(Result<void>)> done);
   Task<void> keep_joining();
   Task<Result<void>> accept(JoinReply reply);
   Task<void> fetch_map();
@@ -87,8 +81,7 @@ class Membership {
   const MembershipSettings settings_;
   const Vitals vitals_;
   const std::function<void()> joined_callback_;
-  std::shared_ptr<DiskLock> lock_;
-  Identity identity_;
+  OpenDirectories directories_;
   uint64_t boot_ = 0;
   uint64_t sequence_ = 0;
   bool joined_ = false;

@@ -24,12 +24,17 @@ class SegmentScan {
       : file_(file), header_(header), size_(size), window_(kScanBytes + 2 * kAlignment) {}
 
   // Calls `found` for each whole, undamaged extent in [from, size), in order. `rejected` counts
-  // headers of this place whose data is not all there.
+  // headers of this place whose data is not all there, `unreadable` the blocks of 4 KiB that the
+  // disk cannot read.
   template <class Found>
-  Result<void> run(uint64_t from, uint64_t& rejected, const Found& found) {
+  Result<void> run(uint64_t from, uint64_t& rejected, uint64_t& unreadable, const Found& found) {
     for (uint64_t at = from; at + kAlignment <= size_;) {
       auto bytes = peek(at);
-      if (!bytes) return std::move(bytes).error();
+      if (!bytes) {
+        ++unreadable;
+        at += kAlignment;
+        continue;
+      }
       uint32_t region = 0;
       auto header = open_extent_header(*bytes, peeked_, region);
       if (header.code() == Code::unsupported) return std::move(header).error();
@@ -47,8 +52,8 @@ class SegmentScan {
                          .epoch = header->epoch,
                          .created_ms = header->created_ms};
       auto whole = verify(*header, row);
-      if (!whole) return std::move(whole).error();
-      if (!*whole) {
+      if (!whole) ++unreadable;
+      if (!whole || !*whole) {
         ++rejected;
         at += kAlignment;
         continue;
@@ -66,6 +71,8 @@ class SegmentScan {
     const bool at_end = at >= start_ && start_ + filled_ >= size_;
     if (!inside && !at_end) {
       auto read = file_.read_at(at, window_.data(), window_.size());
+      // What is wrong with a window may be right with its begin.
+      if (!read) read = file_.read_at(at, window_.data(), 2 * kAlignment);
       if (!read) return std::move(read).error();
       start_ = at;
       filled_ = *read;
@@ -183,18 +190,24 @@ class Recovery {
     if (!size) return std::move(size).error();
     std::vector<uint8_t> first(kAlignment);
     auto read = file.read_at(0, first.data(), first.size());
-    if (!read) return std::move(read).error();
-    auto header = open_segment_header(first.data(), *read);
+    auto header = open_segment_header(first.data(), read ? *read : 0);
     if (header.code() == Code::unsupported) {
       return {Code::unsupported, path + " was " + header.error().text};
     }
     if (!header || header->segment != number) {
       // Creation syncs the header before any block goes in; without blocks nothing is lost.
-      if (live_.contains(number)) {
-        return {Code::corrupt, path + " has a damaged header but the index lists blocks in it; " +
-                                   "move the file away to start without them"};
+      if (!live_.contains(number)) return remove(number, path);
+      // The blocks prove themselves, and the nonce is in the index as well.
+      const auto mark = marks_.find(number);
+      if (mark == marks_.end()) {
+        ++out_.report.segments_missing;
+        short_[number] = 0;
+        return {};
       }
-      return remove(number, path);
+      SegmentHeader again{cluster_, number, mark->second.nonce, 0};
+      seal_segment_header(again, first.data());
+      DFS_CHECK(file.write_at(0, first.data(), first.size()));
+      header = std::move(again);
     }
     if (!cluster_.empty() && header->cluster != cluster_) {
       return {Code::invalid, path + " belongs to cluster " + header->cluster +
@@ -210,10 +223,13 @@ class Recovery {
     const uint64_t mark = std::min(trusted ? marked->second.offset : kAlignment, size);
     Batch batch;
     std::map<uint64_t, uint64_t> kept;  // extents behind the mark: offset → end
+    const uint64_t unreadable_before = out_.report.unreadable;
     DFS_CHECK(scan(file, header, mark, size, kept, batch));
+    const bool all_read = out_.report.unreadable == unreadable_before;
 
     const auto live = live_.find(number);
-    if (live == live_.end()) return remove(number, path);
+    if (live == live_.end() && all_read) return remove(number, path);
+    if (live == live_.end()) return {};
     if (live->second.end > size) short_[number] = size;
 
     // What is not kept goes back first. Once the mark says so, nobody looks there again.
@@ -225,16 +241,17 @@ class Recovery {
     }
     uint64_t at = mark;
     for (const auto& [begin, end] : kept) {
-      if (begin > at) dead.push_back({at, begin});
+      if (begin > at && all_read) dead.push_back({at, begin});
       at = end;
     }
     for (const Range& range : dead) {
       if (range.end > range.begin) DFS_CHECK(file.punch(range.begin, range.end - range.begin));
     }
-    const uint64_t end = std::max(at, live->second.end);
+    // What cannot be read is nobody's to punch: perhaps it can be at the next start.
+    const uint64_t end = all_read ? std::max(at, live->second.end) : size;
     if (end < size) DFS_CHECK(file.truncate(end));
     DFS_CHECK(file.sync());
-    put_mark(batch, number, {header.nonce, end});
+    put_mark(batch, number, {header.nonce, all_read ? end : mark});
     DFS_CHECK(table_.write(batch, Durability::synced));
     out_.segments.push_back({number, header.nonce, end, live->second.bytes, live->second.blocks});
     ++out_.report.segments;
@@ -266,7 +283,7 @@ class Recovery {
       count(key, row);
       ++out_.report.found;
     };
-    DFS_CHECK(scan.run(mark, out_.report.dropped, found));
+    DFS_CHECK(scan.run(mark, out_.report.dropped, out_.report.unreadable, found));
     return outcome;
   }
 

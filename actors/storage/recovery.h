@@ -29,6 +29,7 @@ struct RecoveryReport {
   uint64_t segments_missing = 0;  // the index names them, the directory lacks them
   uint64_t bad = 0;               // blocks known to be damaged, with those lost now
   uint64_t lost = 0;              // blocks flagged bad now: their place is gone
+  uint64_t unreadable = 0;        // places behind the marks that the disk cannot read
 };
 
 struct Recovered {

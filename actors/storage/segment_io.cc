@@ -149,18 +149,43 @@ Result<void> read_exactly(ReadJob& job, uint64_t offset, uint8_t* out, uint64_t 
   return *read == size ? Result<void>() : Result<void>(ends_inside(job.key));
 }
 
+Result<void> open_segment(Disk& disk, ReadJob& job, bool direct) {
+  if (job.file != nullptr) return {};
+  auto opened = disk.open(job.path, {.read_only = true, .direct = direct});
+  if (!opened) {
+    job.damaged = opened.code() == Code::not_found;
+    return {job.damaged ? Code::corrupt : opened.code(),
+            "block " + to_string(job.key) + " cannot be read: " + opened.error().text};
+  }
+  job.file = std::move(*opened);
+  return {};
+}
+
+// Whose header it is, where it believes to be, and that it speaks of the same bytes as the index.
+Result<void> verify_header(ReadJob& job) {
+  DFS_CHECK(read_exactly(job, job.row.offset, job.buffer.get(), job.row.header));
+  uint32_t region = 0;
+  const auto header = open_extent_header(job.buffer.get(), job.row.header, region);
+  job.damaged = !header || header->key() != job.key || header->place() != job.place ||
+                header->length != job.row.length || header->crc32c != job.row.crc32c;
+  if (!job.damaged) return {};
+  return {Code::corrupt, "the header found for block " + to_string(job.key) +
+                             (header ? " belongs to another block or place" : " is damaged")};
+}
+
+Error damaged_near(ReadJob& job, uint64_t at) {
+  job.damaged = true;
+  return {Code::corrupt,
+          "block " + to_string(job.key) + " is damaged on this disk near byte " +
+              std::to_string(at) + "; another replica has it",
+          {},
+          0};
+}
+
 }  // namespace
 
 Result<void> load_table(Disk& disk, ReadJob& job) {
-  if (job.file == nullptr) {
-    auto opened = disk.open(job.path, {.read_only = true});
-    if (!opened) {
-      job.damaged = opened.code() == Code::not_found;
-      return {job.damaged ? Code::corrupt : opened.code(),
-              "block " + to_string(job.key) + " cannot be read: " + opened.error().text};
-    }
-    job.file = std::move(*opened);
-  }
+  DFS_CHECK(open_segment(disk, job, false));
   if (job.table != nullptr) return {};
   const uint64_t size = tail_bytes(job.row.length);
   std::vector<uint8_t> tail(size);
@@ -184,17 +209,38 @@ Result<void> read_range(Disk& disk, ReadJob& job) {
   for (uint64_t at = first; at < last; at += kChunkBytes) {
     const uint64_t size = std::min(kChunkBytes, last - at);
     const uint32_t chunk = crc32c(buffer.get() + (at - first), size);
-    if (chunk != (*job.table)[at / kChunkBytes]) {
-      job.damaged = true;
-      return {Code::corrupt, "block " + to_string(job.key) + " is damaged on this disk near byte " +
-                                 std::to_string(at) + "; another replica has it"};
-    }
+    if (chunk != (*job.table)[at / kChunkBytes]) return damaged_near(job, at);
     crc = crc32c_combine(crc, chunk, size);
   }
   const uint8_t* data = buffer.get() + (job.offset - first);
   const bool whole_chunks = first == job.offset && last == end;
   job.crc32c = whole_chunks ? crc : crc32c(data, job.length);
   job.payload = Payload(buffer, data, job.length);
+  return {};
+}
+
+Result<void> verify_part(Disk& disk, ReadJob& job) {
+  DFS_CHECK(open_segment(disk, job, true));
+  if (job.offset == 0) {
+    DFS_CHECK(verify_header(job));
+    const uint64_t size = tail_bytes(job.row.length);
+    DFS_CHECK(read_exactly(job, job.row.tail_offset(), job.buffer.get(), size));
+    auto table = open_tail(job.key, job.place, job.row.length, job.row.crc32c, job.buffer.get());
+    job.damaged = !table;
+    if (!table) return std::move(table).error();
+    job.table = std::make_shared<const ChunkTable>(std::move(*table));
+  }
+  const uint64_t end = std::min(job.offset + kPartBytes, job.row.length);
+  DFS_CHECK(read_exactly(job, job.row.data_offset() + job.offset, job.buffer.get(),
+                         data_bytes(end - job.offset)));
+  for (uint64_t at = job.offset; at < end; at += kChunkBytes) {
+    const uint64_t size = std::min(kChunkBytes, end - at);
+    const uint32_t chunk = crc32c(job.buffer.get() + (at - job.offset), size);
+    if (chunk != (*job.table)[at / kChunkBytes]) return damaged_near(job, at);
+    job.crc32c = crc32c_combine(job.crc32c, chunk, size);
+  }
+  job.offset = end;
+  if (end == job.row.length && job.crc32c != job.row.crc32c) return damaged_near(job, 0);
   return {};
 }
 

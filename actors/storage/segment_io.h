@@ -57,7 +57,7 @@ struct ReadJob {
   std::string path;                         // of the segment, when `file` is not open
   std::shared_ptr<File> file;               // buffered; opened by the job when absent
   std::shared_ptr<const ChunkTable> table;  // loaded by the job when absent
-  std::shared_ptr<uint8_t> buffer;          // for read_range, of BufferPool::kBufferBytes
+  std::shared_ptr<uint8_t> buffer;          // of BufferPool::kBufferBytes, for all but load_table
   uint64_t offset = 0;
   uint64_t length = 0;  // [offset, offset + length) lies in the block
   // the outcome
@@ -69,6 +69,11 @@ struct ReadJob {
 // Opens, loads and verifies what is missing, then reads. `corrupt` rather than wrong bytes.
 Result<void> load_table(Disk& disk, ReadJob& job);
 Result<void> read_range(Disk& disk, ReadJob& job);
+
+// Reads the next part of a block, from `job.offset` on, past the page cache, and verifies it; with
+// the first part header and tail too: whose they say they are, and where. `job.crc32c` is that of
+// the parts so far. The whole block is right when `job.offset` has come to its end.
+Result<void> verify_part(Disk& disk, ReadJob& job);
 
 // `invalid` unless `payload` is what the block holds at `job.offset`; `corrupt` when `crc` is not
 // the payload's.

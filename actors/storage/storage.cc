@@ -8,6 +8,7 @@
 #include "actors/storage/membership.h"
 #include "actors/storage/pacer.h"
 #include "actors/storage/reclaimer.h"
+#include "actors/storage/scrubber.h"
 #include "actors/storage/uploads.h"
 #include "actors/storage/volumes.h"
 #include "messages/cluster.h"
@@ -39,26 +40,44 @@ storage::BlockStoreSettings store_settings(const StorageSettings& settings) {
   storage::BlockStoreSettings out;
   out.segment_bytes = settings.segment_bytes;
   out.capacity_bytes = settings.capacity_bytes;
+  out.full_percent = settings.full_percent;
+  return out;
+}
+
+storage::MembershipSettings membership_settings(const std::vector<storage::Directory>& directories,
+                                                const StorageSettings& settings) {
+  storage::MembershipSettings out;
+  for (const storage::Directory& directory : directories) {
+    out.directories.push_back(directory.path);
+    if (directory.index == nullptr) out.unusable.insert(directory.path);
+  }
+  out.host = settings.host;
+  out.rack = settings.rack;
+  out.heartbeat_period = settings.heartbeat_period;
+  return out;
+}
+
+storage::ScrubSettings scrub_settings(const StorageSettings& settings) {
+  storage::ScrubSettings out;
+  out.period = settings.scrub_period;
+  out.bytes_per_second = settings.scrub_bytes_per_second;
   return out;
 }
 
 }  // namespace
 
 struct Storage::State {
-  State(Bus& b, Disk& disk, std::vector<storage::Directory> directories, const StorageSettings& s)
+  State(Bus& b, Disk& disk, const std::vector<storage::Directory>& directories,
+        const StorageSettings& s)
       : bus(b),
         settings(s),
         calls(b),
-        store(b, disk, std::move(directories), store_settings(s),
+        store(b, disk, directories, store_settings(s),
               [this](std::string topic, std::map<std::string, std::string> fields) {
                 publish(std::move(topic), std::move(fields));
               }),
         membership(
-            b, calls, disk,
-            {.directory = s.directory,
-             .host = s.host,
-             .rack = s.rack,
-             .heartbeat_period = s.heartbeat_period},
+            b, calls, disk, membership_settings(directories, s),
             [this](Heartbeat& heartbeat) { vitals(heartbeat); }, [this] { joined(); }),
         uploads(b, calls, store,
                 {.writes_max = s.writes_max,
@@ -76,7 +95,13 @@ struct Storage::State {
                   {.period = s.reclaim_period, .grace = s.reclaim_grace},
                   [this](std::string topic, std::map<std::string, std::string> fields) {
                     publish(std::move(topic), std::move(fields));
-                  }) {
+                  }),
+        scrubber(
+            b, store, scrub_settings(s),
+            [this](std::string topic, std::map<std::string, std::string> fields) {
+              publish(std::move(topic), std::move(fields));
+            },
+            [this] { return pacer.busy(); }) {
     // Old writes end first: who asks from here on is told that this node knows the map.
     membership.on_map([this] { uploads.map_changed(); });
     membership.on_map([this] { reclaimer.map_changed(); });
@@ -87,12 +112,16 @@ struct Storage::State {
   void open(std::function<void(Result<void>)> ready) {
     membership.open([this, ready = std::move(ready)](Result<void> opened) {
       if (!opened) return ready(opened);
+      const storage::OpenDirectories& directories = membership.directories();
+      for (const auto& [path, error] : directories.failures) store.exclude(path, error);
+      for (const std::string& path : directories.gone) store.note_gone(path);
       store.open(membership.identity().cluster, [this, ready](Result<RecoveryReport> report) {
         if (!report) return ready(report.error());
         log(*report);
         // A node that was here before serves at once, while it joins again; its receipts name it.
         uploads.set_node(membership.identity().node);
         is_open = true;
+        scrubber.begin();
         ready({});
         membership.join();
       });
@@ -100,7 +129,7 @@ struct Storage::State {
   }
 
   void log(const RecoveryReport& report) {
-    const bool loss = report.segments_missing != 0;
+    const bool loss = report.segments_missing + report.lost + report.unreadable != 0;
     bus.log(loss ? Level::error : Level::info, "storage recovered",
             {{"segments", report.segments},
              {"blocks", report.blocks},
@@ -113,6 +142,12 @@ struct Storage::State {
              {"segments_missing", report.segments_missing},
              {"bad", report.bad},
              {"lost", report.lost}});
+    if (report.dropped + report.segments_missing + report.lost + report.unreadable == 0) return;
+    publish("storage-recovered", {{"found", std::to_string(report.found)},
+                                  {"dropped", std::to_string(report.dropped)},
+                                  {"segments_missing", std::to_string(report.segments_missing)},
+                                  {"blocks_lost", std::to_string(report.lost)},
+                                  {"unreadable", std::to_string(report.unreadable)}});
   }
 
   void joined() {
@@ -136,7 +171,7 @@ struct Storage::State {
     heartbeat.bytes_written = stats.bytes_written;
     heartbeat.bytes_read = stats.bytes_read;
     heartbeat.accepts_writes = stats.accepts_writes && !is_stopping;
-    heartbeat.jobs = {reclaimer.job()};
+    heartbeat.jobs = {scrubber.job(), reclaimer.job()};
   }
 
   void publish(std::string topic, std::map<std::string, std::string> fields) {
@@ -164,6 +199,12 @@ struct Storage::State {
     filler.on(request, wanted);
   }
 
+  void on(const Envelope& request, const ControlScrub& wanted) {
+    ScrubStatus status = scrubber.control(wanted.action);
+    status.node = membership.identity().node;
+    (void)bus.reply(reply_to(request, status));
+  }
+
   void on(const Envelope& request, const Ping& ping) {
     (void)bus.reply(reply_to(request, Pong{ping.nonce, bus.address()}));
   }
@@ -172,7 +213,7 @@ struct Storage::State {
     if (calls.receive(envelope)) return;
     if (!is_open) return refuse(envelope, {Code::unavailable, "this node is starting", {}, 100});
     const auto handled = dispatch<WriteBlock, ReadBlock, AbortBlock, ListBlocks, GetDigests,
-                                  CheckCopies, FillGroup, Ping>(*this, envelope);
+                                  CheckCopies, FillGroup, ControlScrub, Ping>(*this, envelope);
     if (!handled) refuse(envelope, handled.error());
   }
 
@@ -190,6 +231,7 @@ struct Storage::State {
     filler.stop();
     reclaimer.stop();
     if (!is_open) return stopped();
+    scrubber.stop();
     const auto flush = [this, stopped = std::move(stopped), begun = std::make_shared<bool>()] {
       if (std::exchange(*begun, true)) return;
       store.flush(stopped);
@@ -209,6 +251,7 @@ struct Storage::State {
   storage::Filler filler;
   storage::Guard guard;
   storage::Reclaimer reclaimer;
+  storage::Scrubber scrubber;
   bool is_open = false;
   bool is_stopping = false;
   Bus::TimerId stop_timer = 0;
@@ -219,7 +262,7 @@ Storage::Storage(Bus& bus, Disk& disk, Table& index, StorageSettings settings)
 
 Storage::Storage(Bus& bus, Disk& disk, std::vector<storage::Directory> directories,
                  StorageSettings settings)
-    : state_(std::make_unique<State>(bus, disk, std::move(directories), settings)) {}
+    : state_(std::make_unique<State>(bus, disk, directories, settings)) {}
 
 Storage::~Storage() = default;
 

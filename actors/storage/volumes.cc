@@ -22,11 +22,13 @@ void add(RecoveryReport& sum, const RecoveryReport& one) {
   sum.segments_missing += one.segments_missing;
   sum.bad += one.bad;
   sum.lost += one.lost;
+  sum.unreadable += one.unreadable;
 }
 
 void add(BlockStoreStats& sum, const BlockStoreStats& one) {
   sum.total_bytes += one.total_bytes;
   sum.used_bytes += one.used_bytes;
+  sum.live_bytes += one.live_bytes;
   sum.blocks += one.blocks;
   sum.bad += one.bad;
   sum.jobs += one.jobs;
@@ -34,6 +36,71 @@ void add(BlockStoreStats& sum, const BlockStoreStats& one) {
   sum.bytes_read += one.bytes_read;
   sum.syncs += one.syncs;
   sum.accepts_writes = sum.accepts_writes || one.accepts_writes;
+}
+
+using Doubles = std::vector<std::vector<BlockKey>>;  // by directory: which of its blocks are to go
+
+// The index of one directory, in order, a page at a time.
+class Rows {
+ public:
+  explicit Rows(Table* table) : table_(table) {}
+  // Null when there are no more.
+  Result<const std::pair<BlockKey, BlockRow>*> head() {
+    if (at_ == page_.size() && table_ != nullptr) DFS_CHECK(load());
+    return at_ == page_.size() ? nullptr : &page_[at_];
+  }
+  void next() { ++at_; }
+
+ private:
+  Result<void> load() {
+    std::optional<BlockKey> last;
+    if (!page_.empty()) last = page_.back().first;
+    page_.clear();
+    at_ = 0;
+    const auto visit = [&](const BlockKey& key, const BlockRow& row) {
+      if (!last || key > *last) page_.emplace_back(key, row);
+      return page_.size() < kPageRows;
+    };
+    DFS_CHECK(scan_blocks(*table_, last.value_or(BlockKey{}), visit));
+    if (page_.empty()) table_ = nullptr;
+    return {};
+  }
+  static constexpr size_t kPageRows = 1000;
+  Table* table_;
+  std::vector<std::pair<BlockKey, BlockRow>> page_;
+  size_t at_ = 0;
+};
+
+bool better(const BlockRow& a, const BlockRow& b) {
+  return std::tuple(!a.bad, a.epoch, a.created_ms) > std::tuple(!b.bad, b.epoch, b.created_ms);
+}
+
+Result<Doubles> find_doubles(const std::vector<Table*>& indexes) {
+  std::vector<Rows> rows(indexes.begin(), indexes.end());
+  Doubles doubles(indexes.size());
+  while (true) {
+    std::vector<size_t> first;  // the directories that have the least key
+    std::optional<BlockKey> least;
+    std::vector<const std::pair<BlockKey, BlockRow>*> heads;
+    for (size_t i = 0; i < rows.size(); ++i) {
+      auto head = rows[i].head();
+      if (!head) return std::move(head).error();
+      heads.push_back(*head);
+      if (*head == nullptr || (least && (*head)->first > *least)) continue;
+      if (!least || (*head)->first < *least) first.clear();
+      least = (*head)->first;
+      first.push_back(i);
+    }
+    if (!least) return doubles;
+    size_t best = first.front();
+    for (const size_t i : first) {
+      if (better(heads[i]->second, heads[best]->second)) best = i;
+    }
+    for (const size_t i : first) {
+      if (i != best) doubles[i].push_back(*least);
+      rows[i].next();
+    }
+  }
 }
 
 }  // namespace
@@ -52,8 +119,14 @@ Volumes::Volumes(Bus& bus, Disk& disk, std::vector<Directory> directories,
       continue;
     }
     settings.directory = volume.path;
+    volume.index = directories[i].index;
+    const auto notify = [this, path = volume.path](std::string topic,
+                                                   std::map<std::string, std::string> fields) {
+      fields["directory"] = path;
+      notify_(std::move(topic), std::move(fields));
+    };
     volume.store =
-        std::make_unique<BlockStore>(bus, disk, *directories[i].index, settings, notify_,
+        std::make_unique<BlockStore>(bus, disk, *volume.index, settings, notify,
                                      [this, &volume](const Error& error) { fence(volume, error); });
   }
 }
@@ -61,15 +134,23 @@ Volumes::Volumes(Bus& bus, Disk& disk, std::vector<Directory> directories,
 void Volumes::fence(Volume& volume, const Error& error) {
   if (volume.failure) return;
   volume.failure = error;
-  report(volume);
+  report(volume.path, error.text);
 }
 
-void Volumes::report(const Volume& volume) {
-  const Error& error = *volume.failure;
+void Volumes::report(const std::string& path, const std::string& why) {
   ++directories_lost_;
-  bus_.log(Level::error, "directory failed",
-           {{"directory", volume.path}, {"error", error.describe()}});
-  notify_("directory-failed", {{"directory", volume.path}, {"why", error.text}});
+  bus_.log(Level::error, "directory failed", {{"directory", path}, {"error", why}});
+  notify_("directory-failed", {{"directory", path}, {"why", why}});
+}
+
+void Volumes::exclude(const std::string& path, const Error& error) {
+  for (Volume& volume : volumes_) {
+    if (volume.path == path && !volume.failure) volume.failure = error;
+  }
+}
+
+void Volumes::note_gone(const std::string& path) {
+  report(path, "the node had it and is started without it");
 }
 
 template <class Each>
@@ -86,7 +167,7 @@ void Volumes::open(std::string cluster, std::function<void(Result<RecoveryReport
   };
   auto opening = std::make_shared<Opening>();
   for (const Volume& volume : volumes_) {
-    if (volume.failure) report(volume);
+    if (volume.failure) report(volume.path, volume.failure->text);
     opening->reports.emplace_back(volume.failure ? *volume.failure : Error{});
     if (volume.usable()) ++opening->left;
   }
@@ -101,7 +182,7 @@ void Volumes::open(std::string cluster, std::function<void(Result<RecoveryReport
 }
 
 void Volumes::opened(std::vector<Result<RecoveryReport>> reports,
-                     const std::function<void(Result<RecoveryReport>)>& done) {
+                     std::function<void(Result<RecoveryReport>)> done) {
   RecoveryReport sum;
   for (size_t i = 0; i < volumes_.size(); ++i) {
     const Result<RecoveryReport>& report = reports[i];
@@ -115,10 +196,41 @@ void Volumes::opened(std::vector<Result<RecoveryReport>> reports,
       fence(volumes_[i], report.error());
     }
   }
-  const bool any = std::any_of(volumes_.begin(), volumes_.end(),
-                               [](const Volume& volume) { return volume.usable(); });
-  if (!any) return done(*volumes_.front().failure);
-  done(sum);
+  const auto usable = std::count_if(volumes_.begin(), volumes_.end(),
+                                    [](const Volume& volume) { return volume.usable(); });
+  if (usable == 0) return done(*volumes_.front().failure);
+  if (usable == 1) return done(sum);
+  drop_doubles(sum, std::move(done));
+}
+
+// A directory that was away holds blocks that were fetched anew meanwhile. Of two good copies the
+// one of the newer epoch stays, and a bad one never.
+void Volumes::drop_doubles(RecoveryReport report,
+                           std::function<void(Result<RecoveryReport>)> done) {
+  std::vector<Table*> indexes;  // null for those that cannot be used
+  for (const Volume& volume : volumes_) {
+    indexes.push_back(volume.usable() ? volume.index : nullptr);
+  }
+  auto doubles = std::make_shared<Result<Doubles>>(Doubles());
+  const auto look = [doubles, indexes] { *doubles = find_doubles(indexes); };
+  const auto drop = [this, alive = std::weak_ptr<bool>(alive_), doubles, report, done] {
+    if (alive.expired()) return;
+    if (!*doubles) return done(doubles->error());
+    // A directory that fails at this is fenced by it.
+    auto left = std::make_shared<size_t>(1);
+    const auto one_done = [left, report, done](const Result<void>&) {
+      if (--*left == 0) done(report);
+    };
+    for (size_t i = 0; i < volumes_.size(); ++i) {
+      if ((**doubles)[i].empty()) continue;
+      ++*left;
+      bus_.log(Level::info, "blocks are in another directory too",
+               {{"directory", volumes_[i].path}, {"blocks", uint64_t{(**doubles)[i].size()}}});
+      volumes_[i].store->remove((**doubles)[i], DeletionProof("double"), one_done);
+    }
+    one_done({});
+  };
+  if (auto queued = bus_.run(look, drop); !queued) done(queued.error());
 }
 
 void Volumes::set_cluster(const std::string& cluster) {

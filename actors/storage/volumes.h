@@ -8,10 +8,9 @@
 #include <vector>
 
 #include "actors/storage/block_store.h"
+#include "actors/storage/directories.h"
 
 namespace dfs::storage {
-
-inline constexpr size_t kDirectoriesMax = 16;
 
 struct Directory {
   std::string path;
@@ -39,6 +38,9 @@ class Volumes {
   // else those that cannot be read are left out. The report is the sum.
   void open(std::string cluster, std::function<void(Result<RecoveryReport>)> done);
   void set_cluster(const std::string& cluster);
+  // Before open(): a directory that is not to be used, and one that the node had and is not given.
+  void exclude(const std::string& path, const Error& error);
+  void note_gone(const std::string& path);
 
   using WriteId = BlockStore::WriteId;
   WriteId begin(BlockSpec spec);
@@ -58,6 +60,12 @@ class Volumes {
   // Grows with each block found damaged or gone, and with each directory lost.
   uint64_t losses() const;
 
+  // The directories one by one; null for one that cannot be used.
+  size_t size() const { return volumes_.size(); }
+  BlockStore* store(size_t number) {
+    return volumes_[number].usable() ? volumes_[number].store.get() : nullptr;
+  }
+
   void flush(std::function<void()> done);
   void refresh_space();
   VolumesStats stats() const;
@@ -66,14 +74,16 @@ class Volumes {
  private:
   struct Volume {
     std::string path;
+    Table* index = nullptr;
     std::unique_ptr<BlockStore> store;  // null: it could not even be opened
     std::optional<Error> failure;
     bool usable() const { return store != nullptr && !failure; }
   };
   void fence(Volume& volume, const Error& error);
-  void report(const Volume& volume);  // that it failed
+  void report(const std::string& path, const std::string& why);  // a lost directory
+  void drop_doubles(RecoveryReport report, std::function<void(Result<RecoveryReport>)> done);
   void opened(std::vector<Result<RecoveryReport>> reports,
-              const std::function<void(Result<RecoveryReport>)>& done);
+              std::function<void(Result<RecoveryReport>)> done);
   Volume* volume_of(const BlockKey& key);  // which has it, good or bad, or null
   Volume* volume_for(const BlockSpec& spec);
   size_t number_of(const Volume& volume) const;
@@ -84,6 +94,7 @@ class Volumes {
   const Notify notify_;
   std::vector<Volume> volumes_;
   uint64_t directories_lost_ = 0;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // outcomes that come too late
 };
 
 }  // namespace dfs::storage

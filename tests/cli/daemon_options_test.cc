@@ -158,6 +158,25 @@ TEST_SUITE("cli") {
     CHECK(known_brokers({}, {}, "tcp://a:1").empty());
   }
 
+  TEST_CASE("a storage node takes one to sixteen directories, each once") {
+    CHECK(options_of(Role::storage, {"--data", "/a", "--data", "/b"})->directories ==
+          std::vector<std::string>{"/a", "/b"});
+    const TemporaryFile one("data = \"/one\"\n");
+    CHECK(options_of(Role::storage, {"--config", one.path})->directories ==
+          std::vector<std::string>{"/one"});
+    const TemporaryFile two("data = [\"/one\", \"/two\"]\n");
+    CHECK(options_of(Role::storage, {"--config", two.path})->directories.size() == 2);
+    CHECK(has(refusal(Role::storage, {"--data", "/a", "--data", "/a"}), "twice"));
+    std::vector<std::string> many;
+    for (int i = 0; i < 17; ++i) {
+      many.push_back("--data");
+      many.push_back("/d" + std::to_string(i));
+    }
+    CHECK(has(refusal(Role::storage, many), "16"));
+    many.resize(32);
+    CHECK(options_of(Role::storage, many).ok());
+  }
+
   TEST_CASE("a storage node must be reachable at the address it gives") {
     const auto storage = [](std::vector<std::string> more) {
       more.insert(more.end(), {"--data", "/d"});
@@ -168,6 +187,7 @@ TEST_SUITE("cli") {
     CHECK(has(storage({"--listen", "tcp://0.0.0.0:7100"}), "0.0.0.0"));
     CHECK(has(storage({"--listen", "tcp://*:7100"}), "reach"));
     CHECK(has(storage({"--workers", "0"}), "--workers"));
+    CHECK(has(storage({"--full-percent", "101"}), "--full-percent"));
     CHECK(has(storage({"--segment-size", "128M"}), "--segment-size"));
     CHECK(has(storage({"--reclaim-period", "10ms"}), "--reclaim-period"));
     CHECK(storage({"--reclaim-period", "1s", "--reclaim-grace", "0"}) == "accepted");

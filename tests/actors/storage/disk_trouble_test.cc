@@ -117,6 +117,39 @@ TEST_SUITE("storage") {
     CHECK(report->segments_missing == 1);
     CHECK(f.get(kKey).code() == Code::corrupt);
   }
+
+  TEST_CASE("a segment's damaged header is made anew from the index and costs no block") {
+    StoreFixture f;
+    REQUIRE(f.start());
+    REQUIRE(f.put(kKey, "x"));
+    f.disk.restart();
+    f.disk.flip(f.segment(1), 100);
+    REQUIRE(f.start());
+    CHECK(*f.get(kKey) == "x");
+    CHECK(f.store->losses() == 0);
+    f.disk.restart();
+    MemTable table;  // the file is whole again: it stands for itself
+    const auto recovered = recover(f.disk, table, "/data", StoreFixture::kCluster);
+    REQUIRE(recovered);
+    CHECK(recovered->report.found == 1);
+  }
+
+  TEST_CASE("a place that cannot be read costs the block there, and the node says so") {
+    StoreFixture f;
+    REQUIRE(f.start());
+    for (uint32_t i = 0; i < 3; ++i) REQUIRE(f.put({1, i, 1}, content(i, 5000)));
+    const auto second = *f.store->find({1, 1, 1});
+    f.disk.restart();
+    f.table = MemTable();  // all is behind the marks
+    f.disk.spoil(f.segment(1), second->offset, kAlignment);
+    const auto report = f.start();
+    REQUIRE(report);
+    CHECK(report->found == 2);
+    CHECK(report->unreadable > 0);
+    CHECK(f.store->losses() > 0);
+    CHECK(*f.get({1, 0, 1}) == content(0, 5000));
+    CHECK(*f.get({1, 2, 1}) == content(2, 5000));
+  }
 }
 
 }  // namespace dfs::storage

@@ -72,7 +72,7 @@ struct Fixture {
   Membership membership{bus,
                         calls,
                         disk,
-                        {.directory = "/data", .host = "h1", .rack = "r1"},
+                        {.directories = {"/data"}, .host = "h1", .rack = "r1"},
                         [](Heartbeat& heartbeat) { heartbeat.total_bytes = 777; },
                         [this] { ++joined; }};
 };
@@ -96,7 +96,7 @@ TEST_SUITE("storage") {
     CHECK(kept->node == 4);
 
     Membership second(
-        first.bus, first.calls, first.disk, {.directory = "/data", .host = "", .rack = ""},
+        first.bus, first.calls, first.disk, {.directories = {"/data"}, .host = "", .rack = ""},
         [](Heartbeat&) {}, [] {});
     Result<void> opened;
     second.open([&](Result<void> r) { opened = std::move(r); });
