@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Breaks the consensus core and the replica on purpose, and sees that the tests notice.
+"""Breaks consensus and what keeps blocks safe on purpose, and sees that the tests notice.
 
 Each *.patch beside this file is one mutant: a line that says what it breaks, and a unified diff.
 The source is copied to a directory of its own and the first suite is built there; then each patch
@@ -33,7 +33,10 @@ SUITES = [
     ("test_raft", "test_raft", ["--abort-after=1"]),
     ("test_replica", "test_replica", ["--abort-after=1"]),
     ("test_sim_group", "test_sim_group", ["--abort-after=1"]),
+    ("test_monitor", "test_monitor", ["--abort-after=1"]),
+    ("test_storage", "test_storage", ["--abort-after=1"]),
     ("dfs_sim, group", "dfs_sim", ["--kind", "group", "--seeds", "1..60", "--once"]),
+    ("dfs_sim, cluster", "dfs_sim", ["--seeds", "1..200", "--once"]),
 ]
 
 
@@ -182,7 +185,7 @@ def try_one(workshop, suite, sound, mutant, verdict):
 
 
 def show(name, verdict, suite, seconds, said):
-    print(f"{name:<32} {verdict:<8} {suite:<15} {seconds:6.1f} s  {said}", flush=True)
+    print(f"{name:<32} {verdict:<8} {suite:<16} {seconds:6.1f} s  {said}", flush=True)
 
 
 def run_all(mutants, jobs):
