@@ -56,7 +56,7 @@ struct JudgeBlocksReply {
 };
 // Asked by a node about blocks that it has had for longer than a grace time. Objects that are no
 // content and no upload under way are declared dead by this; the answer says `pending` until the
-// log says so.
+// log says so. With `node` 0 somebody only looks, and nothing is declared.
 struct JudgeBlocks {
   NodeId node = 0;
   std::vector<BlockName> blocks;

@@ -175,8 +175,8 @@ struct ContentRow {
   DFS_FIELDS(live, live_bytes, dead, dead_bytes, settled)
 };
 
-// Where what is kept begins: nothing is before. It saves a search among rows that were erased, which
-// a table may remember for long.
+// Where what is kept begins: nothing is before. It saves a search among rows that were erased,
+// which a table may remember for long.
 struct KeptRow {
   static constexpr bool kVersioned = false;
   int64_t history_ms = 0;
@@ -226,8 +226,8 @@ struct HeadsRow {
   DFS_FIELDS(heads, voters, uuids)
 };
 
-// A head that was taken out. Who it was is in the key, and it never comes back: a late repetition of
-// its request to join would make a member of a disk that is gone.
+// A head that was taken out. Who it was is in the key, and it never comes back: a late repetition
+// of its request to join would make a member of a disk that is gone.
 struct RemovedHeadRow {
   static constexpr bool kVersioned = false;
   MemberId head = 0;
