@@ -16,11 +16,12 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "system"))
+import repair  # noqa: E402  pylint: disable=wrong-import-position
 import support  # noqa: E402  pylint: disable=wrong-import-position
 from support import MIB, status_field  # noqa: E402  pylint: disable=wrong-import-position
 
 TICKS = os.sysconf("SC_CLK_TCK")
-PARTS = ("large", "parallel", "small", "heads")
+PARTS = ("large", "parallel", "small", "heads", "heal")
 
 
 class Results:
@@ -185,7 +186,8 @@ class Bench:
         self.cluster = self.context.cluster(storages=4, replicas=2)
         with open(os.path.join(self.cluster.directory, "client.conf"), encoding="ascii") as file:
             broker = re.search(r'"([^"]+)"', file.read()).group(1)
-        plan = [("create", "4 KiB files created", options.small),
+        plan = [("create", "16 KiB files created", options.small // 2),
+                ("create", "4 KiB files created", options.small),
                 ("read", "4 KiB files read", options.small),
                 ("stat", "stat", options.small * 5),
                 ("list", f"directory of {options.small:,} listed", options.small // 20),
@@ -207,16 +209,67 @@ class Bench:
     def small_step(self, broker, folder, operation, name, count, clients, counts):
         # stat goes over the same names several times, or it would be over too soon.
         passes = max(1, count // self.options.small)
+        more = []
+        if name.startswith("16 KiB"):  # more than an inode holds
+            more = ["--bytes", 16384]
+            folder += "-blocks"
+            self.cluster.ctl("mkdir", "-p", folder)
         # rename left every file as NAME.new, so those to remove are made anew.
         if operation == "remove":
             self.program("dfs_bench", broker, "create", folder, "--count", count, "--clients", 8)
         done = self.program("dfs_bench", broker, operation, folder, "--count", count // passes,
-                            "--clients", clients, "--passes", passes)
+                            "--clients", clients, "--passes", passes, *more)
+        if more:
+            self.cluster.ctl("rm", "-r", folder)
         if counts:
             label = f"{name}, {clients} client{'s' if clients > 1 else ''}"
             self.results.add(label, done["per_second"], "/s")
             self.results.add(f"{label}: p50", done["p50_us"], "µs")
             self.results.add(f"{label}: p99", done["p99_us"], "µs")
+
+    # --- healing ---
+
+    def heal(self):
+        """One of five nodes dies for good: how fast its copies are made anew, idle and in use."""
+        size = self.options.large
+        source = self.context.source(size, name="large")
+        target = os.path.join(self.context.memory, "back")
+        for _ in range(self.options.runs):
+            self.cluster = self.context.cluster(
+                storages=5, replicas=2, settings='[head]\nrepair-after = "0s"\n')
+            files = 4
+            for number in range(files):
+                self.transfer("put", source, f"/file-{number}")
+            calm = self.transfer("get", "/file-0", target)
+            self.limit_direct("healing", files * size * 2 // 5, 1)
+            self.heal_one("idle", "storage-5", files)
+            self.cluster.start("storage-5")
+            self.cluster.wait_nodes("up", 5)
+            slowest = self.heal_one("during gets", "storage-4", files, target)
+            self.results.add("get while a node is replaced, share of the rate before",
+                             slowest / rate(calm), "")
+            self.finish_cluster()
+        os.unlink(source)
+
+    def heal_one(self, label, name, files, target=None):
+        """Kills a node; returns the rate of the slowest get meanwhile."""
+        number = self.cluster.node_of(name)
+        held = sum(block["length"] for i in range(files)
+                   for block in self.cluster.blocks(f"/file-{i}")["blocks"]
+                   if number in block["nodes"])
+        self.cluster.kill(name)
+        self.cluster.wait_nodes("down", 1)
+        begun = time.monotonic()
+        slowest = float("inf")
+        while not repair.is_whole(self.cluster, without=[number]):
+            if time.monotonic() - begun > 600:
+                raise support.Failed("no full redundancy within 10 minutes")
+            if target:
+                slowest = min(slowest, rate(self.transfer("get", "/file-0", target)))
+        seconds = time.monotonic() - begun
+        self.results.add(f"copies of a dead node made anew, {label}", held / MIB / seconds, "MiB/s")
+        self.results.add(f"copies of a dead node made anew, {label}: time", seconds, "s")
+        return slowest
 
     # --- heads ---
 
@@ -277,15 +330,27 @@ class Bench:
         """The floors this project holds itself to, with what was measured."""
         results = self.results
         if "put R=2" in results.samples:
-            limit = results.median("limit: R=2, O_DIRECT write of the same bytes")
-            yield "put R=2, share of the O_DIRECT limit", results.median("put R=2") / limit, 0.45
+            for label in ("R=2", "R=3"):
+                if f"put {label}" in results.samples:
+                    limit = results.median(f"limit: {label}, O_DIRECT write of the same bytes")
+                    yield (f"put {label}, share of the O_DIRECT limit",
+                           results.median(f"put {label}") / limit, 0.65)
+            yield ("get R=2 warm, of 1.2 GiB/s", results.median("get R=2, warm") / 1228.8, 1)
             stream = results.median("limit: loopback ZeroMQ stream")
             yield ("get R=2 warm, of 900 MiB/s or 45 % of the ZeroMQ stream",
                    results.median("get R=2, warm") / min(900, 0.45 * stream), 1)
-        for name, floor in (("4 KiB files created, 1 client", 1500),
-                            ("4 KiB files created, 8 clients", 4000), ("stat, 8 clients", 20000)):
+        for name, floor in (("4 KiB files created, 1 client", 2500),
+                            ("4 KiB files created, 8 clients", 6000),
+                            ("16 KiB files created, 1 client", 1000),
+                            ("16 KiB files created, 8 clients", 3000), ("stat, 8 clients", 20000)):
             if name in results.samples:
                 yield f"{name}, of {floor}/s", results.median(name) / floor, 1
+        name = "copies of a dead node made anew, idle"
+        if name in results.samples:
+            limit = results.median("limit: healing, O_DIRECT write of the same bytes")
+            yield f"{name}, share of the O_DIRECT limit", results.median(name) / limit, 0.5
+            name = "get while a node is replaced, share of the rate before"
+            yield name, results.median(name), 0.5
         yield from self.verdicts_of_heads()
 
     def verdicts_of_heads(self):
@@ -369,6 +434,8 @@ def main():
             bench.small_files()
         if "heads" in parts:
             bench.heads()
+        if "heal" in parts:
+            bench.heal()
     finally:
         bench.context.close(keep=False)
     bench.results.show()
