@@ -269,13 +269,13 @@ class RocksTable : public Table {
     return hand_over_locked();
   }
   Result<void> hand_over_locked() {
-    rocksdb::WriteBatch changes;
+    changes_.Clear();
     Result<void> added;
     held_.each_change([&](const std::string& key, const HeldRows::Value& value) {
-      if (added) added = add(changes, key, value);
+      if (added) added = add(changes_, key, value);
     });
-    if (!added || changes.Count() == 0) return added;
-    DFS_CHECK(write(changes, false));
+    if (!added || changes_.Count() == 0) return added;
+    DFS_CHECK(write(changes_, false));
     held_.handed_over();
     return {};
   }
@@ -315,8 +315,9 @@ class RocksTable : public Table {
   uint64_t live_;  // number of the sub-directory that counts
   uint64_t last_;  // the highest number that was used
   Database db_;
-  std::mutex mutex_;  // of held_, which flush() and checkpoint() hand over on the pool
-  HeldRows held_;     // nothing with a write-ahead log
+  std::mutex mutex_;             // of held_, which flush() and checkpoint() hand over on the pool
+  HeldRows held_;                // nothing with a write-ahead log
+  rocksdb::WriteBatch changes_;  // kept for its memory
 };
 
 struct Live {
