@@ -120,6 +120,14 @@ TEST_CASE("pages of any size tell every event once and in order") {
     for (const Event& event : whole) expected += event.index > since ? 1 : 0;
     CHECK(rest.size() == expected);
   }
+  // Whoever knows more than this head is told nothing, least of all everything again.
+  for (const LogIndex since : {machine.index + 1, UINT64_MAX - 1, UINT64_MAX}) {
+    const auto none = reader.page(since);
+    REQUIRE(none.ok());
+    CHECK(none->events.empty());
+    CHECK(none->next == since);
+    CHECK(!none->more);
+  }
 }
 
 TEST_CASE("a page ends behind an entry, however many events it has") {
