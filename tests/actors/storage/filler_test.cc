@@ -253,6 +253,18 @@ TEST_SUITE("storage") {
     CHECK(other.blocks_done == 20 - had);
   }
 
+  TEST_CASE("what a source sends is kept only when it is what was listed") {
+    Nodes nodes(1);
+    sim::ProcessSettings impostor = Nodes::process("storage-9");
+    impostor.make = [](Bus& bus, sim::Process&) { return std::make_unique<Impostor>(bus); };
+    nodes.world.add(std::move(impostor)).start();
+    nodes.set_group({1, 9});
+    const FillGroupReply reply = nodes.fill(1, nodes.fill_request({9}));
+    CHECK(reply.state == FillState::failed);
+    CHECK(reply.blocks_unreadable == 1);
+    CHECK(nodes.blocks(1).empty());
+  }
+
   TEST_CASE("a node that restarts in the middle pulls only what it has not yet") {
     Nodes nodes(2);
     nodes.set_group({1, 2});
