@@ -10,15 +10,22 @@ namespace dfs::cli {
 
 namespace {
 
-int list(Context& context) {
+// What only waits for its next turn, as every node does with scrub and reclaim.
+bool rests(const TaskView& task) {
+  return task.state == TaskState::waiting && (task.kind == "scrub" || task.kind == "reclaim");
+}
+
+int list(Context& context, bool all) {
   auto tasks = context.session().run<TaskList>([](Client& client) { return client.tasks(); });
   if (!tasks) return context.fail("", tasks.error());
+  if (!all) std::erase_if(tasks->tasks, rests);
   if (context.json()) {
     for (const TaskView& task : tasks->tasks) context.print(to_json(task));
     return context.status();
   }
   if (tasks->tasks.empty()) {
-    context.print("nothing runs in the background");
+    context.print(all ? "nothing runs in the background"
+                      : "nothing runs in the background; --all shows what waits for its next turn");
     return context.status();
   }
   std::string table = task_table(tasks->tasks);
@@ -97,8 +104,11 @@ void add_task_commands(CLI::App& app, Context& context) {
   auto* tasks = app.add_subcommand("tasks", "what runs in the background, and how far it is");
   tasks->require_subcommand(0, 1);
   tasks->fallthrough();
-  tasks->callback([&context, tasks] {
-    if (tasks->get_subcommands().empty()) context.run = [&context] { return list(context); };
+  auto everything = std::make_shared<bool>(false);
+  tasks->add_flag("--all", *everything, "also what waits for its next turn");
+  tasks->callback([&context, tasks, everything] {
+    if (!tasks->get_subcommands().empty()) return;
+    context.run = [&context, everything] { return list(context, *everything); };
   });
   const auto add = [&](const char* name, const char* help, TaskAction action) {
     auto* command = tasks->add_subcommand(name, help);
