@@ -10,7 +10,7 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr Duration kPoll = milliseconds(350);
+constexpr Duration kPoll = milliseconds(300);
 constexpr Duration kAnswer = seconds(3);
 constexpr uint32_t kFailuresMax = 3;
 constexpr Duration kAfterFailure = seconds(3);
@@ -247,6 +247,9 @@ void Repairs::report_filled() {
     // Whoever lacks something still, or anew, is filled again.
     for (const Key& key : keys) fills_.erase(key);
     report_filled();
+    // The next ones follow at once: a node that waits for the next tick is idle.
+    move_groups();
+    tend_fills();
   });
 }
 

@@ -125,10 +125,11 @@ Result<std::vector<GroupRoute>> Monitor::State::choose_groups(const PlanFile& re
     targets.push_back({node.node, live, members.free_bytes(node.node).value_or(most_free),
                        node.standing == NodeStanding::in});
   }
-  std::vector<GroupView> groups;
+  std::vector<GroupView> of_pool;
   for (const GroupView& group : map.groups) {
-    if (cluster().pool_of(group).id == pool.id) groups.push_back(group);
+    if (map.pools.size() > 1 && group.pool == pool.id) of_pool.push_back(group);
   }
+  const std::vector<GroupView>& groups = map.pools.size() > 1 ? of_pool : map.groups;
   const uint32_t copies = std::max(pool.min_copies, request.copies);
   LayoutRequest layout;
   layout.blocks = request.size / block_bytes + (request.size % block_bytes != 0 ? 1 : 0);
