@@ -85,20 +85,16 @@ void Repairs::begin_and_end_tasks() {
   }
 }
 
-// An even part of what one of its holders has.
+// An even part of all content: what a group holds is known to its nodes alone.
 uint64_t Repairs::bytes_about(const GroupView& group) const {
-  std::vector<NodeId> holders = group.leaving;
-  holders.insert(holders.end(), group.members.begin(), group.members.end());
-  for (const NodeId holder : holders) {
-    const Heartbeat* const heartbeat = world_.members.last(holder);
-    if (heartbeat == nullptr || group.lacks(holder)) continue;
-    const std::vector<GroupView>& all = world_.cluster.map().groups;
-    const auto held = std::count_if(all.begin(), all.end(), [&](const GroupView& other) {
-      return other.used && other.holds(holder);
-    });
-    return held > 0 ? heartbeat->used_bytes / static_cast<uint64_t>(held) : 0;
-  }
-  return 0;
+  if (!group.used) return 0;
+  Rows rows(world_.table);
+  const auto content = rows.get<ContentRow>(keys::content());
+  if (!content || !*content) return 0;
+  const std::vector<GroupView>& all = world_.cluster.map().groups;
+  const auto used =
+      std::count_if(all.begin(), all.end(), [](const GroupView& other) { return other.used; });
+  return (*content)->live_bytes / static_cast<uint64_t>(std::max<int64_t>(used, 1));
 }
 
 std::vector<PlannedMove> Repairs::described(const std::vector<GroupMove>& moves) const {
