@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <set>
 
 #include "actors/client/node_health.h"
@@ -62,13 +63,16 @@ const BlockView* copy_of(const Inquiry& inquiry, uint32_t index, GroupId group) 
   return found == inquiry.blocks.end() ? nullptr : &found->second;
 }
 
-// Of copies that differ, those count that most nodes agree on.
-uint32_t agreed_crc(const std::vector<const BlockView*>& candidates) {
+// Of copies that differ, those count that most nodes agree on; or those that are as recorded, where
+// the record speaks of this one block.
+uint32_t agreed_crc(const std::vector<const BlockView*>& candidates,
+                    std::optional<uint32_t> recorded) {
   std::map<uint32_t, size_t> votes;
   uint32_t best = 0;
   size_t most = 0;
   for (const BlockView* copy : candidates) {
     const size_t count = ++votes[copy->crc32c];
+    if (copy->crc32c == recorded) return *recorded;
     if (count <= most) continue;
     most = count;
     best = copy->crc32c;
@@ -100,7 +104,7 @@ uint32_t replicas_of(const ClusterMap& map, GroupId group) {
 }
 
 BlockSurvey survey_block(const BlockSurvey& asked, const GroupRoute* route,
-                         const Inquiries& inquiries) {
+                         const Inquiries& inquiries, std::optional<uint32_t> recorded) {
   BlockSurvey block = asked;
   if (route == nullptr) return block;
   std::vector<const BlockView*> candidates;
@@ -111,7 +115,7 @@ BlockSurvey survey_block(const BlockSurvey& asked, const GroupRoute* route,
       candidates.push_back(copy);
     }
   }
-  block.crc32c = agreed_crc(candidates);
+  block.crc32c = agreed_crc(candidates, recorded);
   for (const GroupMember& member : route->members) {
     block.copies.push_back(judge(block, member, inquiries.nodes.at(member.node)));
   }
@@ -133,8 +137,10 @@ void survey_blocks(const ClusterMap& map, const OpenFileReply& opened, const Inq
     asked.length = std::min(block_bytes, size - offset);
     asked.wanted = replicas_of(map, asked.group);
     const auto route = routes.find(asked.group);
+    std::optional<uint32_t> recorded;
+    if (size <= block_bytes) recorded = opened.info.crc32c;
     file.blocks.push_back(
-        survey_block(asked, route == routes.end() ? nullptr : route->second, inquiries));
+        survey_block(asked, route == routes.end() ? nullptr : route->second, inquiries, recorded));
     known = known && file.blocks.back().good() > 0;
     crc = crc32c_combine(crc, file.blocks.back().crc32c, asked.length);
   }

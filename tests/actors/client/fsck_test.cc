@@ -110,6 +110,18 @@ TEST_SUITE("client") {
     CHECK(survey->blocks[0].good() == 1);
   }
 
+  TEST_CASE("of two copies of a file's only block the one that is as recorded is right") {
+    for (const NodeId spoilt : {1u, 2u}) {
+      FakeCluster cluster(2, 2);
+      REQUIRE(cluster.put(pattern(kMiB)).ok());
+      cluster.nodes[spoilt].blocks[copy_of(cluster, "/f", 0)][0] ^= 1;
+      const auto survey = cluster.run(cluster.client.survey("/f"));
+      REQUIRE(survey.ok());
+      CHECK(survey->blocks[0].nodes_with(CopyState::wrong) == std::vector<NodeId>{spoilt});
+      CHECK(survey->checksum_right);
+    }
+  }
+
   TEST_CASE("a sound cluster has no findings, and everything was looked at") {
     FakeCluster cluster;
     fill(cluster);
