@@ -115,6 +115,7 @@ void Raft::become_leader(Time now) {
   members_changed(now);
   // What earlier leaders left is committed together with an entry of this term (5.4.2).
   LogEntry entry;
+  entry.time_ms = wall_ms_;
   entry.type = BecomeLeader::kType;
   entry.body = encode(BecomeLeader{settings_.id});
   append_own(now, std::move(entry));

@@ -104,6 +104,8 @@ class Raft {
   // name was checked by the caller. A message for another member id is ignored.
   void step(Time now, Message message);
   void tick(Time now);
+  // What the clock on the wall says, for entries that the core makes of its own accord.
+  void tell_time(int64_t time_ms) { wall_ms_ = time_ms; }
   Time wake_at() const;  // when tick() has something to do, if nothing else happens before
 
   // Appends an entry; its index and term are filled in. Errors: `not_leader`, `busy` (too much is
@@ -253,6 +255,7 @@ class Raft {
   Time election_at_{};  // follower, candidates: when it stands for election
   Log log_;
   int64_t time_ms_ = 0;  // of the last entry, or later
+  int64_t wall_ms_ = 0;  // as told last
   LogIndex commit_ = 0;
   LogIndex applied_ = 0;
   // Configurations by the entry that made them, the oldest committed one first.

@@ -70,6 +70,7 @@ void Replica::State::step(const Envelope& envelope, raft::Message message) {
   if (const auto* append = std::get_if<AppendEntries>(&message)) {
     if (append->term >= core->term()) promised = append->commit;
   }
+  core->tell_time(bus.wall_ms());
   core->step(now(), std::move(message));
   // Whatever anyone was told of before it was sent is in the log up to there.
   if (promised && core->role() != raft::Role::leader && !fresh_after)
@@ -147,6 +148,7 @@ void Replica::State::write(std::shared_ptr<SaveJob> save) {
 }
 
 void Replica::State::wrote(std::shared_ptr<SaveJob> save) {
+  core->tell_time(bus.wall_ms());
   if (phase == Phase::failed) {
     saving = false;
     return close_when_idle();
@@ -205,6 +207,7 @@ void Replica::State::set_timer() {
   timer = jobs.after(timer_at - now(), guarded([](State& state) {
                        state.timer = 0;
                        if (!state.running()) return;
+                       state.core->tell_time(state.bus.wall_ms());
                        state.core->tick(state.now());
                        state.source.expire();
                        state.pump();

@@ -23,6 +23,7 @@ using sim::SimDisk;
 class Journal : public StateMachine {
  public:
   Outcome apply(const Command& command, Table& table, Batch& batch) override {
+    if (command.type == Type::BecomeLeader) led_ms = command.time_ms;
     if (command.type == Type::BecomeLeader || command.type == Type::ChangeMembers) {
       return {ErrorReply::kType, encode(ErrorReply::of({Code::unsupported, "no row", {}, 0}))};
     }
@@ -46,6 +47,7 @@ class Journal : public StateMachine {
   }
 
   std::vector<std::string> seen;
+  int64_t led_ms = 0;  // time of the last leader's first entry
   int loads = 0;
   Result<void> load_outcome;
 };

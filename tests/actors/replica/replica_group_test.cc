@@ -148,6 +148,19 @@ TEST_SUITE("replica") {
     for (const auto& answer : answers) CHECK(answer->outcome.ok());
   }
 
+  TEST_CASE(
+      "the first entry of a leader tells when it began, not when something was proposed last") {
+    Members members(3);
+    members.gather();
+    CHECK(members.ask("one", 1) == "one is number 0");
+    members.run(10s);
+    Head& old = *members.leader();
+    const int64_t later = old.bus.wall_ms();
+    old.kill();
+    REQUIRE(members.run_until([&] { return members.leader() != nullptr; }));
+    CHECK(members.leader()->journal.led_ms >= later);
+  }
+
   TEST_CASE("reads wait until they are linearizable, and stale ones say how stale they are") {
     Members members(3);
     members.gather();
