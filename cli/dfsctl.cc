@@ -100,6 +100,7 @@ int run(int argc, char** argv) {
   dfs::cli::add_node_commands(app, context);
   dfs::cli::add_pool_commands(app, context);
   dfs::cli::add_task_commands(app, context);
+  dfs::cli::add_explain_command(app, context);
 
   const std::vector<std::string> arguments = dfs::cli::shielded_arguments(argc, argv);
   try {

@@ -17,7 +17,7 @@ reclaim-period = "1s"
 reclaim-grace = "1s"
 segment-size = "256M"
 """
-SETTINGS_OF_A_SHORT_PAST = SETTINGS.replace("[storage]", 'history-kept-for = "1s"\n[storage]')
+SETTINGS_OF_A_SHORT_PAST = SETTINGS.replace("[storage]", 'history-retention = "1s"\n[storage]')
 HEAL_SECONDS = 180
 
 
