@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <tuple>
 
 namespace dfs::storage {
 
@@ -9,6 +10,7 @@ namespace {
 
 // A write's id is its store's, with the number of the directory in the lowest bits.
 constexpr BlockStore::WriteId kUnplaced = 0;  // no directory took it
+constexpr uint64_t kFreeSteps = 64;           // how finely free space is told apart
 
 void add(RecoveryReport& sum, const RecoveryReport& one) {
   sum.segments += one.segments;
@@ -258,21 +260,21 @@ Volumes::Volume* Volumes::volume_of(const BlockKey& key) {
 }
 
 // Where the block is, good or bad, or another attempt at it is under way; else where most is free.
+// Directories about equally free, as those of one disk are, take turns by what they hold.
 Volumes::Volume* Volumes::volume_for(const BlockSpec& spec) {
   if (Volume* volume = volume_of(spec.key)) return volume;
   Volume* best = nullptr;
-  uint64_t best_free = 0;
-  bool best_accepts = false;
+  std::tuple<bool, uint64_t, uint64_t> best_worth;
   for (Volume& volume : volumes_) {
     if (!volume.usable()) continue;
     if (volume.store->is_writing(spec.key)) return &volume;
     const BlockStoreStats stats = volume.store->stats();
-    const bool accepts = stats.accepts_writes;
     const uint64_t free = stats.total_bytes - std::min(stats.used_bytes, stats.total_bytes);
-    if (best != nullptr && std::pair(accepts, free) <= std::pair(best_accepts, best_free)) continue;
+    const std::tuple worth(stats.accepts_writes, free / (stats.total_bytes / kFreeSteps + 1),
+                           UINT64_MAX - stats.live_bytes);
+    if (best != nullptr && worth <= best_worth) continue;
     best = &volume;
-    best_free = free;
-    best_accepts = accepts;
+    best_worth = worth;
   }
   return best;
 }

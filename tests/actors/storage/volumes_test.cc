@@ -76,6 +76,15 @@ TEST_SUITE("storage") {
     CHECK(f.volumes->digest(1).blocks == 8);
   }
 
+  TEST_CASE("directories of one disk share the blocks") {
+    VolumesFixture f(2);
+    REQUIRE(f.start());  // each sees all of the disk
+    put_all(f, 10, 300'000);
+    uint32_t first = 0;
+    for (uint32_t i = 0; i < 10; ++i) first += f.home({7, i, 1}) == 0;
+    CHECK(first == 5);
+  }
+
   TEST_CASE("a block has one home, whoever writes it again and whenever") {
     VolumesFixture f(3);
     REQUIRE(f.start());
