@@ -68,7 +68,8 @@ Result<void> may_replace(GroupId id, const GroupRow& before, const GroupRow& aft
       return refused(id, "storage/" + std::to_string(member) + " does not hold all its blocks yet");
     }
   }
-  const size_t needed = std::min<size_t>(replicas, complete_ones(before, had));
+  // One that lacks something may lack a single block, and be needed for all the others.
+  const size_t needed = std::min<size_t>(replicas, had.size());
   if (after.members.empty() || after.members.size() < needed) {
     return refused(id, "only " + std::to_string(after.members.size()) + " of " +
                            std::to_string(needed) + " copies would be left");

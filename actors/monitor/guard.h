@@ -20,9 +20,8 @@ bool become_lacking(GroupRow& group, NodeId node, LogIndex since);
 void drop_foreign_lacks(GroupRow& group);
 
 // Whether `after` may take the place of `before`, when some holders leave with that: all members
-// that stay are complete, and so many that no block has fewer copies than the pool asks for, or at
-// least no fewer than it had. A group without data may change freely. The error says what is
-// missing (`conflict`).
+// that stay are complete, and as many as the pool asks for, or as there were holders. A group
+// without data may change freely. The error says what is missing (`conflict`).
 Result<void> may_replace(GroupId id, const GroupRow& before, const GroupRow& after,
                          uint32_t replicas);
 
