@@ -128,6 +128,7 @@ Task<void> Administrator::remove(NodeId node) {
     Task<bool> trying = try_remove(node);
     removed = co_await trying;
   }
+  media_.lost_one_removed();
   changing_ = false;
 }
 

@@ -188,6 +188,7 @@ void CopiesChecker::fault(const std::string& what) {
 // No deletion takes a block below its pool's number of copies.
 void CopiesChecker::deleted(const Node& node, const Copy& copy) {
   const BlockKey& key = copy.key;
+  ++copies_deleted_;
   if (copy.row.bad || damaged(copy) || records_.is_dead(key.object)) return;
   const auto object = records_.live().find(key.object);
   if (object == records_.live().end()) {
@@ -212,6 +213,7 @@ void CopiesChecker::regrouped(GroupId group, const GroupRow& before, const Group
   const bool all_stay =
       std::all_of(old_ones.begin(), old_ones.end(), [&](NodeId id) { return is_in(new_ones, id); });
   if (all_stay) return;
+  if (before.used) ++holders_dropped_;
   const size_t needed = records_.replicas(group);
   for (const auto& [id, object] : records_.live()) {
     for (uint32_t index = 0; index < blocks_of(object); ++index) {
@@ -269,6 +271,17 @@ bool CopiesChecker::may_lose(const Process& process, std::optional<size_t> direc
   return std::all_of(node.blocks.begin(), node.blocks.end(), [&](const auto& entry) {
     const Copy& copy = entry.second;
     return (directory && copy.directory != *directory) || copy.row.bad || may_lose(copy);
+  });
+}
+
+bool CopiesChecker::all_whole() const {
+  for (const auto& [id, group] : records_.groups()) {
+    if (!group.lacking.empty()) return false;
+  }
+  return std::all_of(nodes_.begin(), nodes_.end(), [this](const Node& node) {
+    return std::none_of(node.blocks.begin(), node.blocks.end(), [this](const auto& entry) {
+      return entry.second.row.bad || damaged(entry.second);
+    });
   });
 }
 

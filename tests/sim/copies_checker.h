@@ -43,9 +43,13 @@ class CopiesChecker {
   // For who does harm. What may be lost has another good copy somewhere, or is dead.
   bool may_lose(const Copy& copy) const;
   bool may_lose(const Process& node, std::optional<size_t> directory = std::nullopt) const;
+  // Nothing is damaged anywhere, for all that anybody could know, and no holder lacks anything.
+  bool all_whole() const;
   std::vector<Copy> copies_of(const Process& node) const;
   void harmed(const Copy& copy);
   uint64_t copies_harmed() const { return copies_harmed_; }
+  uint64_t copies_deleted() const { return copies_deleted_; }    // by the nodes
+  uint64_t holders_dropped() const { return holders_dropped_; }  // out of groups with content
 
   // Why the blocks are not yet all where they belong, with nothing else beside them; or nothing.
   std::string unsettled() const;
@@ -94,6 +98,8 @@ class CopiesChecker {
   std::set<Place> harmed_;
   std::map<BlockKey, std::vector<Duration>> lost_;  // when a copy of it was found or made lost
   uint64_t copies_harmed_ = 0;
+  uint64_t copies_deleted_ = 0;
+  uint64_t holders_dropped_ = 0;
 };
 
 std::string to_text(const Copy& copy);

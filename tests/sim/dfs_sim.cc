@@ -55,13 +55,15 @@ void on_abort(int) {
 Run run_cluster(uint64_t seed, bool verbose) {
   Report report = dfs::sim::simulate(seed, verbose);
   const Findings& found = report.findings;
-  char counts[256];
+  char counts[384];
   std::snprintf(
       counts, sizeof counts,
       "%4.0f s simulated, %" PRIu64 " operations (%" PRIu64 " unknown), %" PRIu64 " harms, %" PRIu64
-      " leaders, %" PRIu64 " snapshots, %" PRIu64 " files and %" PRIu64 " blocks checked",
+      " leaders, %" PRIu64 " snapshots, %" PRIu64 " copies harmed, %" PRIu64 " deleted, %" PRIu64
+      " holders dropped, %" PRIu64 " files and %" PRIu64 " blocks checked",
       std::chrono::duration<double>(report.simulated).count(), found.operations, found.unknown,
-      report.harms, report.leaders, report.snapshots, found.files_checked, found.blocks_checked);
+      report.harms, report.leaders, report.snapshots, report.copies_harmed, report.copies_deleted,
+      report.holders_dropped, found.files_checked, found.blocks_checked);
   return {std::move(report.findings), report.trace_hash, report.options.describe(), counts};
 }
 
@@ -84,7 +86,7 @@ Run run(Kind kind, uint64_t seed, bool verbose) {
 
 std::string text_of(uint64_t seed, const Run& run) {
   const bool good = run.findings.good();
-  char line[384];
+  char line[512];
   std::snprintf(line, sizeof line, "seed %" PRIu64 " %s %s, trace %016" PRIx64 "\n", seed,
                 good ? "passed" : "FAILED", run.counts.c_str(), run.trace_hash);
   std::string text(line);

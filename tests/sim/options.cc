@@ -6,9 +6,6 @@ using std::chrono::milliseconds;
 
 namespace {
 
-// Damage at rest is found by scrubs alone, which storage nodes do not do by themselves.
-constexpr bool kScrubs = false;
-
 void draw_periods(Options& options, Random& random) {
   const auto some_seconds = [&random](uint64_t low, uint64_t high) {
     return milliseconds(random.between(low * 1000, high * 1000));
@@ -73,20 +70,21 @@ Options draw_options(uint64_t seed) {
   options.jump_clocks = sometimes(0.3);
   options.stop_orderly = sometimes(0.3);
   options.fill_disks = sometimes(0.25);
-  options.break_disks = sometimes(0.25);
+  // A range that twice could not be read counts as lost, and an only copy stays so.
+  options.break_disks = sometimes(0.25) && options.replicas > 1;
   options.slow_disks = sometimes(0.25);
   options.transfer_lead = sometimes(0.4);
   options.replace_heads = sometimes(0.4);
   if (random.chance(0.5)) options.clock_drift = ReplicaSettings().clock_drift_max * 0.49;
-  options.rot = sometimes(0.3) && kScrubs;
-  options.misdirect = sometimes(0.2) && kScrubs;
-  options.spoil = sometimes(0.2) && kScrubs;
+  options.rot = sometimes(0.3);
+  options.misdirect = sometimes(0.2);
+  options.spoil = sometimes(0.2);
   options.lose_directories = sometimes(0.4);
   options.lose_disks = sometimes(0.2);
   options.stay_away = sometimes(0.3);
   options.drain = sometimes(0.3);
   options.rebalance = sometimes(0.2);
-  options.control_scrub = sometimes(0.2) && kScrubs;
+  options.control_scrub = sometimes(0.2);
   if (sometimes(0.3)) {
     options.late_storages =
         static_cast<uint32_t>(random.between(0, options.storages - options.replicas));

@@ -72,6 +72,9 @@ class Simulation {
     report.events = world_.events();
     report.messages = world_.network().messages();
     report.harms = nemesis_.harms();
+    report.copies_harmed = copies_.copies_harmed();
+    report.copies_deleted = copies_.copies_deleted();
+    report.holders_dropped = copies_.holders_dropped();
     report.leaders = raft_checker_.leaders();
     report.snapshots = raft_checker_.snapshots();
     report.undecided = shared_.undecided();

@@ -17,9 +17,12 @@ struct Report {
   uint64_t events = 0;
   uint64_t messages = 0;
   uint64_t harms = 0;
-  uint64_t leaders = 0;    // terms that had one
-  uint64_t snapshots = 0;  // offered to heads
-  uint64_t undecided = 0;  // shared files whose history took too long to check
+  uint64_t copies_harmed = 0;
+  uint64_t copies_deleted = 0;
+  uint64_t holders_dropped = 0;  // out of groups
+  uint64_t leaders = 0;          // terms that had one
+  uint64_t snapshots = 0;        // offered to heads
+  uint64_t undecided = 0;        // shared files whose history took too long to check
   Duration simulated{0};
 };
 

@@ -217,6 +217,45 @@ TEST_SUITE("disk") {
     disk.flip("/f", 2, 0x0f);
     CHECK(contents(disk)[2] == ('o' ^ 0x0f));
   }
+
+  TEST_CASE("SimDisk: a spoiled range cannot be read until it is written anew or punched") {
+    SimDisk disk;
+    auto file = durable_file(disk, 3 * 4096);
+    disk.spoil("/f", 4096, 1);
+    disk.spoil("/f", 2 * 4096, 4096);
+    char byte = 0;
+    CHECK(file->read_at(4095, &byte, 1).ok());
+    CHECK(file->read_at(4096, &byte, 1).code() == Code::io_error);
+    CHECK_FALSE(disk.peek("/f", 4000, 200));
+    CHECK(disk.peek("/f", 0, 4) == "oooo");
+    disk.restart();
+    file = open(disk, "/f");
+    CHECK(file->read_at(8191, &byte, 1).code() == Code::io_error);
+
+    REQUIRE(file->write_at(4096, "n", 1).ok());  // not all of the page
+    CHECK(file->read_at(4096, &byte, 1).code() == Code::io_error);
+    REQUIRE(file->write_at(4096, std::string(4096, 'n').data(), 4096).ok());
+    CHECK(disk.peek("/f", 4095, 2) == "on");
+    REQUIRE(file->punch(2 * 4096, 4096).ok());
+    CHECK(disk.peek("/f", 2 * 4096, 1) == std::string(1, '\0'));
+  }
+
+  TEST_CASE("SimDisk: a stray write stays, and a lost directory takes all below it") {
+    SimDisk disk;
+    auto file = durable_file(disk, 4096);
+    disk.overwrite("/f", 10, "stray");
+    disk.crash([] { return uint64_t{0}; });
+    CHECK(contents(disk).substr(9, 7) == "ostrayo");
+
+    REQUIRE(disk.make_directories("/d/e").ok());
+    REQUIRE(open(disk, "/d/e/g", true)->sync().ok());
+    disk.lose("/d");
+    CHECK_FALSE(disk.holds("/d/e/g"));
+    CHECK_FALSE(*disk.exists("/d/e"));
+    CHECK(disk.holds("/f"));
+    disk.crash([] { return uint64_t{1}; });
+    CHECK_FALSE(disk.holds("/d/e/g"));
+  }
 }
 
 }  // namespace dfs::sim
