@@ -37,7 +37,7 @@ class MonitorMachine : public StateMachine {
   ClusterView cluster_;
   bool cluster_changed_ = false;  // by what was applied since cluster_ was loaded
   std::vector<std::pair<GroupId, std::string>> groups_changed_;  // likewise; their rows
-  std::vector<Event> events_;     // of the command that was applied last
+  std::vector<Event> events_;  // of the command that was applied last
   Listener listener_;
 };
 

@@ -24,7 +24,7 @@ Result<ReadEventsReply> read_events(Rows& rows, LogIndex applied, const ReadEven
   }
   reply.next = std::max(request.since, applied);
   if (request.since >= applied) return reply;  // also of a head that is behind
-  LogIndex entry = 0;  // the one visited last
+  LogIndex entry = 0;                          // the one visited last
   size_t visited = 0;
   size_t bytes = 0;
   std::optional<Error> failed;
