@@ -26,9 +26,9 @@
 namespace dfs {
 
 // Answers as the test says, and asks what the test asks.
-class TestMonitor : public Actor {
+class FakeMonitor : public Actor {
  public:
-  explicit TestMonitor(Bus& b) : bus(b), calls(b), announcer(b, std::chrono::milliseconds(500)) {
+  explicit FakeMonitor(Bus& b) : bus(b), calls(b), announcer(b, std::chrono::milliseconds(500)) {
     map.cluster = "0123456789abcdef0123456789abcdef";
     map.pools.push_back({"default", 2, 1, 64, 0});
   }
@@ -137,7 +137,7 @@ struct Nodes {
     world.add(std::move(broker)).start();
     sim::ProcessSettings head = process("monitor");
     head.make = [this](Bus& bus, sim::Process&) {
-      auto actor = std::make_unique<TestMonitor>(bus);
+      auto actor = std::make_unique<FakeMonitor>(bus);
       monitor = actor.get();
       return actor;
     };
@@ -193,7 +193,7 @@ struct Nodes {
 
   // One request and its answer.
   template <Request R>
-  static Task<void> flow(TestMonitor* monitor, Link link, std::string to, R request,
+  static Task<void> flow(FakeMonitor* monitor, Link link, std::string to, R request,
                          Payload payload, std::shared_ptr<std::optional<Result<Answer<R>>>> out) {
     CallOptions options;
     options.deadline = std::chrono::seconds(20);
@@ -288,7 +288,7 @@ struct Nodes {
   void rot(NodeId at) { node(at).disk().flip(storage::segment_path("/data", 1), 3 * 4096 + 17); }
 
   sim::World world;
-  TestMonitor* monitor = nullptr;
+  FakeMonitor* monitor = nullptr;
   uint64_t uploads = 0;
 };
 

@@ -30,7 +30,7 @@ struct Surplus : Nodes {
   size_t kept(NodeId at = 3) { return blocks(at, kGroup).size(); }
 };
 
-size_t removals(const TestMonitor& monitor, const std::string& why) {
+size_t removals(const FakeMonitor& monitor, const std::string& why) {
   size_t blocks = 0;
   for (const Event& event : monitor.events) {
     if (event.topic != "blocks-reclaimed" || event.fields.at("why") != why) continue;
