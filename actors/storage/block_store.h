@@ -126,15 +126,18 @@ class BlockStore {
   // Grows with each block found damaged or gone. Those that a start finds so count again.
   uint64_t losses() const { return losses_; }
 
-  // For the scrub: the first good block behind a key, or behind none; and what is known of it.
+  // For the scrub: the first block behind a key, or behind none; and what is known of it. Bad ones
+  // too: what could not be read may have been a cable.
   using Found = std::optional<std::pair<BlockKey, BlockRow>>;
-  Result<Found> next_good(const std::optional<BlockKey>& after);
+  Result<Found> next_block(const std::optional<BlockKey>& after);
   // To verify a block part by part; `last` is the job for the block before, or null.
   std::shared_ptr<ReadJob> check_of(const BlockKey& key, const BlockRow& row,
                                     const std::shared_ptr<ReadJob>& last);
   // Verifies the next part, at most 1 MiB. A block found damaged is flagged bad; `no_such_block`
   // when it was removed or replaced meanwhile.
   void check(std::shared_ptr<ReadJob> job, std::function<void(Result<void>)> done);
+  // A bad block of which every byte was found right by check() is good again.
+  void absolve(const BlockKey& key, const BlockRow& seen);
   // How far the scrub is. The index keeps what save_scrub() was given last.
   const ScrubRow& scrub() const { return scrub_; }
   void set_scrub(ScrubRow row) { scrub_ = row; }

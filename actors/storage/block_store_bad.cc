@@ -45,6 +45,24 @@ bool BlockStore::quarantine(const BlockKey& key, const BlockRow& seen, const Err
   return true;
 }
 
+void BlockStore::absolve(const BlockKey& key, const BlockRow& seen) {
+  const auto now = find_block(index_, key);
+  if (!now || !now->has_value() || !(*now)->bad || !(*now)->same_extent(seen)) return;
+  if (removing_.contains(key)) return;
+  BlockRow row = **now;
+  row.bad = false;
+  Batch batch;
+  put_block(batch, key, row);
+  if (auto kept = index_.write(batch); !kept) return give_up(kept.error());
+  digests_.add(key, row.length, row.crc32c);
+  --bad_;
+  bus_.log(Level::info, "block is good after all", {{"block", to_string(key)}});
+  auto fields = fields_of(key);
+  fields["why"] = "all its bytes can be read again";
+  notify_("block-repaired", std::move(fields));
+  flush([] {});
+}
+
 void BlockStore::replaced(const std::vector<std::pair<BlockKey, BlockRow>>& blocks) {
   for (const auto& [key, old] : blocks) {
     bus_.log(Level::info, "block repaired", {{"block", to_string(key)}});

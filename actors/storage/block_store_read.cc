@@ -148,10 +148,10 @@ int64_t BlockStore::verified_ms(const BlockKey& key, const BlockRow& row) const 
   return std::max(row.created_ms, passed ? scrub_.began_ms : scrub_.previous_began_ms);
 }
 
-Result<BlockStore::Found> BlockStore::next_good(const std::optional<BlockKey>& after) {
+Result<BlockStore::Found> BlockStore::next_block(const std::optional<BlockKey>& after) {
   Found found;
   const auto visit = [&](const BlockKey& key, const BlockRow& row) {
-    if (row.bad || removing_.contains(key) || (after && key <= *after)) return true;
+    if (removing_.contains(key) || (after && key <= *after)) return true;
     found.emplace(key, row);
     return false;
   };
@@ -174,15 +174,15 @@ std::shared_ptr<ReadJob> BlockStore::check_of(const BlockKey& key, const BlockRo
 void BlockStore::check(std::shared_ptr<ReadJob> job, std::function<void(Result<void>)> done) {
   if (job->buffer == nullptr) job->buffer = buffers_.take();
   auto outcome = std::make_shared<Result<void>>();
-  const Result<void> queued =
-      try_run([job, outcome, &disk = disk_] { *outcome = verify_part(disk, *job); },
-              [this, job, outcome, done] {
-                if (job->damaged && !quarantine(job->key, job->row, outcome->error())) {
-                  job->damaged = false;
-                  *outcome = Error{Code::no_such_block, "the block has gone meanwhile", {}, 0};
-                }
-                done(*outcome);
-              });
+  const Result<void> queued = try_run(
+      [job, outcome, &disk = disk_] { *outcome = verify_part(disk, *job); },
+      [this, job, outcome, done] {
+        if (job->damaged && !job->row.bad && !quarantine(job->key, job->row, outcome->error())) {
+          job->damaged = false;
+          *outcome = Error{Code::no_such_block, "the block has gone meanwhile", {}, 0};
+        }
+        done(*outcome);
+      });
   if (!queued) done(queued);
 }
 

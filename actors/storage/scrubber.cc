@@ -65,7 +65,7 @@ Task<void> Scrubber::scrub(size_t number) {
     if (store == nullptr) co_return;  // the directory failed
     const ScrubRow& row = store->scrub();
     const auto after = row.moved ? std::optional(row.position()) : std::nullopt;
-    const auto found = store->next_good(after);
+    const auto found = store->next_block(after);
     if (!found) {
       Task<void> pausing = sleep(bus_, kLook);
       co_await pausing;
@@ -98,8 +98,9 @@ Task<void> Scrubber::verify(size_t number, BlockKey key, BlockRow row) {
     store = volumes_.store(number);
     if (store == nullptr) co_return;
     const bool gone = outcome.code() == Code::no_such_block;
+    if (outcome && row.bad) store->absolve(key, row);
     if (outcome || gone || job->damaged || tries == kTries) {
-      advance(number, key, row, !job->damaged);
+      advance(number, key, row, row.bad || !job->damaged);
       co_return;
     }
     job->file = nullptr;

@@ -81,6 +81,40 @@ TEST_SUITE("storage") {
     CHECK(f.scrubber->job().found == 5);
   }
 
+  TEST_CASE("a block that could not be read for a while is good again, a damaged one stays bad") {
+    ScrubFixture f;
+    f.begin();
+    f.put_all(3, 100'000);
+    const Digest before = f.volumes->digest(1);
+    const auto row = *f.volumes->find({7, 0, 1});
+    f.disk.flip(segment_path(f.path(0), row->segment), row->offset + 5000, 1);
+    f.disk.fault = [](sim::SimDisk::Operation operation, const std::string&) -> Result<void> {
+      if (operation != sim::SimDisk::Operation::read) return {};
+      return {Code::io_error, "the cable is loose"};
+    };
+    f.scrubber->begin();
+    f.run(seconds(30));
+    CHECK(f.scrubber->status().bad_now == 3);
+    CHECK(f.volumes->digest(1).blocks == 0);
+    f.disk.fault = nullptr;
+    f.events.clear();
+    f.scrubber->control(ScrubAction::start);
+    f.run(seconds(30));
+    CHECK(f.scrubber->status().bad_now == 1);
+    CHECK(f.scrubber->status().bad_found == 0);  // it was known
+    CHECK(f.volumes->digest(1).blocks == 2);
+    CHECK(f.volumes->digest(1) != before);
+    CHECK((*f.volumes->find({7, 0, 1}))->bad);
+    CHECK(!(*f.volumes->find({7, 1, 1}))->bad);
+    size_t repaired = 0;
+    for (const auto& [topic, fields] : f.events) repaired += topic == "block-repaired" ? 1 : 0;
+    CHECK(repaired == 2);
+    // And so it stays.
+    f.end();
+    f.begin();
+    CHECK(f.volumes->digest(1).blocks == 2);
+  }
+
   TEST_CASE("a scrub finds what the disk wrote to the wrong place") {
     ScrubFixture f;
     f.begin();
