@@ -299,8 +299,21 @@ void Volumes::abandon(WriteId id) {
   volumes_[id % kDirectoriesMax].store->abandon(id / kDirectoriesMax);
 }
 
+// What a working directory does not have, a failed one may.
 void Volumes::read(BlockKey key, uint64_t offset, uint64_t length,
                    std::function<void(Result<ReadOutcome>)> done) {
+  const auto failed = std::count_if(volumes_.begin(), volumes_.end(),
+                                    [](const Volume& volume) { return !volume.usable(); });
+  if (failed > 0) {
+    done = [key, failed, done = std::move(done)](Result<ReadOutcome> outcome) {
+      if (outcome.code() != Code::no_such_block) return done(std::move(outcome));
+      done(Error{Code::io_error,
+                 "block " + to_string(key) + " cannot be found: " + std::to_string(failed) +
+                     " of this node's data directories failed",
+                 {},
+                 0});
+    };
+  }
   if (Volume* volume = volume_of(key)) {
     return volume->store->read(key, offset, length, std::move(done));
   }

@@ -140,7 +140,7 @@ TEST_SUITE("storage") {
         CHECK(*read == content(i, 300'000));
         ++here;
       } else {
-        CHECK(read.code() == Code::no_such_block);
+        CHECK(read.code() == Code::io_error);  // it may come back with the directory
       }
     }
     CHECK(here > 0);
@@ -169,7 +169,7 @@ TEST_SUITE("storage") {
     break_directory(f, 0, {Code::io_error, "read-only file system", {{"read_only", "1"}}, 0});
     CHECK(f.put({1, 1, 1}, "y").code() == Code::io_error);
     CHECK(f.put({1, 2, 1}, "z").code() == Code::io_error);
-    CHECK(f.get({1, 0, 1}).code() == Code::no_such_block);
+    CHECK(f.get({1, 0, 1}).code() == Code::io_error);
     CHECK(listed(f, 10).empty());
     CHECK(f.volumes->groups().empty());
     CHECK_FALSE(f.volumes->stats().sum.accepts_writes);
