@@ -116,8 +116,10 @@ const std::vector<IncludeRule> kIncludeRules = {
     {"actors/", Words{"messages/"} + kShared + Words{"actors/mem_table.h"}, {}},
     {"actors/posix_disk.", Words{"messages/", "actors/posix_disk.h"} + kShared, {}},
     {"actors/rocks_table.",
-     Words{"messages/", "actors/rocks_table.h", "actors/posix_disk.h"} + kShared,
+     Words{"messages/", "actors/rocks_table.h", "actors/held_rows.h", "actors/posix_disk.h"} +
+         kShared,
      {"rocksdb"}},
+    {"actors/held_rows.", Words{"messages/", "actors/held_rows.h"} + kShared, {}},
     {"actors/raft/", {"messages/", "actors/raft/"}, {}},
     {"actors/replica/",
      Words{"messages/", "actors/raft/", "actors/replica/"} + kSeams + kShared,

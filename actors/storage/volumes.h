@@ -25,8 +25,8 @@ struct VolumesStats {
 };
 
 // The contracts are those of BlockStore. What a failed directory held is as if it had never been
-// here, but a read of what is not found fails with `io_error` then: it may be whole, and back after a
-// restart. With all directories failed writes fail with `io_error` too.
+// here, but a read of what is not found fails with `io_error` then: it may be whole, and back after
+// a restart. With all directories failed writes fail with `io_error` too.
 class Volumes {
  public:
   // `settings.directory` is not used. Each directory gets `settings.capacity_bytes`.

@@ -9,6 +9,7 @@
 #include "messages/events.h"
 #include "messages/heads.h"
 #include "messages/namespace.h"
+#include "tests/messages/block_samples.h"
 #include "tests/messages/consensus_samples.h"
 #include "tests/messages/repair_samples.h"
 
@@ -386,73 +387,6 @@ inline OpenFileReply sample() {
           .routes = routes(),
           .freshness = freshness()};
 }
-template <>
-inline WriteBlock sample() {
-  return {.object = 0x2002,
-          .index = 4,
-          .group = 5,
-          .epoch = 11,
-          .upload = 0xabcdef0123456789,
-          .capacity = 16ull << 20,
-          .offset = 3ull << 20,
-          .last = true,
-          .crc32c = 0x9a71bb4c,
-          .chain = {{.node = 8, .endpoint = "tcp://127.0.0.1:7108"}},
-          .path_hint = "/photos/film.mkv"};
-}
-template <>
-inline WriteBlockReply sample() {
-  return {.object = 0x2002,
-          .index = 4,
-          .offset = 3ull << 20,
-          .durable = true,
-          .crc32c = 0x01020304,
-          .length = 3'145'733,
-          .nodes = {7, 8}};
-}
-template <>
-inline ReadBlock sample() {
-  return {.object = 0x2002,
-          .index = 4,
-          .group = 5,
-          .offset = 65'536,
-          .length = 1 << 20,
-          .background = true};
-}
-template <>
-inline ReadBlockReply sample() {
-  return {.crc32c = 0x9a71bb4c, .block_length = 3'145'733};
-}
-template <>
-inline AbortBlock sample() {
-  return {.object = 0x2002, .index = 4, .group = 5, .upload = 0xabcdef0123456789};
-}
-template <>
-inline AbortBlockReply sample() {
-  return {};
-}
-template <>
-inline ListBlocks sample() {
-  return {.object = 0x2002,
-          .group = 5,
-          .after_object = 0x2001,
-          .after_index = 17,
-          .after_group = 5,
-          .limit = 100};
-}
-template <>
-inline ListBlocksReply sample() {
-  return {.blocks = {{.group = 5,
-                      .object = 0x2002,
-                      .index = 4,
-                      .length = 3'145'733,
-                      .crc32c = 0x01020304,
-                      .bad = true,
-                      .created_ms = 1'700'000'000'123,
-                      .verified_ms = 1'700'000'000'456}},
-          .more = true};
-}
-
 template <>
 inline Event sample() {
   return {.topic = "file-committed",

@@ -2,8 +2,8 @@
 
     undo(root, notes, random)   once all processes whose notes lie in the folder `notes` are dead
 
-Each write that was not synced is lost, torn by sectors, or kept, as chance has it; of the names made,
-changed and removed since the last sync of their directory, the newest are lost, in order.
+Each write that was not synced is lost, torn by sectors, or kept, as chance has it; of the names
+made, changed and removed since the last sync of their directory, the newest are lost, in order.
 """
 import os
 import struct

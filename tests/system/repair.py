@@ -50,7 +50,7 @@ class Files:
 
 
 def is_whole(cluster, without=()):
-    """Every group in use has all its members, they are up and complete, and nobody is on the way."""
+    """Every group in use has all its members, up and complete, and nobody is on the way."""
     described = cluster.map()
     replicas = {pool["id"]: pool["replicas"] for pool in described["pools"]}
     up = {node["node"] for node in described["nodes"] if node["state"] == 1}
@@ -275,7 +275,8 @@ class LoopDisk:
         with open(image, "wb") as file:
             file.truncate(size)
         os.makedirs(path)
-        for command in (["mkfs.ext4", "-q", "-m", "0", image], ["mount", "-o", "loop", image, path]):
+        for command in (["mkfs.ext4", "-q", "-m", "0", image],
+                        ["mount", "-o", "loop", image, path]):
             if shutil.which(command[0]) is None:
                 raise Skipped(f"there is no {command[0]}")
             done = subprocess.run(command, capture_output=True, text=True, check=False)
