@@ -83,6 +83,7 @@ bool EventRelay::State::relay_one() {
   const std::string_view body = view_of(raw.frames[2]);
   if (header.size() > kHeaderBytesMax || body.size() > kBodyBytesMax) return true;
   if (LastValues::keeps(topic)) values.put(topic, header, body, now());
+  mark_read(raw.frames[2]);
   out.send(raw.frames[0], zmq::send_flags::sndmore);
   out.send(raw.frames[1], zmq::send_flags::sndmore);
   out.send(raw.frames[2], zmq::send_flags::none);

@@ -16,22 +16,32 @@ constexpr std::string_view kPeerPrefix = "peer/";
 constexpr size_t kCopyBytesMax = 4 * 1024;
 
 // ThreadSanitizer does not see libzmq's own synchronisation between sender and receiver.
-void mark_sent([[maybe_unused]] const void* data) {
+void mark_released([[maybe_unused]] const void* data) {
 #if defined(__SANITIZE_THREAD__)
   __tsan_release(const_cast<void*>(data));
 #endif
 }
-void mark_received([[maybe_unused]] const void* data) {
+void mark_acquired([[maybe_unused]] const void* data) {
 #if defined(__SANITIZE_THREAD__)
   __tsan_acquire(const_cast<void*>(data));
 #endif
 }
 
+// A received frame whose bytes are read in place until it is destroyed.
+struct ReadInPlace {
+  explicit ReadInPlace(zmq::message_t received) : frame(std::move(received)) {}
+  ReadInPlace(const ReadInPlace&) = delete;
+  ReadInPlace& operator=(const ReadInPlace&) = delete;
+  ~ReadInPlace() { mark_read(frame); }
+
+  zmq::message_t frame;
+};
+
 // A frame over `owner`'s bytes; libzmq drops the owner, on a thread of its own, once they are sent.
 template <class Owner>
 zmq::message_t frame_over(const void* data, size_t size, Owner* owner) {
   const auto drop = [](void* sent, void* hint) {
-    mark_received(sent);
+    mark_acquired(sent);
     delete static_cast<Owner*>(hint);
   };
   return zmq::message_t(const_cast<void*>(data), size, drop, owner);
@@ -54,7 +64,7 @@ std::string_view view_of(const zmq::message_t& frame) {
 // Returns 0 or errno. Only the first frame of a message can be refused: libzmq counts whole
 // messages against the high-water mark.
 int send_one(zmq::socket_t& socket, zmq::message_t& frame, bool more) {
-  mark_sent(frame.data());
+  mark_released(frame.data());
   const int flags = ZMQ_DONTWAIT | (more ? ZMQ_SNDMORE : 0);
   while (zmq_msg_send(frame.handle(), socket.handle(), flags) < 0) {
     if (errno != EINTR) return errno;
@@ -77,6 +87,10 @@ Result<void> check_limits(size_t header_bytes, size_t body_bytes, size_t payload
 
 }  // namespace
 
+void mark_read(const zmq::message_t& frame) {
+  mark_released(frame.data());
+}
+
 bool receive_frames(zmq::socket_t& socket, RawMessage& message) {
   message.count = 0;
   message.overlong = false;
@@ -88,7 +102,7 @@ bool receive_frames(zmq::socket_t& socket, RawMessage& message) {
     while (zmq_msg_recv(frame.handle(), socket.handle(), ZMQ_DONTWAIT) < 0) {
       if (errno != EINTR) return false;
     }
-    mark_received(frame.data());
+    mark_acquired(frame.data());
     more = frame.more();
     if (!message.overlong) ++message.count;
   }
@@ -108,10 +122,11 @@ Result<void> decode_frames(std::span<zmq::message_t> frames, bool overlong, Enve
   const size_t payload_bytes = frames.size() == 3 ? frames[2].size() : 0;
   DFS_CHECK(check_limits(frames[0].size(), frames[1].size(), payload_bytes));
   envelope.body.assign(view_of(frames[1]));
+  mark_read(frames[1]);
   if (frames.size() == 3) {
-    auto owner = std::make_shared<zmq::message_t>(std::move(frames[2]));
-    const auto* data = static_cast<const uint8_t*>(owner->data());
-    const size_t size = owner->size();
+    auto owner = std::make_shared<ReadInPlace>(std::move(frames[2]));
+    const auto* data = static_cast<const uint8_t*>(owner->frame.data());
+    const size_t size = owner->frame.size();
     envelope.payload = Payload(std::move(owner), data, size);
   }
   return {};

@@ -115,7 +115,7 @@ if [[ $mode != quick ]]; then
     # Whole processes, in the tests without limits of time that a slower program would break. A
     # test with a report in the output of any process has failed.
     lines system-tsan python3 tests/system/run.py --bin "$root/build/tsan/bin" \
-      F8_ events_show
+      S1_1_ S2_1_directories F7_a_server F8_ A5_large events_show
   fi
   if command -v clang++ >/dev/null; then
     if build fuzz all; then
