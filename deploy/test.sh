@@ -97,7 +97,7 @@ seeds=1..200
 [[ $mode != soak ]] || seeds=1..2000
 lines simulator-group "$bin/dfs_sim" --kind group --seeds "$seeds"
 lines simulator-cluster "$bin/dfs_sim" --kind cluster --seeds "$seeds"
-system=(python3 tests/system/run.py --bin "$bin")
+system=(python3 tests/system/run.py --bin "$bin" --jobs 2)
 [[ $mode != soak ]] || system+=(--full)
 lines system "${system[@]}"
 

@@ -2,7 +2,7 @@
 import os
 import re
 
-from support import (MIB, check, check_equal, make_bytes, md5_of, read_bytes, test,
+from support import (MIB, alone, check, check_equal, make_bytes, md5_of, read_bytes, test,
                      wait_until)
 
 STALL_MS_MAX = 3000
@@ -59,6 +59,7 @@ def get_with_fault(t, fault, storages=4):
 
 
 @test
+@alone
 def S1_9_get_with_one_server_dead(t):
     cluster = t.cluster(storages=4, replicas=2)
     source = t.source(64 * MIB + 3)
@@ -95,6 +96,7 @@ def node_bytes(cluster):
 
 
 @test
+@alone
 def F5_a_server_killed_in_mid_upload_is_not_noticed(t):
     put_with_fault(t, "kill")
 
@@ -137,26 +139,31 @@ def F6_a_download_just_after_a_death_is_whole_or_an_error(t):
 
 
 @test
+@alone
 def A2_a_server_killed_in_mid_get_is_not_noticed(t):
     get_with_fault(t, "kill")
 
 
 @test
+@alone
 def A2_a_server_frozen_in_mid_put_is_not_noticed(t):
     put_with_fault(t, "freeze")
 
 
 @test
+@alone
 def A2_a_server_frozen_in_mid_get_is_not_noticed(t):
     get_with_fault(t, "freeze")
 
 
 @test
+@alone
 def A2_three_servers_one_killed_in_mid_put(t):
     put_with_fault(t, "kill", storages=3)
 
 
 @test
+@alone
 def two_of_two_copies_one_server_frozen(t):
     """With two servers there is no other place: the put goes on with one copy and says so."""
     cluster = t.cluster(storages=2, replicas=2)

@@ -4,7 +4,8 @@ import signal
 import time
 
 from load import Load, now, summary_of
-from support import (Skipped, check, check_equal, read_bytes, status_field, test, wait_until)
+from support import (Skipped, alone, check, check_equal, read_bytes, status_field, test,
+                     wait_until)
 
 GIB = 1 << 30
 CLIENTS = 16
@@ -35,6 +36,7 @@ def note_pauses(t, pauses):
 
 
 @test
+@alone
 def A1_the_leader_is_killed_under_load(t):
     cluster = three_heads(t)
     load = Load(cluster, clients=CLIENTS, readers=6)
@@ -54,6 +56,7 @@ def A1_the_leader_is_killed_under_load(t):
 
 
 @test
+@alone
 def A1_the_leader_is_frozen_under_load(t):
     """Thawed it must not go on as if it had led all the time. Each broker has its readers, those of
     the frozen one among them: what they ask meanwhile is the first that it finds."""

@@ -5,9 +5,12 @@ Each test has folders and clusters of its own, all gone when it ends. Names begi
 the feature list they show (S1_9, F5) or with the acceptance they belong to (A4).
 """
 import argparse
+import concurrent.futures
 import fnmatch
 import os
+import re
 import signal
+import subprocess
 import sys
 import time
 import traceback
@@ -26,6 +29,9 @@ import hosts  # noqa: F401
 import power  # noqa: F401
 import repair  # noqa: F401
 import durability  # noqa: F401
+
+
+COUNTS = re.compile(r"\d+ passed, \d+ failed")  # the last line of a run
 
 
 def wanted(name, patterns):
@@ -76,6 +82,43 @@ def place_of(failure):
     return f"at {os.path.basename(frame.filename)}:{frame.lineno}: {frame.line}"
 
 
+def run_in_processes(tests, options):
+    """Each test in a process of its own, options.jobs of them at a time; then those that must be
+    alone. Every test has folders and ports of its own, so they are in nobody's way."""
+    children = set()
+
+    def run(function):
+        command = [sys.executable, os.path.abspath(__file__), "--bin", options.bin, "--exact",
+                   *(["--keep"] if options.keep else []), *(["--full"] if options.full else []),
+                   function.__name__]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              text=True, errors="replace") as child:
+            children.add(child)
+            output = child.communicate()[0]
+            children.discard(child)
+        lines = output.splitlines()
+        if COUNTS.match(lines[-1] if lines else ""):
+            lines.pop()  # of this one test
+        print("\n".join(lines), flush=True)
+        if child.returncode != 0:
+            return "FAIL"
+        return "SKIP" if lines[0].startswith("SKIP") else "PASS"
+
+    together = [function for function in tests if function.__name__ not in support.ALONE]
+    others = [function for function in tests if function.__name__ in support.ALONE]
+    outcomes = []
+    for group, jobs in ((together, options.jobs), (others, 1)):
+        with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+            try:
+                outcomes += pool.map(run, group)
+            except KeyboardInterrupt:
+                pool.shutdown(wait=False, cancel_futures=True)
+                for child in list(children):
+                    child.terminate()  # it cleans up after itself
+                raise
+    return outcomes
+
+
 def interrupt(_signal, _frame):
     raise KeyboardInterrupt
 
@@ -86,13 +129,18 @@ def main():
     parser.add_argument("patterns", nargs="*", metavar="PATTERN",
                         help="only tests whose name holds this, or matches it when it has a *")
     parser.add_argument("--only", action="append", default=[], metavar="PATTERN", help="the same")
+    parser.add_argument("--exact", action="store_true", help="patterns are whole names")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N",
+                        help="run N tests at a time; those marked alone run after the others")
     parser.add_argument("--list", action="store_true", help="print the names and end")
     parser.add_argument("--keep", action="store_true", help="leave the folders for inspection")
     parser.add_argument("--full", action="store_true",
                         help="fault tests with 3745 MiB too, where 1 GiB is the default")
     options = parser.parse_args()
     patterns = options.patterns + options.only
-    tests = [function for function in support.TESTS if wanted(function.__name__, patterns)]
+    tests = [function for function in support.TESTS
+             if (function.__name__ in patterns if options.exact
+                 else wanted(function.__name__, patterns))]
     if options.list:
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # its reader may have seen enough
         for function in tests:
@@ -102,11 +150,15 @@ def main():
         if not os.access(os.path.join(options.bin, program), os.X_OK):
             parser.error(f"no {program} in {options.bin}; build first or give --bin")
     signal.signal(signal.SIGTERM, interrupt)
-    outcomes = [run_one(function, options) for function in tests]
+    outcomes = (run_in_processes(tests, options) if options.jobs > 1
+                else [run_one(function, options) for function in tests])
     passed, failed, skipped = map(outcomes.count, ("PASS", "FAIL", "SKIP"))
     print(f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))
     return 0 if outcomes and not failed else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit("interrupted")

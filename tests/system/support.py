@@ -20,10 +20,17 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 CLUSTER_SCRIPT = os.path.join(ROOT, "deploy", "local_cluster.sh")
 
 TESTS = []  # every function marked @test, in the order of their files
+ALONE = set()  # names of those that no other test runs beside
 
 
 def test(function):
     TESTS.append(function)
+    return function
+
+
+def alone(function):
+    """For a test whose numbers another test beside it would be part of, or that fills the machine."""
+    ALONE.add(function.__name__)
     return function
 
 

@@ -3,7 +3,7 @@ import itertools
 import os
 import re
 
-from support import (MIB, check, check_equal, make_bytes, md5_of, read_bytes, test,
+from support import (MIB, alone, check, check_equal, make_bytes, md5_of, read_bytes, test,
                      write_bytes)
 
 LARGE = 3745 * MIB
@@ -73,6 +73,7 @@ def round_trip(t, cluster, size):
 
 
 @test
+@alone
 def S1_8_936_mib_with_four_and_three_storages(t):
     for storages in (4, 3):
         cluster = t.cluster(storages=storages, replicas=2)
@@ -81,6 +82,7 @@ def S1_8_936_mib_with_four_and_three_storages(t):
 
 
 @test
+@alone
 def S1_8_F13_A2_3745_mib_with_four_storages_in_constant_memory(t):
     stat = round_trip(t, t.cluster(storages=4, replicas=2), LARGE)
     check_equal(len(stat["blocks"]), 30, "blocks of 128 MiB")
@@ -88,6 +90,7 @@ def S1_8_F13_A2_3745_mib_with_four_storages_in_constant_memory(t):
 
 
 @test
+@alone
 def S1_8_F13_A2_3745_mib_with_three_storages_in_constant_memory(t):
     if t.full:
         round_trip(t, t.cluster(storages=3, replicas=2), LARGE)
