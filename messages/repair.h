@@ -54,7 +54,9 @@ struct CopyCheck {
 };
 inline constexpr size_t kCopyChecksMax = 1000;
 
-// `good[i]` is 1 when this node holds copy i, finished, on stable storage, and not known to be bad.
+// `good[i]` is 1 when this node holds copy i, finished and on stable storage, and every byte of it
+// was right when it was read from the disk for this answer. That takes its time: `busy` when too
+// many ask.
 struct CheckCopiesReply {
   Epoch epoch = 0;  // of the map the node knows
   std::vector<uint8_t> good;

@@ -86,13 +86,33 @@ void Copies::on(const Envelope& request, const GetDigests& wanted) {
 }
 
 void Copies::on(const Envelope& request, const CheckCopies& check) {
+  if (scope_.size() >= kChecksMax) {
+    const Error busy{
+        Code::busy, "this node is asked for as many proofs of copies as it may be", {}, 1000};
+    (void)bus_.reply(reply_to(request, busy));
+    return;
+  }
+  Envelope asker;
+  asker.header = request.header;
+  asker.link = request.link;
+  scope_.spawn(vouch(std::move(asker), check));
+}
+
+// One copy after the other, so that one request does not keep the disk from another's.
+Task<void> Copies::vouch(Envelope asker, CheckCopies check) {
+  const Duration deadline = std::chrono::milliseconds(asker.header.deadline_ms);
+  const Instant until = deadline == Duration::zero() ? Instant::max() : bus_.now() + deadline;
+  // Of the map under which the copies are looked at: a newer one would promise too much.
   CheckCopiesReply reply;
   reply.epoch = membership_.epoch();
   for (const CopyCheck& copy : check.copies) {
     const BlockKey key{copy.object, copy.index, check.group};
-    reply.good.push_back(store_.has_good(key, copy.length, copy.crc32c) ? 1 : 0);
+    Task<bool> verifying = verifier_.verify(key, copy.length, copy.crc32c, until);
+    const bool right = co_await verifying;
+    if (bus_.now() >= until) co_return;  // nobody waits for the answer any more
+    reply.good.push_back(right ? 1 : 0);
   }
-  (void)bus_.reply(reply_to(request, reply));
+  (void)bus_.reply(reply_to(asker, reply));
 }
 
 }  // namespace dfs::storage

@@ -6,7 +6,9 @@
 
 #include "actors/storage/membership.h"
 #include "actors/storage/pacer.h"
+#include "actors/storage/verifier.h"
 #include "actors/storage/volumes.h"
+#include "broker/task.h"
 #include "messages/blocks.h"
 #include "messages/repair.h"
 
@@ -20,9 +22,11 @@ class Copies {
   static constexpr size_t kForegroundFew = 4;
   static constexpr size_t kWaitingMax = 256;  // more are refused as `busy`
   static constexpr Duration kPatience = std::chrono::milliseconds(100);
+  // Requests to vouch for copies, each of which has to be read; more are refused as `busy`.
+  static constexpr size_t kChecksMax = 64;
 
-  Copies(Bus& bus, Volumes& store, const Membership& membership, Pacer& pacer)
-      : bus_(bus), store_(store), membership_(membership), pacer_(pacer) {}
+  Copies(Bus& bus, Volumes& store, const Membership& membership, Pacer& pacer, Verifier& verifier)
+      : bus_(bus), store_(store), membership_(membership), pacer_(pacer), verifier_(verifier) {}
   ~Copies() { bus_.cancel(timer_); }
   Copies(const Copies&) = delete;
   Copies& operator=(const Copies&) = delete;
@@ -44,16 +48,19 @@ class Copies {
   };
   void read(Envelope asker, const ReadBlock& wanted, size_t& count);
   void serve_background();
+  Task<void> vouch(Envelope asker, CheckCopies check);
 
   Bus& bus_;
   Volumes& store_;
   const Membership& membership_;
   Pacer& pacer_;
+  Verifier& verifier_;
   size_t foreground_ = 0;  // under way
   size_t background_ = 0;
   std::deque<Waiting> waiting_;
   Instant served_;  // the last of them
   Bus::TimerId timer_ = 0;
+  TaskScope scope_;  // last: its flows use all of the above
 };
 
 }  // namespace dfs::storage

@@ -10,7 +10,31 @@ BlockKey key_of(const BlockView& block) {
   return {block.object, block.index, block.group};
 }
 
+// A member reads what it is asked about at the pace of repair beside clients, and others may ask it
+// at the same time.
+Duration time_to_read(const CheckCopies& check) {
+  constexpr uint64_t kBytesPerMillisecond = 512;
+  uint64_t bytes = 0;
+  for (const CopyCheck& copy : check.copies) bytes += copy.length;
+  return std::chrono::seconds(5) + std::chrono::milliseconds(20) * check.copies.size() +
+         std::chrono::milliseconds(bytes / kBytesPerMillisecond);
+}
+
 }  // namespace
+
+std::vector<std::vector<BlockView>> Guard::pieces(std::vector<BlockView> blocks) {
+  std::vector<std::vector<BlockView>> pieces;
+  uint64_t bytes = 0;
+  for (BlockView& block : blocks) {
+    if (pieces.empty() || bytes + block.length > kPieceBytes) {
+      pieces.emplace_back();
+      bytes = 0;
+    }
+    bytes += block.length;
+    pieces.back().push_back(std::move(block));
+  }
+  return pieces;
+}
 
 Task<Result<Guard::Judged>> Guard::judge(std::vector<BlockView> blocks) {
   using R = Result<Judged>;
@@ -141,6 +165,14 @@ Task<Result<Guard::Proven>> Guard::prove(const char* why, GroupId group, Witness
     const std::vector<uint8_t> good = co_await asking;
     for (size_t i = 0; i < good.size(); ++i) copies[i] += good[i] == 1 ? 1 : 0;
   }
+  const Instant until = bus_.now() + time_to_read(check);
+  for (size_t i = 0; witnesses.self && i < blocks.size(); ++i) {
+    if (copies[i] + 1 != witnesses.replicas) continue;  // the own one makes no difference
+    const BlockKey own{blocks[i].object, blocks[i].index, group};
+    Task<bool> verifying = verifier_.verify(own, blocks[i].length, blocks[i].crc32c, until);
+    const bool right = co_await verifying;
+    copies[i] += right ? 1 : 0;
+  }
   // Copies that others count on must not be counted twice: who has become a member meanwhile keeps
   // what it has.
   const Result<void> unchanged = check_epoch(group, witnesses.epoch);
@@ -148,8 +180,6 @@ Task<Result<Guard::Proven>> Guard::prove(const char* why, GroupId group, Witness
   Proven proven{{}, 0, DeletionProof(why)};
   for (size_t i = 0; i < blocks.size(); ++i) {
     const BlockView& block = blocks[i];
-    const BlockKey own{block.object, block.index, group};
-    if (witnesses.self && store_.has_good(own, block.length, block.crc32c)) ++copies[i];
     if (copies[i] < witnesses.replicas) continue;
     proven.keys.push_back(key_of(block));
     proven.bytes += block.length;
@@ -161,7 +191,7 @@ Task<Result<Guard::Proven>> Guard::prove(const char* why, GroupId group, Witness
 Task<std::vector<uint8_t>> Guard::ask(FillSource member, Epoch epoch, CheckCopies check) {
   const size_t count = check.copies.size();
   CallOptions options;
-  options.deadline = kMemberDeadline;
+  options.deadline = time_to_read(check);
   auto asking = calls_.call<CheckCopies>(member.endpoint, "storage/" + std::to_string(member.node),
                                          std::move(check), std::move(options));
   Result<Answer<CheckCopies>> answer = co_await asking;

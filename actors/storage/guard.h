@@ -4,7 +4,7 @@
 //   dead     The monitor's log has declared the block's object dead. That is for ever.
 //   surplus  This node is no part of the block's group. The monitor names the members that have
 //            everything; as many of them as the pool asks for copies answer that they hold this
-//            very block, good and on stable storage.
+//            very block on stable storage, and have just read all of it to be sure.
 //   stray    The block is live, but its object's layout has it in another group, its home; there it
 //            is proven as if it were surplus.
 //
@@ -15,8 +15,9 @@
 #include <map>
 #include <vector>
 
+#include "actors/storage/deletion_proof.h"
 #include "actors/storage/membership.h"
-#include "actors/storage/volumes.h"
+#include "actors/storage/verifier.h"
 #include "broker/calls.h"
 #include "messages/reclaim.h"
 #include "messages/repair.h"
@@ -39,13 +40,17 @@ class Guard {
   };
 
   static constexpr Duration kMonitorDeadline = std::chrono::seconds(10);
-  static constexpr Duration kMemberDeadline = std::chrono::seconds(2);
+  // Surplus copies and strays are proven so many bytes at a time, so that what was read for the
+  // proof was read a moment before the proof is used.
+  static constexpr uint64_t kPieceBytes = 16ull << 20;
 
-  Guard(Bus& bus, Calls& calls, Volumes& store, Membership& membership)
-      : bus_(bus), calls_(calls), store_(store), membership_(membership) {}
+  Guard(Bus& bus, Calls& calls, Membership& membership, Verifier& verifier)
+      : bus_(bus), calls_(calls), membership_(membership), verifier_(verifier) {}
   Guard(const Guard&) = delete;
   Guard& operator=(const Guard&) = delete;
 
+  // Blocks as surplus() and stray() want them: at most kPieceBytes together, or a single one.
+  static std::vector<std::vector<BlockView>> pieces(std::vector<BlockView> blocks);
   // What the monitor says of at most kVerdictsMax blocks. Those it is not certain of are left out.
   Task<Result<Judged>> judge(std::vector<BlockView> blocks);
   // Which of at most kCopyChecksMax live blocks of one group are surplus here. `invalid` when this
@@ -72,8 +77,8 @@ class Guard {
 
   Bus& bus_;
   Calls& calls_;
-  Volumes& store_;
   Membership& membership_;
+  Verifier& verifier_;
 };
 
 }  // namespace dfs::storage

@@ -136,10 +136,12 @@ Task<Result<void>> Reclaimer::look_at(std::vector<BlockView> blocks) {
   const Result<void> removed = co_await removing;
   if (!removed) co_return removed;
   for (auto& [home, strays] : judged->strays) {
-    Task<Result<Guard::Proven>> proving = guard_.stray(home, std::move(strays));
-    Result<Guard::Proven> proven = co_await proving;
-    Task<void> trying = try_remove(std::move(proven));
-    co_await trying;
+    for (std::vector<BlockView>& piece : Guard::pieces(std::move(strays))) {
+      Task<Result<Guard::Proven>> proving = guard_.stray(home, std::move(piece));
+      Result<Guard::Proven> proven = co_await proving;
+      Task<void> trying = try_remove(std::move(proven));
+      co_await trying;
+    }
   }
   std::map<GroupId, std::vector<BlockView>> moved;
   for (const BlockView& block : judged->live) {
@@ -147,12 +149,16 @@ Task<Result<void>> Reclaimer::look_at(std::vector<BlockView> blocks) {
     if (known && !membership_.holds(block.group)) moved[block.group].push_back(block);
   }
   for (auto& [group, copies] : moved) {
-    const size_t asked = copies.size();
-    Task<Result<Guard::Proven>> proving = guard_.surplus(group, std::move(copies));
-    Result<Guard::Proven> proven = co_await proving;
-    if (!proven || proven->keys.size() < asked) left_over_ = true;
-    Task<void> trying = try_remove(std::move(proven));
-    co_await trying;
+    for (std::vector<BlockView>& piece : Guard::pieces(std::move(copies))) {
+      const size_t asked = piece.size();
+      Task<Result<Guard::Proven>> proving = guard_.surplus(group, std::move(piece));
+      Result<Guard::Proven> proven = co_await proving;
+      if (!proven || proven->keys.size() < asked) left_over_ = true;
+      const bool refused = !proven;
+      Task<void> trying = try_remove(std::move(proven));
+      co_await trying;
+      if (refused) break;  // what was wrong with the group is wrong for the rest too
+    }
   }
   co_return Result<void>();
 }

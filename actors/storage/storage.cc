@@ -10,6 +10,7 @@
 #include "actors/storage/reclaimer.h"
 #include "actors/storage/scrubber.h"
 #include "actors/storage/uploads.h"
+#include "actors/storage/verifier.h"
 #include "actors/storage/volumes.h"
 #include "messages/cluster.h"
 #include "messages/events.h"
@@ -86,11 +87,12 @@ struct Storage::State {
                  .forward_deadline = s.forward_deadline},
                 [this](GroupId group, Epoch epoch) { return membership.admit(group, epoch); }),
         pacer(b),
-        copies(b, store, membership, pacer),
+        verifier(b, store, pacer),
+        copies(b, store, membership, pacer, verifier),
         filler(b, calls, store, membership, pacer,
                {.fills_max = s.fills_max, .memory_bytes_max = s.fill_memory_bytes_max},
                [this](GroupId group) { return reclaimer.removing(group); }),
-        guard(b, calls, store, membership),
+        guard(b, calls, membership, verifier),
         reclaimer(b, store, membership, guard, pacer,
                   {.period = s.reclaim_period, .grace = s.reclaim_grace},
                   [this](std::string topic, std::map<std::string, std::string> fields) {
@@ -247,6 +249,7 @@ struct Storage::State {
   storage::Membership membership;
   storage::Uploads uploads;
   storage::Pacer pacer;
+  storage::Verifier verifier;
   storage::Copies copies;
   storage::Filler filler;
   storage::Guard guard;

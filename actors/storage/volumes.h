@@ -61,6 +61,11 @@ class Volumes {
   // Grows with each block found damaged or gone, and with each directory lost.
   uint64_t losses() const;
 
+  // The store of the directory that has the block, good or bad, or null.
+  BlockStore* holder_of(const BlockKey& key) {
+    Volume* const volume = volume_of(key);
+    return volume == nullptr ? nullptr : volume->store.get();
+  }
   // The directories one by one; null for one that cannot be used.
   size_t size() const { return volumes_.size(); }
   BlockStore* store(size_t number) {

@@ -22,6 +22,19 @@ struct Reads : Node {
   size_t jobs() const { return bus.jobs.size(); }
 };
 
+// A node with one block that is asked to vouch for it.
+struct Checks : Node {
+  explicit Checks(const std::string& bytes) {
+    for (uint64_t offset = 0; offset < bytes.size(); offset += kPartBytes) write(bytes, offset);
+    step(milliseconds(300));
+    bus.take_sent();
+    bus.run_mode = FakeBus::RunMode::queued;
+  }
+  Result<CheckCopiesReply> checked(uint64_t request) {
+    return reply_as<CheckCopiesReply>(*reply(request));
+  }
+};
+
 }  // namespace
 
 TEST_SUITE("storage") {
@@ -77,7 +90,7 @@ TEST_SUITE("storage") {
     CHECK(node.answered(client));
   }
 
-  TEST_CASE("digests come in the order asked, copies are judged one by one") {
+  TEST_CASE("digests come in the order asked, for all groups when none is named") {
     Node node;
     const std::string bytes = content(1, 5000);
     node.write(bytes, 0);
@@ -94,18 +107,77 @@ TEST_SUITE("storage") {
     const auto all = reply_as<DigestList>(*node.reply(node.ask(GetDigests{})));
     REQUIRE(all);
     CHECK(all->digests.size() == 1);
+  }
 
+  TEST_CASE("copies are judged one by one, after all their bytes were read") {
+    const std::string bytes = content(1, kPartBytes + 5000);
+    Checks node(bytes);
     const uint32_t crc = crc32c(bytes);
+    const uint64_t size = bytes.size();
     CheckCopies check;
     check.group = 5;
-    check.copies = {{7, 2, 5000, crc}, {7, 2, 4999, crc}, {7, 2, 5000, crc ^ 1}, {7, 3, 5000, crc}};
-    const auto checked = reply_as<CheckCopiesReply>(*node.reply(node.ask(check)));
+    check.copies = {
+        {7, 2, size, crc}, {7, 2, size - 1, crc}, {7, 2, size, crc ^ 1}, {7, 3, size, crc}};
+    const uint64_t asked = node.ask(check);
+    for (int parts = 0; parts < 2; ++parts) {
+      CHECK_FALSE(node.answered(asked));
+      REQUIRE(node.bus.jobs.size() == 1);
+      node.bus.run_job();
+    }
+    const auto checked = node.checked(asked);
     REQUIRE(checked);
     CHECK(checked->epoch == 1);
     CHECK(checked->good == std::vector<uint8_t>{1, 0, 0, 0});
+    // What the index does not have is not looked for on the disk.
     check.group = 6;
-    CHECK(reply_as<CheckCopiesReply>(*node.reply(node.ask(check)))->good ==
-          std::vector<uint8_t>{0, 0, 0, 0});
+    CHECK(node.checked(node.ask(check))->good == std::vector<uint8_t>{0, 0, 0, 0});
+  }
+
+  TEST_CASE("a copy that rotted unnoticed is not vouched for, and is flagged") {
+    const std::string bytes = content(1, kPartBytes + 5000);
+    Checks node(bytes);
+    CheckCopies check;
+    check.group = 5;
+    check.copies = {{7, 2, bytes.size(), crc32c(bytes)}};
+    // In the last bytes of the data, which come with its second part.
+    node.disk.flip(storage::segment_path("/data", 1), 2 * 4096 + bytes.size() - 1);
+    const uint64_t asked = node.ask(check);
+    while (!node.bus.jobs.empty()) node.bus.run_job();
+    CHECK(node.checked(asked)->good == std::vector<uint8_t>{0});
+    ListBlocks list;
+    list.group = 5;
+    const auto listed = reply_as<ListBlocksReply>(*node.reply(node.ask(list)));
+    REQUIRE(listed);
+    REQUIRE(listed->blocks.size() == 1);
+    CHECK(listed->blocks[0].bad);
+    CHECK(reply_as<DigestList>(*node.reply(node.ask(GetDigests{{5}})))->digests[0].blocks == 0);
+  }
+
+  TEST_CASE("copies are read two at a time for whoever asks, until nobody waits any more") {
+    const std::string bytes = content(1, 5000);
+    Checks node(bytes);
+    CheckCopies check;
+    check.group = 5;
+    check.copies = {{7, 2, bytes.size(), crc32c(bytes)}, {7, 2, bytes.size(), crc32c(bytes)}};
+    std::vector<uint64_t> asked;
+    for (int i = 0; i < 64; ++i) asked.push_back(node.ask(check));
+    CHECK(node.bus.jobs.size() == 2);
+    CHECK(node.checked(node.ask(check)).code() == Code::busy);
+    while (!node.bus.jobs.empty()) {
+      CHECK(node.bus.jobs.size() <= 2);
+      node.bus.run_job();
+    }
+    for (const uint64_t one : asked) {
+      REQUIRE(node.answered(one));
+      CHECK(node.checked(one)->good == std::vector<uint8_t>{1, 1});
+    }
+    node.deadline_ms = 100;
+    const uint64_t late = node.ask(check);
+    REQUIRE(node.bus.jobs.size() == 1);
+    node.bus.advance(milliseconds(150));
+    node.bus.run_job();
+    CHECK(node.bus.jobs.empty());
+    CHECK_FALSE(node.answered(late));
   }
 }
 

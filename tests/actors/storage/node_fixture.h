@@ -112,6 +112,7 @@ struct Node {
                std::string from = "client/c1") {
     Envelope envelope = envelope_of(message, "storage/1", std::move(payload));
     envelope.header.request = ++last_request;
+    envelope.header.deadline_ms = deadline_ms;
     envelope.header.from = std::move(from);
     envelope.link = std::move(link);
     actor->receive(std::move(envelope));
@@ -173,6 +174,7 @@ struct Node {
   FakeBus bus{"storage/new"};
   std::unique_ptr<Storage> actor;
   uint64_t last_request = 1000;
+  uint32_t deadline_ms = 0;  // of what is asked; 0: none
 };
 
 }  // namespace dfs

@@ -1,6 +1,7 @@
 // What nodes remove, and above all what they keep.
 #include <doctest/doctest.h>
 
+#include "actors/storage/guard.h"
 #include "tests/actors/storage/nodes_fixture.h"
 
 namespace dfs {
@@ -167,6 +168,35 @@ TEST_SUITE("storage") {
     CHECK(nodes.kept() == 1);
   }
 
+  TEST_CASE("a member whose copy rotted unnoticed proves nothing until it is whole again") {
+    Surplus nodes(1);
+    nodes.put_all({1, 2}, 0, 1, kSize);
+    nodes.rot(2);
+    nodes.leave();
+    nodes.wait();
+    CHECK(nodes.kept() == 1);
+    CHECK(nodes.monitor->heartbeats[2].blocks_bad == 1);
+    CHECK(nodes.monitor->heartbeats[2].losses == 1);
+    CHECK(nodes.fill(2, nodes.fill_request({1})).state == FillState::done);
+    nodes.wait();
+    CHECK(nodes.kept() == 0);
+  }
+
+  TEST_CASE("copies are proven piece by piece, large ones alone") {
+    Surplus nodes(0);
+    constexpr size_t kLarge = 6 << 20;
+    nodes.put_all({1, 2, 3}, 0, 5, kLarge);
+    nodes.leave();
+    nodes.wait();
+    CHECK(nodes.kept() == 0);
+    CHECK(nodes.monitor->confirmations == 3);
+    CHECK(removals(*nodes.monitor, "surplus") == 5);
+    CHECK(storage::Guard::pieces({}).empty());
+    BlockView block;
+    block.length = storage::Guard::kPieceBytes + 1;
+    CHECK(storage::Guard::pieces({block, block}).size() == 2);
+  }
+
   TEST_CASE("a member that answers late proves nothing until it answers in time") {
     Surplus nodes;
     nodes.put_all({1, 2}, 0, 3, kSize);
@@ -322,6 +352,23 @@ TEST_SUITE("storage") {
     REQUIRE(left.size() == 1);
     CHECK(left[0].group == kHome);
     CHECK(nodes.monitor->confirmations == 0);
+  }
+
+  TEST_CASE("a stray is kept while the own copy at its home is rotten, and be it unnoticed") {
+    Nodes nodes(2, quick);
+    nodes.set_group({1, 2});
+    nodes.set_group({1, 2}, {}, kHome);
+    REQUIRE(nodes.put(1, 1, noise(1, kSize), 0, kHome));
+    REQUIRE(nodes.put(2, 1, noise(1, kSize), 0, kHome));
+    REQUIRE(nodes.put(1, 1, noise(1, kSize)));
+    nodes.rot(1);  // the first one written
+    nodes.monitor->judge = [](const BlockName& block) {
+      return block.group == kHome ? BlockVerdict{Verdict::live, 0}
+                                  : BlockVerdict{Verdict::stray, kHome};
+    };
+    nodes.world.run_for(seconds(20));
+    CHECK(nodes.blocks(1).size() == 2);
+    CHECK(nodes.monitor->heartbeats[1].blocks_bad == 1);
   }
 
   TEST_CASE("while clients are served, batches come about once a second") {
