@@ -113,6 +113,15 @@ Task<void> Copies::vouch(Envelope asker, CheckCopies check) {
     reply.good.push_back(right ? 1 : 0);
   }
   (void)bus_.reply(reply_to(asker, reply));
+  for (size_t i = 0; i < reply.good.size(); ++i) {
+    const CopyCheck& copy = check.copies[i];
+    if (reply.good[i] == 1) continue;
+    offered_(asker.header.from, {.group = check.group,
+                                 .object = copy.object,
+                                 .index = copy.index,
+                                 .length = copy.length,
+                                 .crc32c = copy.crc32c});
+  }
 }
 
 }  // namespace dfs::storage

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <deque>
+#include <functional>
+#include <string>
 
 #include "actors/storage/membership.h"
 #include "actors/storage/pacer.h"
@@ -25,8 +27,16 @@ class Copies {
   // Requests to vouch for copies, each of which has to be read; more are refused as `busy`.
   static constexpr size_t kChecksMax = 64;
 
-  Copies(Bus& bus, Volumes& store, const Membership& membership, Pacer& pacer, Verifier& verifier)
-      : bus_(bus), store_(store), membership_(membership), pacer_(pacer), verifier_(verifier) {}
+  // `offered` is told of blocks that are not good here and that another node (its address) has.
+  using Offered = std::function<void(const std::string& by, const BlockView& block)>;
+  Copies(Bus& bus, Volumes& store, const Membership& membership, Pacer& pacer, Verifier& verifier,
+         Offered offered)
+      : bus_(bus),
+        store_(store),
+        membership_(membership),
+        pacer_(pacer),
+        verifier_(verifier),
+        offered_(std::move(offered)) {}
   ~Copies() { bus_.cancel(timer_); }
   Copies(const Copies&) = delete;
   Copies& operator=(const Copies&) = delete;
@@ -55,6 +65,7 @@ class Copies {
   const Membership& membership_;
   Pacer& pacer_;
   Verifier& verifier_;
+  const Offered offered_;
   size_t foreground_ = 0;  // under way
   size_t background_ = 0;
   std::deque<Waiting> waiting_;

@@ -15,10 +15,6 @@ constexpr Duration kMapPause = std::chrono::milliseconds(100);
 constexpr int kRoundsMax = 3;
 constexpr size_t kUnreadableMax = 10'000;
 
-std::string name_of(const FillSource& source) {
-  return "storage/" + std::to_string(source.node);
-}
-
 }  // namespace
 
 Filler::Filler(Bus& bus, Calls& calls, Volumes& store, Membership& membership, Pacer& pacer,
@@ -38,6 +34,7 @@ Filler::~Filler() {
 void Filler::stop() {
   bus_.cancel(watch_timer_);
   watch_timer_ = 0;
+  offered_.clear();
   // A fill that ends lets others go on; none is there any more then.
   const auto fills = std::exchange(fills_, {});
   for (const auto& [group, fill] : fills) {

@@ -42,6 +42,11 @@ class Filler {
   Filler& operator=(const Filler&) = delete;
 
   void on(const Envelope& request, const FillGroup& wanted);
+  // `by`, an address, has a block that this node should hold as well: pulls it, when this node is a
+  // member of its group and does not hold it. The group may not count on that copy any more, so no
+  // fill would find it. More than kOfferedMax at once are refused; whoever offered asks again.
+  static constexpr size_t kOfferedMax = 2;
+  void offered(const std::string& by, const BlockView& block);
   void stop();  // gives all fills up
 
   size_t fills() const { return fills_.size(); }  // of any state
@@ -85,7 +90,8 @@ class Filler {
   Task<Result<uint64_t>> compare_lists(Fill& fill, size_t source);
   Task<Result<ListBlocksReply>> list(Fill& fill, FillSource source, ListBlocks request);
   Task<void> pull(Fill& fill, BlockView block, size_t lister);
-  Task<Copied> copy(Fill& fill, BlockView block, FillSource source);
+  Task<void> take_offered(BlockView block, FillSource source);
+  Task<Copied> copy(Epoch epoch, BlockView block, FillSource source);
   Task<Result<Answer<ReadBlock>>> read(FillSource source, ReadBlock request);
 
   static Copied own_trouble(const Error& error, const FillSource& source, const BlockKey& key);
@@ -106,6 +112,7 @@ class Filler {
   Bus::TimerId watch_timer_ = 0;
   Signal landed_;  // a block that was on its way is not any more
   std::map<GroupId, std::unique_ptr<Fill>> fills_;
+  TaskScope offered_;  // last: its flows use all of the above
 };
 
 }  // namespace dfs::storage

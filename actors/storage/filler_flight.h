@@ -7,6 +7,10 @@
 
 namespace dfs::storage {
 
+inline std::string name_of(const FillSource& source) {
+  return "storage/" + std::to_string(source.node);
+}
+
 // Holds memory for one block. While one part is being written here the next one comes.
 class Filler::Flight {
  public:

@@ -11,7 +11,7 @@ constexpr Duration kBusyPause = std::chrono::milliseconds(50);
 
 Error error_of(Code code, const FillSource& source, const BlockKey& key, std::string what) {
   return {code,
-          "storage/" + std::to_string(source.node) + ", block " + to_string(key) + ": " + what,
+          name_of(source) + ", block " + to_string(key) + ": " + what,
           {{"node", std::to_string(source.node)}},
           0};
 }
@@ -23,7 +23,7 @@ Task<void> Filler::pull(Fill& fill, BlockView block, size_t lister) {
   std::vector<Error> errors;
   for (const size_t i : order_of_sources(fill, lister)) {
     if (fill.failure) co_return;
-    Task<Copied> copying = copy(fill, block, fill.request.sources[i]);
+    Task<Copied> copying = copy(fill.request.epoch, block, fill.request.sources[i]);
     Copied copied = co_await copying;
     if (copied.trouble == Trouble::none) {
       ++fill.progress.blocks_done;
@@ -40,12 +40,40 @@ Task<void> Filler::pull(Fill& fill, BlockView block, size_t lister) {
   conclude(fill, block, errors);
 }
 
+void Filler::offered(const std::string& by, const BlockView& block) {
+  const GroupView* const group = membership_.group(block.group);
+  const bool member = group != nullptr && group->has_member(membership_.identity().node);
+  const BlockKey key{block.object, block.index, block.group};
+  if (!member || removing_(block.group) || block.length > kBlockBytesMax ||
+      offered_.size() >= kOfferedMax || store_.has_good(key, block.length, block.crc32c)) {
+    return;
+  }
+  for (const NodeView& node : membership_.map().nodes) {
+    const FillSource source{node.node, node.endpoint, false};
+    if (name_of(source) == by) return offered_.spawn(take_offered(block, source));
+  }
+}
+
+Task<void> Filler::take_offered(BlockView block, FillSource source) {
+  const GroupView* const group = membership_.group(block.group);
+  Task<Copied> copying = copy(group->epoch, block, source);
+  const Copied copied = co_await copying;
+  const BlockKey key{block.object, block.index, block.group};
+  if (copied.trouble == Trouble::none) {
+    bus_.log(Level::info, "a block came back from a node that was about to drop it",
+             {{"block", to_string(key)}, {"from", name_of(source)}});
+  } else {
+    bus_.log(Level::warn, "an offered block could not be had",
+             {{"block", to_string(key)}, {"error", copied.error.describe()}});
+  }
+}
+
 // All parts of a block from one source, verified one by one and, before the last is written, as
 // what was listed.
-Task<Filler::Copied> Filler::copy(Fill& fill, BlockView block, FillSource source) {
+Task<Filler::Copied> Filler::copy(Epoch epoch, BlockView block, FillSource source) {
   const BlockKey key{block.object, block.index, block.group};
   Writing writing(store_, {.key = key,
-                           .epoch = fill.request.epoch,
+                           .epoch = epoch,
                            .capacity = std::max<uint64_t>(block.length, 1),
                            .path_hint = {},
                            .repair = true});
@@ -111,7 +139,7 @@ Filler::Copied Filler::own_trouble(const Error& error, const FillSource& source,
 }
 
 Task<Result<Answer<ReadBlock>>> Filler::read(FillSource source, ReadBlock request) {
-  const std::string to = "storage/" + std::to_string(source.node);
+  const std::string to = name_of(source);
   for (int attempt = 1;; ++attempt) {
     CallOptions options;
     options.deadline = settings_.source_deadline;

@@ -88,7 +88,9 @@ struct Storage::State {
                 [this](GroupId group, Epoch epoch) { return membership.admit(group, epoch); }),
         pacer(b),
         verifier(b, store, pacer),
-        copies(b, store, membership, pacer, verifier),
+        copies(
+            b, store, membership, pacer, verifier,
+            [this](const std::string& by, const BlockView& block) { filler.offered(by, block); }),
         filler(b, calls, store, membership, pacer,
                {.fills_max = s.fills_max, .memory_bytes_max = s.fill_memory_bytes_max},
                [this](GroupId group) { return reclaimer.removing(group); }),
