@@ -146,6 +146,7 @@ void BlockStore::write(WriteId id, Part part, Done done) {
 void BlockStore::submit(const WritePtr& write, Part part, Done done) {
   const uint64_t offset = part.offset;
   const bool whole = part.last && offset == 0;
+  if (whole && is_small(*write)) return submit_small(write, std::move(part), std::move(done));
   write->pending.emplace(offset, std::move(done));
   write->sealed = whole;
   ++write->jobs;
@@ -271,20 +272,24 @@ void BlockStore::commit() {
     ++write->jobs;
     files[write->extent->place.segment] = write->extent->file;
   }
-  auto synced = std::make_shared<std::map<uint32_t, Result<void>>>();
+  auto outcomes = std::make_shared<std::map<uint32_t, Result<void>>>();
   syncs_ += files.size();
   run(
-      [synced, files = std::move(files)] {
-        for (const auto& [number, file] : files) synced->emplace(number, file->sync());
+      [outcomes, files = std::move(files)] {
+        for (const auto& [number, file] : files) outcomes->emplace(number, file->sync());
       },
-      [this, writes = std::move(writes), synced] { commit_done(writes, *synced); });
+      [this, writes = std::move(writes), outcomes] {
+        committing_ = false;
+        synced(writes, *outcomes);
+        commit();
+      });
 }
 
-void BlockStore::commit_done(std::vector<WritePtr> writes,
-                             const std::map<uint32_t, Result<void>>& synced) {
-  committing_ = false;
+// Of finished blocks the segments were synced, or could not be.
+void BlockStore::synced(const std::vector<WritePtr>& writes,
+                        const std::map<uint32_t, Result<void>>& outcomes) {
   for (const WritePtr& write : writes) --write->jobs;
-  for (const auto& [number, outcome] : synced) {
+  for (const auto& [number, outcome] : outcomes) {
     Segment* segment = segments_.find(number);
     if (!outcome && segment != nullptr) fence(*segment, outcome.error());
     if (outcome) troubles_ = 0;
@@ -305,10 +310,9 @@ void BlockStore::commit_done(std::vector<WritePtr> writes,
     put_mark(commit->batch, number, {segment.nonce, segment.mark()});
   }
   indexed(commit);
-  for (const auto& [number, outcome] : synced) {
+  for (const auto& [number, outcome] : outcomes) {
     if (Segment* segment = segments_.find(number)) close_if_done(*segment);
   }
-  this->commit();
 }
 
 // The extents are on stable storage and describe themselves: a recovery finds what the batch says

@@ -195,7 +195,8 @@ class BlockStore {
   void end(const WritePtr& write);
   void commit();
   void flush_soon(uint64_t bytes);
-  void commit_done(std::vector<WritePtr> writes, const std::map<uint32_t, Result<void>>& synced);
+  void synced(const std::vector<WritePtr>& writes,
+              const std::map<uint32_t, Result<void>>& outcomes);
   struct Commit {  // what one sync made durable, on its way into the index
     Batch batch;
     std::map<BlockKey, BlockRow> fresh;
@@ -204,6 +205,13 @@ class BlockStore {
   };
   Result<void> index_block(Write& write, Commit& commit);
   void indexed(std::shared_ptr<Commit> commit);
+
+  // Small blocks (block_store_small.cc)
+  static bool is_small(const Write& write);
+  void submit_small(const WritePtr& write, Part part, Done done);
+  void write_small();
+  void small_written(const std::vector<WritePtr>& writes, const std::vector<WholeBlock>& blocks,
+                     const std::map<uint32_t, Result<void>>& outcomes);
 
   // A disk that fails
   void trouble(const Error& error);  // of a write; too many in a row are the end
@@ -266,7 +274,9 @@ class BlockStore {
   bool reads_timer_ = false;
   std::map<WriteId, WritePtr> writes_;
   WriteId last_id_ = 0;
-  std::vector<WritePtr> waiting_;  // for a segment
+  std::vector<WritePtr> waiting_;                // for a segment
+  std::deque<std::pair<WritePtr, Part>> small_;  // blocks of one part, to be written together
+  bool writing_small_ = false;
   std::vector<WritePtr> written_;  // waiting for a sync
   bool committing_ = false;
   bool creating_ = false;

@@ -120,18 +120,84 @@ Result<uint32_t> finish_extent(Extent& extent, BufferPool& buffers, uint64_t len
   return crc;
 }
 
-Result<uint32_t> write_whole(Extent& extent, BufferPool& buffers, Payload payload, uint32_t crc) {
+namespace {
+
+// Makes header, data and tail of a block of a single part, as they will lie on the disk.
+Result<uint32_t> seal_whole(Extent& extent, const Payload& payload, uint32_t crc, uint8_t* out) {
   const uint64_t length = payload.size();
-  const auto buffer = buffers.take();
-  uint8_t* data = buffer.get() + extent.header;
+  uint8_t* data = out + extent.header;
   extent.table.resize(chunks_of(length));
   if (hash_chunks(payload, data, extent.table.data()) != crc) return wrong_payload(extent.key, 0);
   std::memset(data + length, 0, data_bytes(length) - length);
-  seal_extent_header(header_of(extent, length, crc), buffer.get(), extent.header);
+  seal_extent_header(header_of(extent, length, crc), out, extent.header);
   seal_tail(extent.key, extent.place, length, crc, extent.table, data + data_bytes(length));
-  DFS_CHECK(extent.file->write_at(extent.place.offset, buffer.get(),
-                                  extent_bytes(extent.header, length)));
   return crc;
+}
+
+// Blocks that lie side by side, on their way to the disk in one write.
+class Run {
+ public:
+  explicit Run(BufferPool& buffers) : buffer_(buffers.take()) {}
+
+  bool takes(const WholeBlock& block, uint64_t bytes) const {
+    if (blocks_.empty()) return true;
+    const Extent& last = *blocks_.back()->extent;
+    return last.place.segment == block.extent->place.segment &&
+           end() == block.extent->place.offset && bytes_ + bytes <= BufferPool::kBufferBytes;
+  }
+  void add(WholeBlock& block, uint64_t bytes) {
+    block.written = seal_whole(*block.extent, block.payload, block.crc, buffer_.get() + bytes_);
+    block.payload = {};
+    if (!block.written) return;
+    blocks_.push_back(&block);
+    bytes_ += bytes;
+  }
+  void write() {
+    if (blocks_.empty()) return;
+    const Extent& first = *blocks_.front()->extent;
+    const auto written = first.file->write_at(first.place.offset, buffer_.get(), bytes_);
+    for (WholeBlock* block : blocks_) {
+      if (!written) block->written = written.error();
+    }
+    blocks_.clear();
+    bytes_ = 0;
+  }
+
+ private:
+  uint64_t end() const { return blocks_.front()->extent->place.offset + bytes_; }
+
+  std::shared_ptr<uint8_t> buffer_;
+  std::vector<WholeBlock*> blocks_;
+  uint64_t bytes_ = 0;
+};
+
+}  // namespace
+
+Result<uint32_t> write_whole(Extent& extent, BufferPool& buffers, Payload payload, uint32_t crc) {
+  const auto buffer = buffers.take();
+  const uint64_t bytes = extent_bytes(extent.header, payload.size());
+  DFS_CHECK(seal_whole(extent, payload, crc, buffer.get()));
+  DFS_CHECK(extent.file->write_at(extent.place.offset, buffer.get(), bytes));
+  return crc;
+}
+
+std::map<uint32_t, Result<void>> write_together(std::vector<WholeBlock>& blocks,
+                                                BufferPool& buffers) {
+  Run run(buffers);
+  for (WholeBlock& block : blocks) {
+    const uint64_t bytes = extent_bytes(block.extent->header, block.payload.size());
+    if (!run.takes(block, bytes)) run.write();
+    run.add(block, bytes);
+  }
+  run.write();
+  std::map<uint32_t, Result<void>> synced;
+  for (const WholeBlock& block : blocks) {
+    const uint32_t segment = block.extent->place.segment;
+    if (block.written && !synced.contains(segment)) {
+      synced.emplace(segment, block.extent->file->sync());
+    }
+  }
+  return synced;
 }
 
 namespace {

@@ -2,8 +2,10 @@
 // shares all it touches, so that several may run at once, on different parts of the same block too.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "actors/storage/buffer_pool.h"
 #include "actors/storage/segment_format.h"
@@ -49,6 +51,18 @@ Result<void> write_part(Extent& extent, BufferPool& buffers, uint64_t offset, Pa
 Result<uint32_t> finish_extent(Extent& extent, BufferPool& buffers, uint64_t length);
 // Both at once, in one write, for a block of a single part.
 Result<uint32_t> write_whole(Extent& extent, BufferPool& buffers, Payload payload, uint32_t crc);
+
+struct WholeBlock {
+  std::shared_ptr<Extent> extent;
+  Payload payload;
+  uint32_t crc = 0;                                             // of the payload
+  Result<uint32_t> written{Code::io_error, "not written yet"};  // the block's CRC
+};
+// Several such blocks, those that lie side by side in one write, and then one sync for each file
+// that has got some. What goes wrong with one block, or one write, costs no other. Returns what
+// became of the syncs, by segment: before they succeed nothing is durable.
+std::map<uint32_t, Result<void>> write_together(std::vector<WholeBlock>& blocks,
+                                                BufferPool& buffers);
 
 struct ReadJob {
   BlockKey key;

@@ -383,48 +383,6 @@ TEST_SUITE("storage") {
     CHECK(f.store->list(group)->blocks.size() == 6);
   }
 
-  TEST_CASE("small blocks of one moment lie side by side and share a sync") {
-    StoreFixture f;
-    REQUIRE(f.start());
-    REQUIRE(f.put({1, 0, 1}, "the segment is there"));
-    uint64_t writes = 0;
-    f.disk.fault = [&](sim::SimDisk::Operation operation, const std::string&) -> Result<void> {
-      writes += operation == sim::SimDisk::Operation::write ? 1 : 0;
-      return {};
-    };
-    const uint64_t syncs = f.disk.syncs();
-    f.bus->run_mode = FakeBus::RunMode::queued;
-    constexpr uint32_t kBlocks = 64;
-    uint32_t durable = 0;
-    for (uint32_t i = 0; i < kBlocks; ++i) {
-      f.give({7, i, 1}, content(i, 16'000), [&](Result<Written> w) { durable += w.ok(); });
-    }
-    // The pool works as it likes; each block is answered after a sync that came behind its write.
-    uint32_t written = 0;
-    uint32_t covered = 0;  // by a sync
-    while (!f.bus->jobs.empty()) {
-      auto job = std::move(f.bus->jobs.front());
-      f.bus->jobs.erase(f.bus->jobs.begin());
-      const uint64_t syncs_before = f.disk.syncs();
-      const uint64_t writes_before = writes;
-      job.work();
-      written += static_cast<uint32_t>(writes - writes_before);
-      if (f.disk.syncs() != syncs_before) covered = written;
-      job.done();
-      f.bus->advance();
-      CHECK(durable <= covered);
-    }
-    CHECK(durable == kBlocks);
-    CHECK(writes == kBlocks);  // header, data and tail in one
-    CHECK(f.disk.syncs() - syncs <= 4);
-    uint64_t end = (*f.store->find({7, 0, 1}))->offset;
-    for (uint32_t i = 0; i < kBlocks; ++i) {
-      const auto row = *f.store->find({7, i, 1});
-      CHECK(row->offset == end);
-      end += row->bytes();
-    }
-  }
-
   TEST_CASE("a busy pool refuses reads and delays writes") {
     StoreFixture f;
     REQUIRE(f.start());
