@@ -77,7 +77,8 @@ Result<void> start_broker(Process& process, const DaemonOptions& options, bool i
 MonitorSettings monitor_settings(const DaemonOptions& options, const std::string& broker) {
   MonitorSettings settings;
   settings.directory = options.data;
-  settings.found = options.bootstrap;
+  settings.found = options.bootstrap || !options.rebuild.empty();
+  settings.rebuild = options.rebuild;
   settings.join = !options.join.empty();
   settings.broker = broker;
   settings.replicas = options.replicas;

@@ -27,6 +27,7 @@ struct DaemonOptions {
 
   // head and monitor
   bool bootstrap = false;
+  std::string rebuild;  // id of a cluster
   std::vector<std::string> join;
   std::string raft_listen;  // empty: see raft_endpoint()
   Duration raft_heartbeat = std::chrono::milliseconds(100);

@@ -58,6 +58,19 @@ Result<void> check_raft(const DaemonOptions& options) {
     return misuse(
         "--bootstrap founds a new cluster and --join enters one that is there; give one of them");
   }
+  if (!options.rebuild.empty()) {
+    if (options.bootstrap || !options.join.empty()) {
+      return misuse(
+          "--rebuild founds a cluster anew that has lost all its heads; it goes with neither "
+          "--bootstrap nor --join");
+    }
+    const bool hex = options.rebuild.find_first_not_of("0123456789abcdef") == std::string::npos;
+    if (options.rebuild.size() != 32 || !hex) {
+      return misuse("--rebuild " + options.rebuild +
+                    " is not the id of a cluster, 32 hex digits; every storage node's directory has "
+                    "it in the file identity, as cluster=");
+    }
+  }
   for (const auto& broker : options.join) {
     DFS_CHECK(check_endpoint("join", broker, 1, kPortMax - kBrokerPorts + 1));
     if (broker == options.listen) {
@@ -201,6 +214,8 @@ void add_settings(Settings& settings, Role role, DaemonOptions& options) {
   if (hosts_monitor(role)) {
     settings.add("bootstrap", options.bootstrap,
                  "found a new cluster; only the first head, only once, with an empty --data");
+    settings.add("rebuild", options.rebuild,
+                 "found a cluster of this id anew that has lost all its heads; see dfsctl rebuild");
     settings.add("join", options.join,
                  "brokers of the cluster that this head becomes part of (repeatable)");
     settings.add("raft-listen", options.raft_listen,

@@ -24,7 +24,7 @@ constexpr const char* kFooter =
     "  1  the operation failed        5  denied\n"
     "  2  wrong usage                 6  the content is damaged\n"
     "  3  no such file or directory   7  too late: it is no longer kept\n"
-    "                                 130  interrupted\n"
+    "  8  rebuilt, partly by guess    130  interrupted\n"
     "\n"
     "Examples:\n"
     "  dfsctl put video.mkv /films/         dfsctl get /films/video.mkv .\n"
@@ -100,6 +100,7 @@ int run(int argc, char** argv) {
   dfs::cli::add_node_commands(app, context);
   dfs::cli::add_pool_commands(app, context);
   dfs::cli::add_task_commands(app, context);
+  dfs::cli::add_rebuild_command(app, context);
   dfs::cli::add_explain_command(app, context);
 
   const std::vector<std::string> arguments = dfs::cli::shielded_arguments(argc, argv);

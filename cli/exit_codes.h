@@ -21,6 +21,7 @@ inline constexpr int kExitUnavailable = 4;  // nobody answers, or not in time
 inline constexpr int kExitDenied = 5;
 inline constexpr int kExitIntegrity = 6;  // the bytes are not those that were stored
 inline constexpr int kExitExpired = 7;    // what was asked for is no longer kept
+inline constexpr int kExitGuessed = 8;    // rebuild: done, and some of it is a guess
 inline constexpr int kExitInterrupted = 130;
 
 int exit_code_of(Code code);

@@ -7,6 +7,7 @@
 //   client → any replica:              ReadBlock → ReadBlockReply + payload | Error
 //   client → first node of the chain:  AbortBlock → AbortBlockReply  (gives an unfinished block up)
 //   anyone → storage/N:                ListBlocks → ListBlocksReply
+//                                      ReadHints → HintList (rebuild.h)
 #pragma once
 
 #include <string>
@@ -21,6 +22,17 @@ struct ChainNode {
   NodeId node = 0;
   std::string endpoint;
   DFS_FIELDS(node, endpoint)
+};
+
+// What a file's first block tells of the file besides its path, so that a namespace can be rebuilt
+// from blocks alone: as its writer knew it when it began.
+struct FileHint {
+  uint64_t size = UINT64_MAX;  // of the whole content; UINT64_MAX: not known yet (a stream)
+  uint64_t block_bytes = 0;    // 0: not known
+  uint32_t mode = 0;
+  int64_t written_ms = 0;  // the writer's wall clock
+  bool operator==(const FileHint&) const = default;
+  DFS_FIELDS(size, block_bytes, mode, written_ms)
 };
 
 // The reply to the last part means: the whole block is on stable storage, checksums verified, on
@@ -53,6 +65,7 @@ struct WriteBlock {
   uint32_t crc32c = 0;           // of the payload
   std::vector<ChainNode> chain;  // where to forward, nearest first
   std::string path_hint;         // with block 0: the file's path, for rebuilding a namespace
+  FileHint file_hint = {};       // likewise, what else is known of it
   using Reply = WriteBlockReply;
   const char* invalid() const {
     if (object == 0) return "object is 0";
@@ -63,7 +76,7 @@ struct WriteBlock {
     return nullptr;
   }
   DFS_MESSAGE(WriteBlock, object, index, group, epoch, upload, capacity, offset, last, crc32c,
-              chain, path_hint)
+              chain, path_hint, file_hint)
 };
 
 struct ReadBlockReply {

@@ -52,6 +52,7 @@ struct Join {
   uint64_t total_bytes = 0;
   uint64_t used_bytes = 0;
   uint32_t feature_level = 1;
+  NodeId node = 0;  // the number it had; kept when a cluster is rebuilt that has forgotten it
   using Reply = JoinReply;
   const char* invalid() const {
     if (uuid.size() != 32 || uuid.find_first_not_of("0123456789abcdef") != std::string::npos) {
@@ -61,7 +62,8 @@ struct Join {
     if (host.size() > kNameBytesMax || rack.size() > kNameBytesMax) return "host or rack is long";
     return nullptr;
   }
-  DFS_MESSAGE(Join, uuid, cluster, endpoint, host, rack, total_bytes, used_bytes, feature_level)
+  DFS_MESSAGE(Join, uuid, cluster, endpoint, host, rack, total_bytes, used_bytes, feature_level,
+              node)
 };
 
 // Background work of a storage node's own.

@@ -105,6 +105,8 @@ enum class Type : uint16_t {
   ConfirmSurplusReply = 457,
   ControlScrub = 458,
   ScrubStatus = 459,
+  ReadHints = 460,
+  HintList = 461,
 
   // events
   Event = 500,
@@ -132,6 +134,16 @@ enum class Type : uint16_t {
   ControlTask = 802,
   ControlTaskReply = 803,
 
+  // rebuild
+  GetRebuild = 820,
+  RebuildStatus = 821,
+  ImportGroups = 822,
+  ImportGroupsReply = 823,
+  ImportFiles = 824,
+  ImportFilesReply = 825,
+  EndRebuild = 826,
+  EndRebuildReply = 827,
+
   // 900: commands in the monitor's log; never on a socket
   CreateCluster = 900,
   RegisterNode = 901,
@@ -148,6 +160,7 @@ enum class Type : uint16_t {
   ExpireHistory = 912,
   DeclareDead = 913,
   ForgetObjects = 914,
+  RaiseEpoch = 920,
 };
 
 }  // namespace dfs

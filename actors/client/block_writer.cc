@@ -50,7 +50,7 @@ std::optional<Error> what_is_wrong(const WriteBlockReply& receipt, uint64_t leng
 }  // namespace
 
 Task<Result<WriteBlockReply>> BlockWriter::write(std::shared_ptr<Block> block, BlockTarget target,
-                                                 ObjectId object, std::string path_hint) {
+                                                 ObjectId object, FileName name) {
   auto attempt = std::make_shared<Attempt>();
   attempt->block = block;
   attempt->target = std::move(target);
@@ -61,7 +61,10 @@ Task<Result<WriteBlockReply>> BlockWriter::write(std::shared_ptr<Block> block, B
   head.epoch = attempt->target.epoch;
   while (head.upload == 0) head.upload = transfer_.bench.bus.random();
   head.capacity = block->length;
-  if (block->index == 0) head.path_hint = std::move(path_hint);
+  if (block->index == 0) {
+    head.path_hint = std::move(name.path);
+    head.file_hint = name.hint;
+  }
   for (size_t i = 1; i < attempt->target.chain.size(); ++i) {
     head.chain.push_back({attempt->target.chain[i].node, attempt->target.chain[i].endpoint});
   }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "actors/client/fsck.h"
+#include "actors/client/rebuild.h"
 #include "actors/client/survey.h"
 #include "actors/disk.h"
 #include "broker/actor.h"
@@ -134,6 +135,8 @@ class Client : public Actor {
   Task<Result<FileSurvey>> survey(std::string path, bool stale = false);
   // Compares the namespace below a path with what the nodes hold (fsck.h). Changes nothing.
   Task<Result<FsckSummary>> fsck(FsckOptions options);
+  // Gives a cluster that lost all its heads its files back (rebuild.h).
+  Task<Result<RebuildSummary>> rebuild(RebuildOptions options);
   // Which nodes have a good copy of each block of this file.
   Task<Result<std::vector<BlockLocation>>> locate(std::string path, bool stale = false);
   Task<Result<ClusterMap>> map();

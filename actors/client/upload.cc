@@ -193,7 +193,7 @@ Task<Result<void>> Upload::store(std::shared_ptr<Block> block) {
     if (!target) co_return target.error();
     Stored stored{target->group, target->epoch, 0, block->length, {}};
     Task<Result<WriteBlockReply>> writing =
-        writer_.write(block, std::move(*target), placement_.object(), path_);
+        writer_.write(block, std::move(*target), placement_.object(), name_for(*block));
     Result<WriteBlockReply> receipt = co_await writing;
     if (receipt && receipt->nodes.size() >= placement_.min_copies()) {
       stored.crc = receipt->crc32c;
@@ -208,6 +208,17 @@ Task<Result<void>> Upload::store(std::shared_ptr<Block> block) {
     learn_from(last, *block, stored.group);
   }
   co_return given_up(*block, last);
+}
+
+// The size of a stream is not known yet, unless its end is in the first block.
+FileName Upload::name_for(const Block& first) const {
+  const bool whole = first.length < placement_.block_bytes();
+  FileHint hint;
+  hint.size = seekable_ ? size_ : whole ? first.length : Source::kUnknownSize;
+  hint.block_bytes = placement_.block_bytes();
+  hint.mode = transfer_.options.mode;
+  hint.written_ms = transfer_.bench.bus.wall_ms();
+  return {path_, hint};
 }
 
 void Upload::learn_from(const Error& error, Block& block, GroupId group) {

@@ -49,6 +49,7 @@ class Upload {
   Task<void> store_for(std::shared_ptr<Lane> lane, std::shared_ptr<Block> block);
   Task<void> store_kept(std::shared_ptr<Block> block);
   Task<Result<void>> store(std::shared_ptr<Block> block);
+  FileName name_for(const Block& first) const;
   void learn_from(const Error& error, Block& block, GroupId group);
   Error given_up(const Block& block, const Error& last) const;
 

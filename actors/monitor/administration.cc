@@ -79,6 +79,9 @@ Result<ConfirmSurplusReply> Monitor::State::confirm_surplus(const ConfirmSurplus
                  0};
   }
   const PoolView& pool = cluster().pool_of(*group);
+  if (cluster().rebuilding()) {
+    return Error{Code::busy, "the cluster is being rebuilt; ask again later", {}, 10'000};
+  }
   const auto wait = [&](const std::string& why) {
     return Error{Code::busy, name + " is not whole: " + why + "; ask again later", {}, 10'000};
   };

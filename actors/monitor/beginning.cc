@@ -64,6 +64,29 @@ Task<void> ask_neighbour(Calls* calls, Link broker, Neighbours* neighbours) {
   neighbours->step.notify();
 }
 
+// All brokers at once.
+Task<void> ask_neighbours(Bus* bus, Calls* calls, Neighbours* neighbours) {
+  TaskScope asking;
+  const std::vector<Link> brokers = bus->brokers();
+  for (const Link& broker : brokers) asking.spawn(ask_neighbour(calls, broker, neighbours));
+  while (neighbours->over < brokers.size()) {
+    Signal::Waiter step = neighbours->step.wait();
+    co_await step;
+  }
+  // Not on the stack of the flow that is about to be destroyed.
+  Task<void> stepping_aside = sleep(*bus, Duration::zero());
+  co_await stepping_aside;
+}
+
+Error is_not_gone(const Link& broker, const std::string& cluster) {
+  return Error{Code::exists,
+               "the broker " + broker + " answers for cluster " + cluster +
+                   ", so some of its heads live: a cluster is rebuilt only when all of them are "
+                   "lost. A new head becomes part of it with --join",
+               {{"cluster", cluster}, {"broker", broker}},
+               0};
+}
+
 Error is_foreign(const std::string& directory, const Identity& identity, const Link& broker,
                  const std::string& cluster) {
   return Error{Code::invalid,
@@ -79,8 +102,9 @@ Error is_foreign(const std::string& directory, const Identity& identity, const L
 Error wants_to_know(const std::string& directory) {
   return Error{Code::invalid,
                directory +
-                   " is empty: start its head with --bootstrap to found a new cluster, or with "
-                   "--join and the address of a broker to become part of one",
+                   " is empty: start its head with --bootstrap to found a new cluster, with --join "
+                   "and the address of a broker to become part of one, or with --rebuild and the "
+                   "id of a cluster that has lost all its heads",
                {},
                0};
 }
@@ -117,6 +141,7 @@ Task<Result<bool>> Monitor::State::take_identity() {
   if (*there->identity) {
     identity = **there->identity;
     const bool founds = unfinished.founds && unfinished.uuid == identity.uuid;
+    rebuilds = unfinished.rebuilds;
     if (settings.found && !founds) co_return founds_again(settings.directory, identity);
     Task<Result<void>> looking = look_around();
     const Result<void> looked = co_await looking;
@@ -134,18 +159,8 @@ Task<Result<bool>> Monitor::State::take_identity() {
 Task<Result<void>> Monitor::State::look_around() {
   bus.set_address("head/" + identity.uuid.substr(0, 16));
   Neighbours neighbours;
-  {
-    TaskScope asking;
-    const std::vector<Link> brokers = bus.brokers();
-    for (const Link& broker : brokers) asking.spawn(ask_neighbour(&calls, broker, &neighbours));
-    while (neighbours.over < brokers.size()) {
-      Signal::Waiter step = neighbours.step.wait();
-      co_await step;
-    }
-    // Not on the stack of the flow that is about to be destroyed.
-    Task<void> stepping_aside = sleep(bus, Duration::zero());
-    co_await stepping_aside;
-  }
+  Task<void> asking = ask_neighbours(&bus, &calls, &neighbours);
+  co_await asking;
   for (const auto& [broker, cluster] : neighbours.clusters) {
     if (cluster.empty() || cluster == identity.cluster) continue;
     co_return is_foreign(settings.directory, identity, broker, cluster);
@@ -153,9 +168,33 @@ Task<Result<void>> Monitor::State::look_around() {
   co_return Result<void>();
 }
 
+// Two sets of heads with one cluster's id would each take its nodes for theirs.
+Task<Result<void>> Monitor::State::check_cluster_is_gone() {
+  bus.set_address("head/" + random_uuid(bus).substr(0, 16));
+  Neighbours neighbours;
+  Task<void> asking = ask_neighbours(&bus, &calls, &neighbours);
+  co_await asking;
+  for (const auto& [broker, cluster] : neighbours.clusters) {
+    if (cluster == settings.rebuild) co_return is_not_gone(broker, cluster);
+  }
+  co_return Result<void>();
+}
+
 Task<Result<bool>> Monitor::State::found(Beginning unfinished) {
   const bool again = unfinished.founds && !unfinished.uuid.empty();
-  const Beginning begun = again ? unfinished : Beginning{true, random_uuid(bus), random_uuid(bus)};
+  Beginning begun = unfinished;
+  if (!again) {
+    begun.founds = true;
+    begun.rebuilds = !settings.rebuild.empty();
+    begun.cluster = begun.rebuilds ? settings.rebuild : random_uuid(bus);
+    begun.uuid = random_uuid(bus);
+  }
+  if (begun.rebuilds) {
+    Task<Result<void>> checking = check_cluster_is_gone();
+    const Result<void> gone = co_await checking;
+    if (!gone) co_return gone.error();
+  }
+  rebuilds = begun.rebuilds;
   Task<Result<void>> settling = settle(begun, Identity{begun.cluster, 1, begun.uuid});
   const Result<void> settled = co_await settling;
   if (!settled) co_return settled.error();
@@ -164,7 +203,7 @@ Task<Result<bool>> Monitor::State::found(Beginning unfinished) {
 
 Task<Result<bool>> Monitor::State::join(Beginning unfinished) {
   const bool again = !unfinished.founds && !unfinished.uuid.empty();
-  const Beginning begun = again ? unfinished : Beginning{false, {}, random_uuid(bus)};
+  const Beginning begun = again ? unfinished : Beginning{false, {}, random_uuid(bus), false};
   const AddHead request{begun.uuid, bus.endpoint(), settings.broker};
   if (const char* why = request.invalid()) {
     co_return Error{Code::invalid, std::string("this head cannot join: its ") + why, {}, 0};

@@ -70,6 +70,9 @@ Result<ClusterView> ClusterView::load(Rows& rows) {
   if (*heads) map.heads = std::move((*heads)->heads);
   ClusterView view(std::move(map));
   if (*heads) view.voters_ = (*heads)->voters;
+  auto rebuild = rows.get<RebuildRow>(keys::rebuild());
+  if (!rebuild) return rebuild.error();
+  view.rebuilding_ = *rebuild && (*rebuild)->active;
   return view;
 }
 

@@ -24,6 +24,7 @@ class ClusterView {
   const ClusterMap& map() const { return map_; }
   bool exists() const { return !map_.cluster.empty(); }
   uint32_t voters() const { return voters_; }  // of the heads
+  bool rebuilding() const { return rebuilding_; }
   const NodeView* node(NodeId id) const;
   const NodeView* node_of_uuid(const std::string& uuid) const;
   const GroupView* group(GroupId id) const;
@@ -37,6 +38,7 @@ class ClusterView {
  private:
   ClusterMap map_;
   uint32_t voters_ = 1;
+  bool rebuilding_ = false;
   std::unordered_map<NodeId, size_t> nodes_;  // index into map_.nodes
 };
 

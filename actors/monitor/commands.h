@@ -17,7 +17,8 @@ struct CreateCluster {
   uint32_t replicas = 2;
   uint32_t min_copies = 1;
   uint32_t groups = 64;
-  DFS_MESSAGE(CreateCluster, cluster, replicas, min_copies, groups)
+  bool rebuild = false;  // the cluster was there before and has lost its heads
+  DFS_MESSAGE(CreateCluster, cluster, replicas, min_copies, groups, rebuild)
 };
 
 // A storage node joined: a new uuid gets a number, a known one its old number back. Answered by
@@ -30,7 +31,9 @@ struct RegisterNode {
   uint64_t total_bytes = 0;
   uint32_t feature_level = 1;
   uint32_t heartbeat_ms = 500;  // told to the node
-  DFS_MESSAGE(RegisterNode, uuid, endpoint, host, rack, total_bytes, feature_level, heartbeat_ms)
+  NodeId number = 0;            // the one it had, if any
+  DFS_MESSAGE(RegisterNode, uuid, endpoint, host, rack, total_bytes, feature_level, heartbeat_ms,
+              number)
 };
 
 struct SetNodeState {
@@ -158,6 +161,12 @@ struct ForgetObjects {
   uint32_t limit = 256;
   ObjectId below = 0;
   DFS_MESSAGE(ForgetObjects, before_ms, limit, below)
+};
+
+// Some node knows a map of a cluster that is being rebuilt: the next epoch is above it.
+struct RaiseEpoch {
+  Epoch above = 0;
+  DFS_MESSAGE(RaiseEpoch, above)
 };
 
 // The outcome of a command that has nothing to tell.

@@ -131,7 +131,8 @@ Result<void> check_object(VersionedRows& rows, const CommitFile& request) {
   if (!object) return object.error();
   auto content = rows.get<ContentRow>(keys::content());
   if (!content) return content.error();
-  const bool settled = id < content->value_or(ContentRow()).settled;
+  const ContentRow counts = content->value_or(ContentRow());
+  const bool settled = id < std::max(counts.settled, counts.unknown_below);
   if (!*object && !settled) return {};
   if (!*object || (*object)->state == ObjectState::dead) {
     return Error{Code::expired,
@@ -159,23 +160,12 @@ Result<void> check_version(const CommitFile& request, const std::optional<InodeR
 }
 
 Result<void> put_object(VersionedRows& rows, const CommitFile& request, Ino ino) {
-  auto content = rows.get<ContentRow>(keys::content());
-  if (!content) return content.error();
-  ContentRow counts = content->value_or(ContentRow());
-  counts.live += 1;
-  counts.live_bytes += request.size;
-  rows.put(keys::content(), counts);
-  const Layout& layout = request.layout;
   ObjectRow object;
   object.ino = ino;
   object.size = request.size;
   object.crc32c = request.crc32c;
-  object.block_bytes = layout.block_bytes;
-  object.groups = layout.groups;
-  object.overrides = layout.overrides;
   object.created_ms = rows.time_ms();
-  rows.put(keys::object(layout.object), std::move(object));
-  return {};
+  return add_object(rows, request.layout, std::move(object));
 }
 
 void set_content(VersionedRows& rows, const CommitFile& request, InodeRow& inode) {

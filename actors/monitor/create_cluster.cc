@@ -17,6 +17,12 @@ Result<Done> create_cluster(VersionedRows& rows, const CreateCluster& request) {
   for (GroupId group = 0; group < request.groups; ++group) {
     rows.put(keys::group(group), GroupRow{});
   }
+  if (request.rebuild) {
+    rows.put(keys::rebuild(), RebuildRow{true, 0, 0, 0});
+    ContentRow content;
+    content.unknown_below = UINT64_MAX;
+    rows.put(keys::content(), content);
+  }
   InodeRow root;
   root.type = FileType::directory;
   root.mode = 0755;

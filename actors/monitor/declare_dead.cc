@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "actors/monitor/operations.h"
 
 namespace dfs {
@@ -9,9 +11,10 @@ Result<Done> declare_dead(VersionedRows& rows, const DeclareDead& request) {
   if (!cluster) return cluster.error();
   auto content = rows.get<ContentRow>(keys::content());
   if (!content) return content.error();
-  const ObjectId settled = content->value_or(ContentRow()).settled;
+  const ContentRow counts = content->value_or(ContentRow());
+  const ObjectId first = std::max({counts.settled, counts.unknown_below, ObjectId{1}});
   for (const ObjectId id : request.objects) {
-    if (id == 0 || id < settled || id >= cluster->next_object) continue;
+    if (id < first || id >= cluster->next_object) continue;
     auto object = rows.get<ObjectRow>(keys::object(id));
     if (!object) return object.error();
     if (!*object) DFS_CHECK(end_object(rows, id, std::nullopt));

@@ -17,23 +17,27 @@ class Judge {
     if (!cluster) return cluster.error();
     auto content = rows.get<ContentRow>(keys::content());
     if (!content) return content.error();
-    return Judge(rows, cluster->next_object, content->value_or(ContentRow()).settled);
+    return Judge(rows, cluster->next_object, content->value_or(ContentRow()));
   }
 
   // Nothing: no row knows the object.
   Result<std::optional<ObjectRow>> find(ObjectId id) {
     return rows_.get<ObjectRow>(keys::object(id));
   }
-  bool settled(ObjectId id) const { return id < settled_; }
-  bool handed_out(ObjectId id) const { return id != 0 && id < next_; }
+  bool settled(ObjectId id) const { return id >= unknown_ && id < settled_; }
+  bool handed_out(ObjectId id) const { return id >= unknown_ && id != 0 && id < next_; }
 
  private:
-  Judge(Rows& rows, ObjectId next, ObjectId settled)
-      : rows_(rows), next_(next), settled_(settled) {}
+  Judge(Rows& rows, ObjectId next, const ContentRow& content)
+      : rows_(rows),
+        next_(next),
+        settled_(content.settled),
+        unknown_(content.unknown_below) {}
 
   Rows& rows_;
   ObjectId next_;
   ObjectId settled_;
+  ObjectId unknown_;  // below it, what has no row is nobody's knowledge
 };
 
 // A block past the end of its object is none that a commit of ours could have left: nothing is

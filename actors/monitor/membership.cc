@@ -38,6 +38,7 @@ void Monitor::State::on(const Envelope& envelope, const Join& request) {
   node.rack = request.rack;
   node.total_bytes = request.total_bytes;
   node.feature_level = request.feature_level;
+  node.number = request.node;
   node.heartbeat_ms =
       static_cast<uint32_t>(settings.heartbeat_period / std::chrono::milliseconds(1));
   Command command;
@@ -66,6 +67,7 @@ void Monitor::State::on(const Envelope& envelope, const Join& request) {
 void Monitor::State::heartbeat(const Envelope& envelope) {
   auto heartbeat = decode<Heartbeat>(envelope.body);
   if (!heartbeat) return;
+  outgrow(heartbeat->epoch);
   const NodeView* node = cluster().node(heartbeat->node);
   if (node != nullptr) {
     const bool up = node->state == NodeState::up;
@@ -113,7 +115,7 @@ void Monitor::State::set_node_state(NodeId node, NodeState state, std::string re
 }
 
 void Monitor::State::regroup_soon() {
-  if (stopping || !serving() || reign.regroup_timer != 0) return;
+  if (stopping || !serving() || cluster().rebuilding() || reign.regroup_timer != 0) return;
   reign.regroup_timer = bus.after(kRegroupDelay, [this] { regroup_now(); });
 }
 

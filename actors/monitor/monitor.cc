@@ -48,9 +48,11 @@ Result<void> check(const MonitorSettings& settings) {
   return {};
 }
 
-CreateCluster new_cluster(const std::string& cluster, const MonitorSettings& settings) {
+CreateCluster new_cluster(const std::string& cluster, bool rebuild,
+                          const MonitorSettings& settings) {
   CreateCluster command;
   command.cluster = cluster;
+  command.rebuild = rebuild;
   command.replicas = settings.replicas;
   command.min_copies =
       settings.min_copies != 0 ? settings.min_copies : std::max<uint32_t>(1, settings.replicas - 1);
@@ -129,7 +131,7 @@ void Monitor::State::lead() {
 
 // The first leader of a new cluster does this; should it end before, the next one.
 void Monitor::State::create_cluster() {
-  const CreateCluster command = new_cluster(identity.cluster, settings);
+  const CreateCluster command = new_cluster(identity.cluster, rebuilds, settings);
   propose(command, [this, command](const Result<Outcome>& outcome) {
     if (!outcome) {
       command_failed("CreateCluster", outcome.error());
@@ -147,14 +149,11 @@ void Monitor::State::create_cluster() {
 void Monitor::State::serve() {
   members.begin(bus.now());
   reign.last_check = bus.now();
-  reserve_objects();
-  regroup_soon();
+  tick_leases();
   prune_orphans();
   trim_events();
   expire_history();
-  tick_leases();
-  forget_objects();
-  begin_repairs();
+  if (!cluster().rebuilding()) begin_work();
   publish_map();
   if (leader_event) publish_event(*leader_event);
   reign.announcer = std::make_unique<Announcer>(bus, settings.heartbeat_period);
@@ -162,6 +161,14 @@ void Monitor::State::serve() {
   reign.check_timer = bus.after(settings.check_interval, [this] { check_nodes(); });
   scope.spawn(forget_beginning());
   report_ready({});
+}
+
+// What presumes that the cluster knows its groups and objects.
+void Monitor::State::begin_work() {
+  reserve_objects();
+  regroup_soon();
+  forget_objects();
+  begin_repairs();
 }
 
 void Monitor::State::follow() {

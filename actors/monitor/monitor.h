@@ -19,6 +19,7 @@ struct MonitorSettings {
   // A fresh directory needs one of these two; with any other, the head goes on as who it is.
   bool found = false;  // begin a new cluster, of this head alone
   bool join = false;   // become a head of the cluster that the brokers know
+  std::string rebuild;  // with `found`: the id of a cluster that lost all its heads; it is rebuilt
   Duration join_deadline = std::chrono::seconds(30);  // for an answer to that
   std::string broker;       // where clients reach this head's broker; the others are told
   uint32_t replicas = 2;    // of the default pool; used when the cluster is founded

@@ -92,6 +92,14 @@ Outcome dispatch_command(Work& work) {
       return perform(declare_dead, work);
     case Type::ForgetObjects:
       return perform(forget_objects, work);
+    case Type::ImportGroups:
+      return perform(import_groups, work);
+    case Type::ImportFiles:
+      return perform(import_files, work);
+    case Type::EndRebuild:
+      return perform(end_rebuild, work);
+    case Type::RaiseEpoch:
+      return perform(raise_epoch, work);
     case Type::BecomeLeader:
       return perform(become_leader, work);
     case Type::ChangeMembers:
@@ -107,7 +115,7 @@ Outcome dispatch_command(Work& work) {
 }
 
 bool is_of_cluster(std::string_view key) {
-  return key == keys::cluster() || key == keys::heads() || key[0] == keys::kNode ||
+  return key == keys::cluster() || key == keys::heads() || key == keys::rebuild() || key[0] == keys::kNode ||
          key[0] == keys::kPool;
 }
 

@@ -25,6 +25,7 @@
 #include "messages/dispatch.h"
 #include "messages/events.h"
 #include "messages/heads.h"
+#include "messages/rebuild.h"
 #include "messages/reclaim.h"
 
 namespace dfs {
@@ -35,7 +36,8 @@ struct Beginning {
   bool founds = false;
   std::string cluster;
   std::string uuid;  // empty: there is no such file
-  DFS_FIELDS(founds, cluster, uuid)
+  bool rebuilds = false;
+  DFS_FIELDS(founds, cluster, uuid, rebuilds)
 };
 
 struct Monitor::State {
@@ -56,6 +58,7 @@ struct Monitor::State {
   void lead();
   void create_cluster();
   void serve();
+  void begin_work();
   void follow();
   void stop(std::function<void()> stopped);
   void cancel_timers();
@@ -76,6 +79,7 @@ struct Monitor::State {
   Task<void> begin();
   Task<Result<bool>> take_identity();
   Task<Result<void>> look_around();
+  Task<Result<void>> check_cluster_is_gone();
   Task<Result<bool>> found(Beginning unfinished);
   Task<Result<bool>> join(Beginning unfinished);
   Task<Result<void>> settle(Beginning beginning, std::optional<Identity> who);
@@ -159,6 +163,15 @@ struct Monitor::State {
   Result<TaskList> list_tasks() const;
   void begin_repairs();
 
+  // Rebuilding (rebuild.cc; requests in requests.cc).
+  Result<RebuildStatus> rebuild_status(Rows& rows) const;
+  void on(const Envelope& envelope, const GetRebuild& request);
+  void on(const Envelope& envelope, const ImportGroups& request);
+  void on(const Envelope& envelope, const ImportFiles& request);
+  void on(const Envelope& envelope, const EndRebuild& request);
+  bool is_refused_for_rebuild(const Envelope& envelope);
+  void outgrow(Epoch known);
+
   // Heads (heads.cc).
   Result<void> check_not_removed(const std::string& uuid);
   void on(const Envelope& envelope, const AddHead& request);
@@ -200,6 +213,7 @@ struct Monitor::State {
   Identity identity;
   std::function<void(Result<void>)> ready;  // until it was called
   bool founder = false;                     // its cluster may have to be created yet
+  bool rebuilds = false;                    // and to be rebuilt
   bool begun = false;                       // replica.open() was called
   bool opened = false;                      // and has succeeded
   bool stopping = false;
@@ -240,6 +254,7 @@ struct Monitor::State {
     Bus::TimerId lease_timer = 0;
     std::set<ObjectId> doomed;  // to be declared dead: on their way into the log, or about to be
     bool declaring = false;
+    bool raising = false;  // RaiseEpoch is on its way into the log
   };
   Reign reign;
   bool leading = false;

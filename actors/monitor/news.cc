@@ -13,6 +13,7 @@ void Monitor::State::applied(const MonitorMachine::Change& change) {
     if (commit) reign.leases.end(commit->layout.object);
   }
   const Type type = change.command.type;
+  if (type == Type::EndRebuild && !reign.repairs) begin_work();
   if (type == Type::SetPool || type == Type::SetStanding) regroup_soon();
   if (change.map_changed) publish_map();
 }

@@ -7,6 +7,7 @@
 #include "actors/monitor/versioned_rows.h"
 #include "messages/namespace.h"
 #include "messages/raft.h"
+#include "messages/rebuild.h"
 #include "messages/tasks.h"
 
 namespace dfs {
@@ -19,6 +20,11 @@ Result<CommitFileReply> commit_file(VersionedRows& rows, const CommitFile& reque
 Result<SetAttributesReply> set_attributes(VersionedRows& rows, const SetAttributes& request);
 Result<SetPoolReply> set_pool(VersionedRows& rows, const SetPool& request);
 Result<ControlTaskReply> control_task(VersionedRows& rows, const ControlTask& request);
+
+// Of the client that rebuilds.
+Result<ImportGroupsReply> import_groups(VersionedRows& rows, const ImportGroups& request);
+Result<ImportFilesReply> import_files(VersionedRows& rows, const ImportFiles& request);
+Result<EndRebuildReply> end_rebuild(VersionedRows& rows, const EndRebuild& request);
 
 // Of the leader.
 Result<Done> create_cluster(VersionedRows& rows, const CreateCluster& request);
@@ -36,6 +42,7 @@ Result<Pruned> trim_events(VersionedRows& rows, const TrimEvents& request);
 Result<Pruned> expire_history(VersionedRows& rows, const ExpireHistory& request);
 Result<Done> declare_dead(VersionedRows& rows, const DeclareDead& request);
 Result<Pruned> forget_objects(VersionedRows& rows, const ForgetObjects& request);
+Result<Done> raise_epoch(VersionedRows& rows, const RaiseEpoch& request);
 
 // Of the log itself.
 Result<Done> become_leader(VersionedRows& rows, const BecomeLeader& request);
@@ -50,8 +57,12 @@ Result<void> touch_directory(VersionedRows& rows, Ino ino, int64_t entries, int6
 // Adds to the counts of the tree.
 Result<void> count(VersionedRows& rows, int64_t files, int64_t directories);
 Result<Ino> next_ino(VersionedRows& rows);
+// The object is content from now on: its row, with the layout, and the counts.
+Result<void> add_object(VersionedRows& rows, const Layout& layout, ObjectRow object);
 // The object dies now: its row says so, and the counts. It must be content or have no row.
 Result<void> end_object(VersionedRows& rows, ObjectId id, std::optional<ObjectRow> object);
+// `invalid` unless the cluster is being rebuilt.
+Result<RebuildRow> active_rebuild(Rows& rows);
 // Makes the cluster map's next epoch; the state machine tells everyone about it.
 Result<Epoch> grow_map_epoch(VersionedRows& rows);
 

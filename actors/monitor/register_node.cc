@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "actors/monitor/operations.h"
 
 namespace dfs {
@@ -13,8 +15,10 @@ Error removed_for_good(NodeId node) {
                0};
 }
 
-// The node's number and row: a known uuid is the same node, wherever it lives now.
-Result<NodeId> number_of(VersionedRows& rows, const std::string& uuid, NodeRow& row) {
+// The node's number and row: a known uuid is the same node, wherever it lives now. A cluster that is
+// being rebuilt believes a node what its number was, unless another one was first.
+Result<NodeId> number_of(VersionedRows& rows, const RegisterNode& request, NodeRow& row) {
+  const std::string& uuid = request.uuid;
   auto known = rows.get<NodeUuidRow>(keys::node_uuid(uuid));
   if (!known) return known.error();
   if (*known) {
@@ -26,7 +30,14 @@ Result<NodeId> number_of(VersionedRows& rows, const std::string& uuid, NodeRow& 
   }
   auto cluster = rows.require<ClusterRow>(keys::cluster());
   if (!cluster) return cluster.error();
-  const NodeId node = ++cluster->last_node;
+  auto rebuild = rows.get<RebuildRow>(keys::rebuild());
+  if (!rebuild) return rebuild.error();
+  const bool rebuilding = *rebuild && (*rebuild)->active;
+  auto taken = rows.get<NodeRow>(keys::node(request.number));
+  if (!taken) return taken.error();
+  const bool keeps = rebuilding && request.number != 0 && !*taken;
+  const NodeId node = keeps ? request.number : cluster->last_node + 1;
+  cluster->last_node = std::max(cluster->last_node, node);
   rows.put(keys::cluster(), std::move(*cluster));
   rows.put(keys::node_uuid(uuid), NodeUuidRow{node});
   row.uuid = uuid;
@@ -39,7 +50,7 @@ Result<NodeId> number_of(VersionedRows& rows, const std::string& uuid, NodeRow& 
 
 Result<JoinReply> register_node(VersionedRows& rows, const RegisterNode& request) {
   NodeRow row;
-  auto node = number_of(rows, request.uuid, row);
+  auto node = number_of(rows, request, row);
   if (!node) return node.error();
   const NodeRow before = row;
   row.endpoint = request.endpoint;

@@ -59,11 +59,12 @@ void Monitor::State::receive(Envelope& envelope) {
                   Error{Code::stopping, "the monitor is shutting down; ask again", {}, 0});
   }
   if (!serving() && !is_for_any_head(type)) return refuse(envelope, not_serving());
+  if (serving() && is_refused_for_rebuild(envelope)) return;
   const Result<void> understood =
       dispatch<Stat, List, OpenFile, MakeDir, Rename, Remove, PlanFile, CommitFile, Join, GetMap,
                GetStatus, ReadEvents, AddHead, RemoveHead, TransferLead, ListHeads, Ping,
                RenewUploads, JudgeBlocks, ListTasks, ConfirmSurplus, ControlTask, ChangeNode,
-               SetPool, SetAttributes>(*this, envelope);
+               SetPool, SetAttributes, GetRebuild, ImportGroups, ImportFiles, EndRebuild>(*this, envelope);
   if (!understood) refuse(envelope, understood.error());
 }
 
@@ -210,6 +211,19 @@ void Monitor::State::on(const Envelope& envelope, const SetPool&) {
   change(envelope);
 }
 void Monitor::State::on(const Envelope& envelope, const SetAttributes&) {
+  change(envelope);
+}
+
+void Monitor::State::on(const Envelope& envelope, const GetRebuild& request) {
+  read(envelope, request, [this](Rows& rows, const GetRebuild&) { return rebuild_status(rows); });
+}
+void Monitor::State::on(const Envelope& envelope, const ImportGroups&) {
+  change(envelope);
+}
+void Monitor::State::on(const Envelope& envelope, const ImportFiles&) {
+  change(envelope);
+}
+void Monitor::State::on(const Envelope& envelope, const EndRebuild&) {
   change(envelope);
 }
 

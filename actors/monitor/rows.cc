@@ -67,6 +67,9 @@ std::string removed_head(std::string_view uuid) {
   return std::string(1, kRemovedHead).append(uuid);
 }
 
+std::string rebuild() {
+  return std::string(1, kRebuild);
+}
 std::string retention() {
   return "retention";
 }

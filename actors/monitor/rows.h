@@ -172,7 +172,18 @@ struct ContentRow {
   uint64_t dead = 0;
   uint64_t dead_bytes = 0;
   ObjectId settled = 0;
-  DFS_FIELDS(live, live_bytes, dead, dead_bytes, settled)
+  ObjectId unknown_below = 0;  // of these, none without a row is dead: nobody knows what they are
+  DFS_FIELDS(live, live_bytes, dead, dead_bytes, settled, unknown_below)
+};
+
+// Of a cluster that lost its heads. While it is active nothing is certain but what was imported.
+struct RebuildRow {
+  static constexpr bool kVersioned = false;
+  bool active = false;
+  uint64_t groups = 0;  // imported
+  uint64_t files = 0;
+  uint64_t lost = 0;  // of the files, those in /lost+found
+  DFS_FIELDS(active, groups, files, lost)
 };
 
 // Where what is kept begins: nothing is before. It saves a search among rows that were erased,
@@ -250,6 +261,7 @@ inline constexpr char kDead = 'd';
 inline constexpr char kEvent = 'v';
 inline constexpr char kTask = 'k';
 inline constexpr char kRemovedHead = 'b';
+inline constexpr char kRebuild = 'r';
 
 std::string inode(Ino ino);
 std::string entries(Ino parent);  // the prefix of all entries of a directory
@@ -263,6 +275,7 @@ std::string cluster();
 std::string tree();
 std::string heads();
 std::string retention();
+std::string rebuild();
 std::string task(std::string_view id);
 std::string removed_head(std::string_view uuid);
 std::string orphan(Ino ino);

@@ -29,6 +29,20 @@ Result<Ino> next_ino(VersionedRows& rows) {
   return ino;
 }
 
+Result<void> add_object(VersionedRows& rows, const Layout& layout, ObjectRow object) {
+  auto found = rows.get<ContentRow>(keys::content());
+  if (!found) return found.error();
+  ContentRow content = found->value_or(ContentRow());
+  content.live += 1;
+  content.live_bytes += object.size;
+  rows.put(keys::content(), content);
+  object.block_bytes = layout.block_bytes;
+  object.groups = layout.groups;
+  object.overrides = layout.overrides;
+  rows.put(keys::object(layout.object), std::move(object));
+  return {};
+}
+
 Result<void> end_object(VersionedRows& rows, ObjectId id, std::optional<ObjectRow> object) {
   auto found = rows.get<ContentRow>(keys::content());
   if (!found) return found.error();

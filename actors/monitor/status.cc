@@ -65,6 +65,12 @@ std::string Monitor::State::health(ClusterStatus& status) const {
     status.reason = "no head leads: too few of the heads are in contact with each other";
     return "unavailable";
   }
+  if (cluster().rebuilding()) {
+    status.reason =
+        "the cluster is being rebuilt from its storage nodes; run dfsctl rebuild when all of them "
+        "are up";
+    return "unavailable";
+  }
   // Only the leader hears from all heads.
   for (const HeadStatus& head : status.heads.heads) {
     const auto silent = std::chrono::milliseconds(head.silent_ms);

@@ -41,6 +41,7 @@ struct BlockSpec {
   uint64_t capacity = 0;
   std::string path_hint;
   bool repair = false;  // makes good what is missing; goes in when the disk is full for others
+  FileHint file_hint = {};
 };
 
 struct Part {
@@ -119,6 +120,10 @@ class BlockStore {
   // Finished, on stable storage, neither bad nor being removed, with just this content.
   bool has_good(const BlockKey& key, uint64_t length, uint32_t crc32c);
   Result<ListBlocksReply> list(const ListBlocks& request);
+  // The headers of these blocks, good or bad, read from the disk; nothing for one that is not here
+  // or whose header cannot be read. At most as many as a message asks for.
+  using Headers = std::vector<std::optional<ExtentHeader>>;
+  void headers(const std::vector<BlockKey>& keys, std::function<void(Headers)> done);
 
   // Of the good blocks, from memory.
   Digest digest(GroupId group) const { return digests_.of(group); }

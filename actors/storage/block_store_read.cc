@@ -130,6 +130,31 @@ Result<ListBlocksReply> BlockStore::list(const ListBlocks& request) {
   }
 }
 
+// One job for all of them: it opens each segment once.
+void BlockStore::headers(const std::vector<BlockKey>& keys, std::function<void(Headers)> done) {
+  const auto found = std::make_shared<Headers>(keys.size());
+  const auto jobs = std::make_shared<std::vector<std::shared_ptr<ReadJob>>>(keys.size());
+  for (size_t i = 0; i < keys.size(); ++i) {
+    const auto row = find_block(index_, keys[i]);
+    if (row && *row && !removing_.contains(keys[i])) (*jobs)[i] = read_job(keys[i], **row);
+  }
+  const Result<void> queued = try_run(
+      [found, jobs, &disk = disk_] {
+        std::map<std::string, std::shared_ptr<File>> files;
+        for (size_t i = 0; i < jobs->size(); ++i) {
+          const auto& job = (*jobs)[i];
+          if (job == nullptr) continue;
+          std::shared_ptr<File>& file = files[job->path];
+          if (job->file == nullptr) job->file = file;
+          auto header = read_header(disk, *job);
+          file = job->file;
+          if (header) (*found)[i] = std::move(*header);
+        }
+      },
+      [found, done] { done(std::move(*found)); });
+  if (!queued) done(Headers(keys.size()));
+}
+
 BlockView BlockStore::view_of(const BlockKey& key, const BlockRow& row) const {
   return {.group = key.group,
           .object = key.object,

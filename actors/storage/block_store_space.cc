@@ -90,6 +90,7 @@ Result<void> BlockStore::place(const WritePtr& write) {
   extent->header = header;
   extent->cluster = cluster_;
   extent->path_hint = spec.path_hint;
+  extent->file_hint = spec.file_hint;
   extent->created_ms = bus_.wall_ms();
   extent->file = segments_.find(place->segment)->writer;
   extent->table.resize(chunks_of(spec.capacity));

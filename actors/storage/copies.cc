@@ -124,4 +124,29 @@ Task<void> Copies::vouch(Envelope asker, CheckCopies check) {
   }
 }
 
+void Copies::on(const Envelope& request, const ReadHints& wanted) {
+  std::vector<BlockKey> keys;
+  for (const BlockName& block : wanted.blocks) {
+    keys.push_back({block.object, block.index, block.group});
+  }
+  Envelope asker;
+  asker.header = request.header;
+  asker.link = request.link;
+  store_.headers(keys, [this, asker = std::move(asker), keys](Volumes::Headers headers) {
+    HintList list;
+    for (size_t i = 0; i < keys.size(); ++i) {
+      HintView& hint = list.hints.emplace_back();
+      hint.object = keys[i].object;
+      hint.index = keys[i].index;
+      hint.group = keys[i].group;
+      hint.found = headers[i].has_value();
+      if (!hint.found) continue;
+      hint.path = std::move(headers[i]->path_hint);
+      hint.file = headers[i]->file_hint;
+      hint.epoch = headers[i]->epoch;
+    }
+    (void)bus_.reply(reply_to(asker, list));
+  });
+}
+
 }  // namespace dfs::storage

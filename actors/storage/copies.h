@@ -12,6 +12,7 @@
 #include "actors/storage/volumes.h"
 #include "broker/task.h"
 #include "messages/blocks.h"
+#include "messages/rebuild.h"
 #include "messages/repair.h"
 
 namespace dfs::storage {
@@ -45,6 +46,7 @@ class Copies {
   void on(const Envelope& request, const ListBlocks& list);
   void on(const Envelope& request, const GetDigests& wanted);
   void on(const Envelope& request, const CheckCopies& check);
+  void on(const Envelope& request, const ReadHints& wanted);
 
   size_t foreground_reads() const { return foreground_; }
   size_t background_reads() const { return background_; }

@@ -19,6 +19,7 @@
 #include "actors/storage/volumes.h"
 #include "broker/calls.h"
 #include "messages/blocks.h"
+#include "messages/rebuild.h"
 #include "messages/repair.h"
 
 namespace dfs::storage {
@@ -66,7 +67,7 @@ class Filler {
     uint64_t turn = 0;              // spreads the pulls over the sources
     std::set<BlockKey> unreadable;  // no source has a good copy
     uint64_t vanished = 0;          // in this round: listed, but nobody had them any more
-    TaskScope scope;                // last: its flows use all of the above
+  TaskScope scope;                // last: its flows use all of the above
   };
   class Flight;   // a block on its way
   class Writing;  // into the own store
@@ -92,7 +93,9 @@ class Filler {
   Task<void> pull(Fill& fill, BlockView block, size_t lister);
   Task<void> take_offered(BlockView block, FillSource source);
   Task<Copied> copy(Epoch epoch, BlockView block, FillSource source);
-  Task<Result<Answer<ReadBlock>>> read(FillSource source, ReadBlock request);
+  Task<Result<HintView>> hint_of(BlockKey key, FillSource source);
+  template <Request R>
+  Task<Result<Answer<R>>> ask(FillSource source, R request);
 
   static Copied own_trouble(const Error& error, const FillSource& source, const BlockKey& key);
   Result<void> check_epoch(const Fill& fill) const;

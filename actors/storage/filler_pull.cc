@@ -72,11 +72,19 @@ Task<void> Filler::take_offered(BlockView block, FillSource source) {
 // what was listed.
 Task<Filler::Copied> Filler::copy(Epoch epoch, BlockView block, FillSource source) {
   const BlockKey key{block.object, block.index, block.group};
+  HintView hint;
+  if (key.index == 0) {
+    Task<Result<HintView>> asking = hint_of(key, source);
+    Result<HintView> told = co_await asking;
+    if (!told) co_return Copied{Trouble::source, std::move(told).error()};
+    hint = std::move(*told);
+  }
   Writing writing(store_, {.key = key,
                            .epoch = epoch,
                            .capacity = std::max<uint64_t>(block.length, 1),
-                           .path_hint = {},
-                           .repair = true});
+                           .path_hint = std::move(hint.path),
+                           .repair = true,
+                           .file_hint = hint.file});
   uint64_t offset = 0;
   uint32_t crc = 0;
   bool last = false;
@@ -88,7 +96,7 @@ Task<Filler::Copied> Filler::copy(Epoch epoch, BlockView block, FillSource sourc
       co_await pacing;
       ReadBlock request{key.object, key.index, key.group, offset, static_cast<uint32_t>(size),
                         true};
-      Task<Result<Answer<ReadBlock>>> reading = read(source, std::move(request));
+      Task<Result<Answer<ReadBlock>>> reading = ask(source, std::move(request));
       Result<Answer<ReadBlock>> answer = co_await reading;
       if (!answer) {
         co_return Copied{Trouble::source,
@@ -138,13 +146,30 @@ Filler::Copied Filler::own_trouble(const Error& error, const FillSource& source,
   }
 }
 
-Task<Result<Answer<ReadBlock>>> Filler::read(FillSource source, ReadBlock request) {
+// A first block is not copied without what it says of its file: were this copy the last one, and the
+// heads gone, the file would have lost its name. A node too old to be asked has no such hint read.
+Task<Result<HintView>> Filler::hint_of(BlockKey key, FillSource source) {
+  ReadHints request;
+  request.blocks.push_back({key.object, key.index, key.group});
+  Task<Result<Answer<ReadHints>>> asking = ask(source, std::move(request));
+  Result<Answer<ReadHints>> answer = co_await asking;
+  if (answer.code() == Code::unsupported) co_return HintView();
+  if (!answer) co_return error_of(answer.code(), source, key, answer.error().text);
+  std::vector<HintView>& hints = answer->message.hints;
+  if (hints.size() != 1 || !hints.front().found || hints.front().path.size() > kPathBytesMax) {
+    co_return error_of(Code::no_such_block, source, key, "its header could not be read");
+  }
+  co_return std::move(hints.front());
+}
+
+template <Request R>
+Task<Result<Answer<R>>> Filler::ask(FillSource source, R request) {
   const std::string to = name_of(source);
   for (int attempt = 1;; ++attempt) {
     CallOptions options;
     options.deadline = settings_.source_deadline;
-    auto calling = calls_.call<ReadBlock>(source.endpoint, to, request, std::move(options));
-    Result<Answer<ReadBlock>> answer = co_await calling;
+    auto calling = calls_.call<R>(source.endpoint, to, request, std::move(options));
+    Result<Answer<R>> answer = co_await calling;
     if (answer || answer.code() != Code::busy || attempt == kBusyRetries) co_return answer;
     const Duration told = std::chrono::milliseconds(answer.error().retry_after_ms);
     Task<void> pausing = sleep(bus_, std::max(told, kBusyPause));

@@ -73,7 +73,8 @@ Task<void> Membership::keep_joining() {
               .host = settings_.host,
               .rack = settings_.rack,
               .total_bytes = vitals.total_bytes,
-              .used_bytes = vitals.used_bytes};
+              .used_bytes = vitals.used_bytes,
+              .node = identity().node};
     CallOptions options;
     options.deadline = kAskDeadline;
     auto asking = calls_.ask<Join>("monitor", std::move(join), std::move(options));

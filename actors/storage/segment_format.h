@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "actors/disk.h"
+#include "messages/blocks.h"
 #include "messages/ids.h"
 #include "messages/message.h"
 
@@ -91,8 +92,9 @@ struct ExtentHeader {
   uint32_t crc32c = 0;  // of the data
   int64_t created_ms = 0;
   std::string path_hint;
+  FileHint file_hint;
   DFS_FIELDS(cluster, segment, nonce, offset, object, index, group, epoch, length, capacity, crc32c,
-             created_ms, path_hint)
+             created_ms, path_hint, file_hint)
 
   BlockKey key() const { return {object, index, group}; }
   Place place() const { return {segment, nonce, offset}; }

@@ -54,6 +54,7 @@ ExtentHeader header_of(const Extent& extent, uint64_t length, uint32_t crc) {
   header.crc32c = crc;
   header.created_ms = extent.created_ms;
   header.path_hint = extent.path_hint;
+  header.file_hint = extent.file_hint;
   return header;
 }
 
@@ -228,13 +229,13 @@ Result<void> open_segment(Disk& disk, ReadJob& job, bool direct) {
 }
 
 // Whose header it is, where it believes to be, and that it speaks of the same bytes as the index.
-Result<void> verify_header(ReadJob& job) {
-  DFS_CHECK(read_exactly(job, job.row.offset, job.buffer.get(), job.row.header));
+Result<ExtentHeader> open_header(ReadJob& job, uint8_t* buffer) {
+  DFS_CHECK(read_exactly(job, job.row.offset, buffer, job.row.header));
   uint32_t region = 0;
-  const auto header = open_extent_header(job.buffer.get(), job.row.header, region);
+  auto header = open_extent_header(buffer, job.row.header, region);
   job.damaged = !header || header->key() != job.key || header->place() != job.place ||
                 header->length != job.row.length || header->crc32c != job.row.crc32c;
-  if (!job.damaged) return {};
+  if (!job.damaged) return header;
   return {Code::corrupt, "the header found for block " + to_string(job.key) +
                              (header ? " belongs to another block or place" : " is damaged")};
 }
@@ -249,6 +250,12 @@ Error damaged_near(ReadJob& job, uint64_t at) {
 }
 
 }  // namespace
+
+Result<ExtentHeader> read_header(Disk& disk, ReadJob& job) {
+  DFS_CHECK(open_segment(disk, job, false));
+  std::vector<uint8_t> buffer(job.row.header);
+  return open_header(job, buffer.data());
+}
 
 Result<void> load_table(Disk& disk, ReadJob& job) {
   DFS_CHECK(open_segment(disk, job, false));
@@ -288,7 +295,8 @@ Result<void> read_range(Disk& disk, ReadJob& job) {
 Result<void> verify_part(Disk& disk, ReadJob& job) {
   DFS_CHECK(open_segment(disk, job, true));
   if (job.offset == 0) {
-    DFS_CHECK(verify_header(job));
+    const auto header = open_header(job, job.buffer.get());
+    if (!header) return header.error();
     const uint64_t size = tail_bytes(job.row.length);
     DFS_CHECK(read_exactly(job, job.row.tail_offset(), job.buffer.get(), size));
     auto table = open_tail(job.key, job.place, job.row.length, job.row.crc32c, job.buffer.get());

@@ -23,6 +23,7 @@ struct Extent {
   uint32_t header = 0;  // bytes
   std::string cluster;
   std::string path_hint;
+  FileHint file_hint;
   int64_t created_ms = 0;
   std::shared_ptr<File> file;
   ChunkTable table;
@@ -79,6 +80,10 @@ struct ReadJob {
   uint32_t crc32c = 0;
   bool damaged = false;  // the block's bytes are lost, as opposed to a disk that is out of reach
 };
+
+// The header of the block as it is on the disk: whose it must be, and where. `job.buffer` is not
+// needed.
+Result<ExtentHeader> read_header(Disk& disk, ReadJob& job);
 
 // Opens, loads and verifies what is missing, then reads. `corrupt` rather than wrong bytes.
 Result<void> load_table(Disk& disk, ReadJob& job);

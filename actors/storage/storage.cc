@@ -14,6 +14,7 @@
 #include "actors/storage/volumes.h"
 #include "messages/cluster.h"
 #include "messages/events.h"
+#include "messages/rebuild.h"
 
 namespace dfs {
 
@@ -34,6 +35,7 @@ constexpr Type kReplies[] = {Type::Error,
                              ListBlocksReply::kType,
                              DigestList::kType,
                              CheckCopiesReply::kType,
+                             HintList::kType,
                              ConfirmSurplusReply::kType,
                              JudgeBlocksReply::kType};
 
@@ -197,6 +199,7 @@ struct Storage::State {
   void on(const Envelope& request, const ListBlocks& list) { copies.on(request, list); }
   void on(const Envelope& request, const GetDigests& wanted) { copies.on(request, wanted); }
   void on(const Envelope& request, const CheckCopies& check) { copies.on(request, check); }
+  void on(const Envelope& request, const ReadHints& wanted) { copies.on(request, wanted); }
 
   void on(const Envelope& request, const FillGroup& wanted) {
     if (is_stopping) return refuse(request, {Code::stopping, "this node is shutting down", {}, 0});
@@ -217,7 +220,7 @@ struct Storage::State {
     if (calls.receive(envelope)) return;
     if (!is_open) return refuse(envelope, {Code::unavailable, "this node is starting", {}, 100});
     const auto handled = dispatch<WriteBlock, ReadBlock, AbortBlock, ListBlocks, GetDigests,
-                                  CheckCopies, FillGroup, ControlScrub, Ping>(*this, envelope);
+                                  CheckCopies, ReadHints, FillGroup, ControlScrub, Ping>(*this, envelope);
     if (!handled) refuse(envelope, handled.error());
   }
 

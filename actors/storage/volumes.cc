@@ -370,6 +370,28 @@ Result<ListBlocksReply> Volumes::list(const ListBlocks& request) {
   return all;
 }
 
+void Volumes::headers(const std::vector<BlockKey>& keys, std::function<void(Headers)> done) {
+  struct Search {
+    Headers found;
+    size_t left = 1;
+  };
+  const auto search = std::make_shared<Search>();
+  search->found.resize(keys.size());
+  const auto one_done = [search, done = std::move(done)] {
+    if (--search->left == 0) done(std::move(search->found));
+  };
+  on_each([&](Volume& volume) {
+    ++search->left;
+    volume.store->headers(keys, [search, one_done](Headers found) {
+      for (size_t i = 0; i < found.size(); ++i) {
+        if (found[i]) search->found[i] = std::move(found[i]);
+      }
+      one_done();
+    });
+  });
+  one_done();
+}
+
 Digest Volumes::digest(GroupId group) const {
   Digest total;
   total.group = group;

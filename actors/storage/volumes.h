@@ -55,6 +55,8 @@ class Volumes {
   Result<std::optional<BlockRow>> find(const BlockKey& key);
   bool has_good(const BlockKey& key, uint64_t length, uint32_t crc32c);
   Result<ListBlocksReply> list(const ListBlocks& request);
+  using Headers = BlockStore::Headers;
+  void headers(const std::vector<BlockKey>& keys, std::function<void(Headers)> done);
 
   Digest digest(GroupId group) const;
   std::vector<GroupId> groups() const;  // in order

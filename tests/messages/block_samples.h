@@ -20,7 +20,11 @@ inline WriteBlock sample() {
           .last = true,
           .crc32c = 0x9a71bb4c,
           .chain = {{.node = 8, .endpoint = "tcp://127.0.0.1:7108"}},
-          .path_hint = "/photos/film.mkv"};
+          .path_hint = "/photos/film.mkv",
+          .file_hint = {.size = 70'000'000,
+                        .block_bytes = 16ull << 20,
+                        .mode = 0640,
+                        .written_ms = 1'800'000'000'123}};
 }
 template <>
 inline WriteBlockReply sample() {

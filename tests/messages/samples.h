@@ -11,6 +11,7 @@
 #include "messages/namespace.h"
 #include "tests/messages/block_samples.h"
 #include "tests/messages/consensus_samples.h"
+#include "tests/messages/rebuild_samples.h"
 #include "tests/messages/repair_samples.h"
 
 namespace dfs::samples {
@@ -36,6 +37,9 @@ void for_each_message(Visitor&& visit) {
   all.template operator()<RenewUploads, RenewUploadsReply, JudgeBlocks, JudgeBlocksReply>();
   all.template operator()<ListTasks, TaskList, ControlTask, ControlTaskReply, ChangeNode,
                           ChangeNodeReply, SetPool, SetPoolReply>();
+  all.template operator()<ReadHints, HintList, GetRebuild, RebuildStatus, ImportGroups,
+                          ImportGroupsReply, ImportFiles, ImportFilesReply, EndRebuild,
+                          EndRebuildReply>();
   all.template operator()<Event, ReadEvents, ReadEventsReply>();
   all.template operator()<RequestVote, RequestVoteReply, AppendEntries, AppendEntriesReply,
                           InstallSnapshot, ReadSnapshot, ReadSnapshotReply, TimeoutNow>();
@@ -48,7 +52,7 @@ void for_each_command(Visitor&& visit) {
   all.template operator()<CreateCluster, RegisterNode, SetNodeState, SetGroups, ReserveObjects,
                           PruneOrphans, TrimEvents, BecomeLeader, ChangeMembers>();
   all.template operator()<MoveGroups, SetFilled, SetLacking, SetStanding, SetTask, ExpireHistory,
-                          DeclareDead, ForgetObjects>();
+                          DeclareDead, ForgetObjects, RaiseEpoch>();
 }
 
 inline Header header() {
@@ -140,7 +144,8 @@ inline Join sample() {
           .rack = "r1",
           .total_bytes = 1ull << 40,
           .used_bytes = 123'456'789,
-          .feature_level = 2};
+          .feature_level = 2,
+          .node = 7};
 }
 template <>
 inline JoinReply sample() {
@@ -414,8 +419,11 @@ inline ReadEventsReply sample() {
 
 template <>
 inline CreateCluster sample() {
-  return {
-      .cluster = "fedcba9876543210fedcba9876543210", .replicas = 3, .min_copies = 2, .groups = 128};
+  return {.cluster = "fedcba9876543210fedcba9876543210",
+          .replicas = 3,
+          .min_copies = 2,
+          .groups = 128,
+          .rebuild = true};
 }
 template <>
 inline RegisterNode sample() {
@@ -425,7 +433,8 @@ inline RegisterNode sample() {
           .rack = "r1",
           .total_bytes = 1ull << 40,
           .feature_level = 2,
-          .heartbeat_ms = 2500};
+          .heartbeat_ms = 2500,
+          .number = 7};
 }
 template <>
 inline SetNodeState sample() {

@@ -29,6 +29,7 @@ import hosts  # noqa: F401
 import power  # noqa: F401
 import repair  # noqa: F401
 import durability  # noqa: F401
+import rebuild  # noqa: F401
 
 
 COUNTS = re.compile(r"\d+ passed, \d+ failed")  # the last line of a run
