@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "cli/agents_view.h"
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/nodes_view.h"
@@ -68,10 +69,14 @@ int info(Context& context, NodeId number) {
   auto map = context.session().run<ClusterMap>([](Client& client) { return client.map(); });
   if (!map) return context.fail("", map.error());
   const Duties duties = duties_of(*map, number);
+  const auto agents =
+      context.session().run<AgentList>([](Client& client) { return client.agents(); });
+  const std::string keeper = agents ? agent_of_node(agents->agents, number) : std::string();
   if (context.json()) {
     JsonLine line;
     line.raw("node", to_json(*node)).add("groups_complete", duties.complete);
     line.add("groups_lacking", duties.lacking).add("groups_leaving", duties.leaving);
+    if (!keeper.empty()) line.add("agent", keeper);
     context.print(line.str());
     return context.status();
   }
@@ -90,6 +95,7 @@ int info(Context& context, NodeId number) {
   context.print("groups   " + std::to_string(duties.complete) + " complete, " +
                 std::to_string(duties.lacking) + " being filled, " +
                 std::to_string(duties.leaving) + " being left");
+  if (!keeper.empty()) context.print("agent    " + keeper);
   for (const NodeJob& job : beat.jobs) {
     std::string line = job.kind + std::string(job.kind.size() < 9 ? 9 - job.kind.size() : 1, ' ') +
                        job.state + ", " + human_bytes(job.done) + " done";
@@ -124,8 +130,8 @@ int change(Context& context, NodeId number, NodeAction action) {
       break;
     case NodeAction::remove:
       context.print(name +
-                    " is no longer part of the cluster; stop its dfsd. To use the machine "
-                    "again, start it with an empty directory");
+                    " is no longer part of the cluster, and its dfsd ends by itself. To use "
+                    "the machine again, start it with an empty directory");
       break;
   }
   return context.status();
@@ -195,6 +201,7 @@ void add_node_commands(CLI::App& app, Context& context) {
     add_with_node(*node, context, name, help, true,
                   [&context, action](NodeId number) { return change(context, number, action); });
   };
+  add_agent_commands(*node, context);
   changing("drain", "have others take over all that a node holds", NodeAction::drain);
   changing("undrain", "let a node keep what it has, and take new data", NodeAction::undrain);
   changing("remove", "take a node out for good; refused while any block needs it",

@@ -3,14 +3,18 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <iterator>
 #include <optional>
 
+#include "actors/agent/agent.h"
 #include "actors/client/session.h"
 #include "actors/monitor/monitor.h"
+#include "actors/posix_launcher.h"
 #include "actors/replica/identity.h"
 #include "actors/storage/storage.h"
 #include "actors/storage/volumes.h"
@@ -84,6 +88,7 @@ MonitorSettings monitor_settings(const DaemonOptions& options, const std::string
   settings.replicas = options.replicas;
   settings.min_copies = options.min_copies;
   settings.groups = options.groups;
+  settings.join_rule = options.node_join == "token" ? JoinRule::token : JoinRule::open;
   settings.block_bytes = options.block_size;
   settings.heartbeat_period = options.heartbeat;
   settings.check_interval = options.check_interval;
@@ -160,8 +165,20 @@ Result<void> start_monitor(Process& process, const DaemonOptions& options,
   return {};
 }
 
-// Returns the endpoint that others reach the node at.
-Result<std::string> start_storage(Process& process, const DaemonOptions& options) {
+// What a setting TEXT or @FILE says, without the end of the line. The token in a file is spent when
+// the node has joined, so that the file may be gone.
+std::string read_token(const std::string& setting) {
+  if (!setting.starts_with("@")) return setting;
+  std::ifstream in(setting.substr(1));
+  std::string token;
+  if (in) std::getline(in, token);
+  return token;
+}
+
+// Returns the endpoint that others reach the node at. `refused` is called when the cluster wants
+// nothing of the node.
+Result<std::string> start_storage(Process& process, const DaemonOptions& options,
+                                  std::function<void(Error)> refused) {
   std::vector<storage::Directory> directories;
   Disk* disk = nullptr;
   std::optional<Error> failure;
@@ -192,6 +209,8 @@ Result<std::string> start_storage(Process& process, const DaemonOptions& options
   settings.reclaim_grace = options.reclaim_grace;
   settings.scrub_period = options.scrub_period;
   settings.scrub_bytes_per_second = options.scrub_rate;
+  settings.join_token = read_token(options.join_token);
+  settings.refused = std::move(refused);
   ActorSettings actor;
   actor.address = "storage";
   actor.listen = options.listen;
@@ -205,8 +224,41 @@ Result<std::string> start_storage(Process& process, const DaemonOptions& options
   return (*started)->endpoint();
 }
 
+Result<void> start_agent(Process& process, const DaemonOptions& options) {
+  auto program = own_program();
+  if (!program) return program.error();
+  std::error_code unknown;
+  AgentSettings settings;
+  settings.directory = std::filesystem::absolute(options.data, unknown).lexically_normal();
+  if (unknown) return Result<void>(Code::local_io, options.data + ": " + unknown.message());
+  settings.program = *program;
+  settings.host = options.host;
+  settings.rack = options.rack;
+  settings.listen = options.listen;
+  settings.brokers = options.brokers;
+  settings.nodes_max = options.nodes_max;
+  if (!options.storage_config.empty()) {
+    std::ifstream in(options.storage_config);
+    settings.node_settings.assign(std::istreambuf_iterator<char>(in), {});
+    if (!in) return Result<void>(Code::usage, "cannot read " + options.storage_config);
+  }
+  auto taken = take_directory(settings.directory, "agent");
+  if (!taken) return std::move(taken).error();
+  auto& data = process.keep(std::make_unique<DataDirectory>(std::move(*taken)));
+  ActorSettings actor;
+  actor.address = kAgentService + options.host;
+  actor.brokers = options.brokers;
+  const auto make = [disk = data.disk, settings](Bus& bus) {
+    return std::make_unique<Agent>(bus, disk, make_posix_launcher(), settings);
+  };
+  auto started = process.start(std::move(actor), make);
+  if (!started) return std::move(started).error();
+  return {};
+}
+
 // Starts the parts of `role`; returns where it listens, or empty.
-Result<std::string> start_role(Process& process, Role role, const DaemonOptions& options) {
+Result<std::string> start_role(Process& process, Role role, const DaemonOptions& options,
+                               std::function<void(Error)> refused) {
   switch (role) {
     case Role::head: {
       DFS_CHECK(start_broker(process, options, true));
@@ -220,7 +272,10 @@ Result<std::string> start_role(Process& process, Role role, const DaemonOptions&
       DFS_CHECK(start_monitor(process, options, options.brokers.front(), {}));
       return std::string();
     case Role::storage:
-      return start_storage(process, options);
+      return start_storage(process, options, std::move(refused));
+    case Role::agent:
+      DFS_CHECK(start_agent(process, options));
+      return std::string();
   }
   return Result<std::string>(Code::usage, "no such role");
 }
@@ -234,6 +289,7 @@ int run_daemon(Role role, const DaemonOptions& options) {
     const bool misfit = error.code == Code::invalid || error.code == Code::exists;
     return misfit ? kExitUsage : exit_code_of(error.code);
   };
+  std::atomic<int> status = 0;
   Marker pid;
   Marker ready;
   Process process(process_settings(role, options));
@@ -241,7 +297,10 @@ int run_daemon(Role role, const DaemonOptions& options) {
     auto written = pid.write(options.pid_file, std::to_string(getpid()));
     if (!written) return refuse(written.error());
   }
-  auto listen = start_role(process, role, options);
+  auto listen = start_role(process, role, options, [&](const Error& error) {
+    status = refuse(error);
+    process.request_stop();
+  });
   if (!listen) return refuse(listen.error());
   const std::string line =
       std::string("ready role=") + name_of(role) + (listen->empty() ? "" : " listen=" + *listen);
@@ -250,7 +309,8 @@ int run_daemon(Role role, const DaemonOptions& options) {
     auto written = ready.write(options.ready_file, line);
     if (!written) return refuse(written.error());
   }
-  return process.run();
+  const int ended = process.run();
+  return status != 0 ? status.load() : ended;
 }
 
 }  // namespace dfs::cli

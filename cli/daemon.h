@@ -10,7 +10,7 @@
 
 namespace dfs::cli {
 
-enum class Role { head, broker, monitor, storage };
+enum class Role { head, broker, monitor, storage, agent };
 const char* name_of(Role role);
 
 struct DaemonOptions {
@@ -36,6 +36,7 @@ struct DaemonOptions {
   uint32_t replicas = 2;
   uint32_t min_copies = 0;
   uint32_t groups = 64;
+  std::string node_join = "open";
   uint64_t block_size = kBlockBytesDefault;
   Duration heartbeat = std::chrono::milliseconds(500);
   Duration check_interval = std::chrono::milliseconds(500);
@@ -62,6 +63,11 @@ struct DaemonOptions {
   Duration reclaim_grace = std::chrono::minutes(10);
   Duration scrub_period = std::chrono::hours(14 * 24);
   uint64_t scrub_rate = 20ull << 20;
+  std::string join_token;  // or @FILE
+
+  // agent, besides data, host and rack
+  uint32_t nodes_max = 16;
+  std::string storage_config;
 };
 
 DaemonOptions default_options(Role role);

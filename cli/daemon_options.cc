@@ -13,6 +13,9 @@ namespace dfs::cli {
 
 namespace {
 
+constexpr size_t kHostBytesMax = 200;  // of an agent's, which is part of its address
+constexpr uint32_t kNodesMax = 256;
+
 Result<void> misuse(std::string text) {
   return Result<void>(Code::usage, std::move(text));
 }
@@ -66,9 +69,10 @@ Result<void> check_raft(const DaemonOptions& options) {
     }
     const bool hex = options.rebuild.find_first_not_of("0123456789abcdef") == std::string::npos;
     if (options.rebuild.size() != 32 || !hex) {
-      return misuse("--rebuild " + options.rebuild +
-                    " is not the id of a cluster, 32 hex digits; every storage node's directory has "
-                    "it in the file identity, as cluster=");
+      return misuse(
+          "--rebuild " + options.rebuild +
+          " is not the id of a cluster, 32 hex digits; every storage node's directory has "
+          "it in the file identity, as cluster=");
     }
   }
   for (const auto& broker : options.join) {
@@ -178,6 +182,8 @@ const char* name_of(Role role) {
       return "monitor";
     case Role::storage:
       return "storage";
+    case Role::agent:
+      return "agent";
   }
   return "unknown";
 }
@@ -185,10 +191,10 @@ const char* name_of(Role role) {
 DaemonOptions default_options(Role role) {
   DaemonOptions options;
   if (hosts_broker(role)) options.listen = "tcp://127.0.0.1:7000";
-  if (role == Role::storage) options.listen = "tcp://127.0.0.1:0";
+  if (role == Role::storage || role == Role::agent) options.listen = "tcp://127.0.0.1:0";
   if (!hosts_broker(role)) options.brokers = {"tcp://127.0.0.1:7000"};
   if (role == Role::monitor) options.raft_listen = "tcp://127.0.0.1:7003";
-  if (role == Role::storage) options.host = own_host_name();
+  if (role == Role::storage || role == Role::agent) options.host = own_host_name();
   return options;
 }
 
@@ -200,6 +206,11 @@ void add_settings(Settings& settings, Role role, DaemonOptions& options) {
   if (role == Role::storage) {
     settings.add("listen", options.listen, "tcp://HOST:PORT for blocks; port 0 takes a free one");
   }
+  if (role == Role::agent) {
+    settings.add("listen", options.listen,
+                 "tcp://HOST:PORT for the blocks of its nodes: of the first one, the next has the "
+                 "next port; port 0 takes free ones");
+  }
   if (role == Role::head) {
     settings.add("broker", options.brokers, "further brokers that clients may ask (repeatable)");
   } else if (role != Role::broker) {
@@ -208,6 +219,8 @@ void add_settings(Settings& settings, Role role, DaemonOptions& options) {
   if (role == Role::storage) {
     settings.add("data", options.directories,
                  "directory of what is kept; one on each disk, up to 16 (repeatable)");
+  } else if (role == Role::agent) {
+    settings.add("dir", options.data, "directory in which each of its nodes gets a folder");
   } else if (role != Role::broker) {
     settings.add("data", options.data, "directory of what is kept");
   }
@@ -231,6 +244,9 @@ void add_settings(Settings& settings, Role role, DaemonOptions& options) {
     settings.add("min-copies", options.min_copies,
                  "fewest copies a write may have; 0: one less than --replicas, at least 1");
     settings.add("groups", options.groups, "placement groups of a new cluster, a power of two");
+    settings.add_choice("node-join", options.node_join, {"open", "token"},
+                        "who may become a storage node of a new cluster: anybody, or who has a "
+                        "token; dfsctl node token --require changes it");
     settings.add_size("block-size", options.block_size, "where the writer does not choose");
     settings.add_duration("heartbeat", options.heartbeat, "how often nodes tell that they live");
     settings.add_duration("check-interval", options.check_interval, "how often that is judged");
@@ -273,6 +289,16 @@ void add_settings(Settings& settings, Role role, DaemonOptions& options) {
                           "in which all blocks are read once to see whether they are undamaged");
     settings.add_size("scrub-rate", options.scrub_rate,
                       "most bytes per second to read for that; 0: no limit");
+    settings.add("join-token", options.join_token,
+                 "TOKEN or @FILE that dfsctl node token made; for the first join, where one is "
+                 "asked for");
+  }
+  if (role == Role::agent) {
+    settings.add("host", options.host, "the machine: the agent's name, and the host of its nodes");
+    settings.add("rack", options.rack, "of its nodes");
+    settings.add("nodes-max", options.nodes_max, "most storage nodes here");
+    settings.add("storage-config", options.storage_config,
+                 "file of further settings for its nodes, copied when they are created");
   }
   settings.add("log-level", options.log_level,
                "debug, info, warn, error or off, or module=LEVEL; by commas");
@@ -283,10 +309,27 @@ void add_settings(Settings& settings, Role role, DaemonOptions& options) {
   settings.add("ready-file", options.ready_file, "written when ready, removed at the end");
 }
 
+namespace {
+
+Result<void> check_agent(const DaemonOptions& options) {
+  DFS_CHECK(check_reachable("listen", options.listen));
+  DFS_CHECK(check_endpoint("listen", options.listen, 0, kPortMax));
+  if (options.host.empty()) return misuse("--host must not be empty");
+  if (options.host.size() > kHostBytesMax) return misuse("--host is longer than 200 bytes");
+  if (options.nodes_max < 1 || options.nodes_max > kNodesMax) {
+    return misuse("--nodes-max must be 1 to 256");
+  }
+  return {};
+}
+
+}  // namespace
+
 Result<void> check_options(Role role, const DaemonOptions& options) {
   const bool has_data =
       role == Role::storage ? !options.directories.empty() : !options.data.empty();
   if (role != Role::broker && !has_data) {
+    if (role == Role::agent)
+      return misuse("--dir DIR is missing: where its nodes get their folders");
     return misuse("--data DIR is missing: the directory where this " + std::string(name_of(role)) +
                   " keeps what must survive");
   }
@@ -301,6 +344,7 @@ Result<void> check_options(Role role, const DaemonOptions& options) {
   }
   if (hosts_monitor(role)) DFS_CHECK(check_monitor(options));
   if (role == Role::storage) DFS_CHECK(check_storage(options));
+  if (role == Role::agent) DFS_CHECK(check_agent(options));
   return {};
 }
 

@@ -26,18 +26,25 @@ Result<void> check_role(Disk& disk, const std::string& path, const std::string& 
 
 }  // namespace
 
-Result<DataDirectory> open_data_directory(const std::string& path, const std::string& role) {
+Result<DataDirectory> take_directory(const std::string& path, const std::string& role) {
   DataDirectory data;
   data.disk = make_posix_disk();
   if (auto made = data.disk->make_directories(path); !made) return about(path, made.error(), "");
   auto lock = data.disk->lock(path + "/process.lock");
   if (lock.code() == Code::busy) {
     return about(path, Error{Code::busy, "another process uses it", {}, 0},
-                 "; stop that one, or give --data another directory");
+                 "; stop that one, or use another directory");
   }
   if (!lock) return about(path, lock.error(), "");
   data.lock = std::move(*lock);
   if (auto good = check_role(*data.disk, path, role); !good) return about(path, good.error(), "");
+  return data;
+}
+
+Result<DataDirectory> open_data_directory(const std::string& path, const std::string& role) {
+  auto taken = take_directory(path, role);
+  if (!taken) return taken;
+  DataDirectory& data = *taken;
   RocksTableSettings settings;
   settings.directory = path + "/table";
   // The monitor replays its own log. A storage node could scan its segments for what its table
@@ -46,7 +53,7 @@ Result<DataDirectory> open_data_directory(const std::string& path, const std::st
   auto table = open_rocks_table(settings);
   if (!table) return about(path, table.error(), "");
   data.table = std::move(*table);
-  return data;
+  return taken;
 }
 
 }  // namespace dfs::cli

@@ -11,7 +11,7 @@ namespace dfs::cli {
 
 // Held by one process at a time. Destroyed in reverse order: the lock is given back last.
 struct DataDirectory {
-  std::unique_ptr<Disk> disk;
+  std::shared_ptr<Disk> disk;
   std::unique_ptr<DiskLock> lock;
   std::unique_ptr<Table> table;
 };
@@ -20,5 +20,8 @@ struct DataDirectory {
 // the directory: `busy` when another process has it, `invalid` when it holds another role's data,
 // `io_error`, `corrupt`.
 Result<DataDirectory> open_data_directory(const std::string& path, const std::string& role);
+
+// The same without a table.
+Result<DataDirectory> take_directory(const std::string& path, const std::string& role);
 
 }  // namespace dfs::cli

@@ -40,18 +40,22 @@ int main(int argc, char** argv) {
       "  dfsd head --data /var/lib/zdfs/head2 --listen tcp://127.0.0.1:7010 \\\n"
       "      --join tcp://127.0.0.1:7000\n"
       "  dfsd storage --data /var/lib/zdfs/storage --broker tcp://127.0.0.1:7000\n"
+      "or, for dfsctl node create, an agent on each machine with disks:\n"
+      "  dfsd agent --dir /var/lib/zdfs/nodes --broker tcp://127.0.0.1:7000\n"
       "--bootstrap is given once in the life of a cluster; a head that starts again needs neither\n"
       "that nor --join. --rebuild is for a cluster that has lost all its heads: dfsctl rebuild\n"
       "--help tells how.\n"
       "Every setting is also a key of the --config file and a DFS_ variable: --down-after is\n"
       "down-after and DFS_DOWN_AFTER. --print-config shows what holds and why.\n"
       "Exit status: 0 stopped in order, 1 could not start, 2 wrong usage or the wrong directory,\n"
-      "4 not now (a port is taken, nobody answered), 6 what it keeps is damaged.");
-  std::array<Choice, 4> choices = {
+      "4 not now (a port is taken, nobody answered), 5 the cluster wants no such node,\n"
+      "6 what it keeps is damaged.");
+  std::array<Choice, 5> choices = {
       Choice{Role::head, "broker and monitor in one process", {}, nullptr, {}},
       Choice{Role::broker, "passes messages on between clients and services", {}, nullptr, {}},
       Choice{Role::monitor, "keeps the namespace and watches the storage nodes", {}, nullptr, {}},
-      Choice{Role::storage, "keeps blocks", {}, nullptr, {}}};
+      Choice{Role::storage, "keeps blocks", {}, nullptr, {}},
+      Choice{Role::agent, "starts storage nodes on its machine when asked to", {}, nullptr, {}}};
   std::vector<std::string> names;
   for (Choice& choice : choices) {
     choice.options = dfs::cli::default_options(choice.role);
@@ -71,7 +75,7 @@ int main(int argc, char** argv) {
     return misuse(where, dfs::cli::parse_error_text(app, error, arguments));
   }
   if (app.get_subcommands().empty()) {
-    return misuse("", "a role is missing: head, broker, monitor or storage");
+    return misuse("", "a role is missing: head, broker, monitor, storage or agent");
   }
   for (Choice& choice : choices) {
     if (!choice.app->parsed()) continue;

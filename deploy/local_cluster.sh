@@ -17,17 +17,18 @@ usage: local_cluster.sh COMMAND [NAME] --dir D [options]
   kill NAME          end one with SIGKILL
   freeze NAME        SIGSTOP;  thaw NAME: SIGCONT
 
-Names are head-1 … and storage-1 …
+Names are head-1 …, storage-1 … and agent-1 …
 
   --dir D            where everything is kept (needed)
   --heads 1|3|5      default 1; of 3 any one may be away, of 5 any two
   --storages N       default 4
+  --agents N         default 1; each starts further nodes when dfsctl node create asks
   --replicas R       copies of each block, default 2 (1 with a single storage)
   --port P|auto      first port, default auto; each head takes four, then each storage one
   --preset NAME      which build to run: build/NAME/bin, default release
   --bin DIR          or the directory of dfsd and dfsctl itself
   --config FILE      further settings for every process, or below [head] and [storage] lines for
-                     these alone
+                     these alone; those of [storage] are for the nodes of agents too
 
 A head without data joins the others, as a new one; only the first start of head-1 founds a cluster.
 D/client.conf is for dfsctl --config, D/log/NAME.log are the logs, D/run/NAME.pid the process ids,
@@ -58,12 +59,12 @@ name=
 case $command in
   start | stop | kill | freeze | thaw)
     name=${1:-}
-    [[ $name == head-* || $name == storage-* ]] || misuse "$command needs a name such as storage-1"
+    [[ $name =~ ^(head|storage|agent)- ]] || misuse "$command needs a name such as storage-1"
     shift
     ;;
 esac
 
-dir= heads= storages= replicas= port= bin= extras= purge=no
+dir= heads= storages= agents= replicas= port= bin= extras= purge=no
 while (($# > 0)); do
   option=$1
   case $option in
@@ -88,6 +89,7 @@ while (($# > 0)); do
     --dir) dir=$value ;;
     --heads) heads=$value ;;
     --storages) storages=$value ;;
+    --agents) agents=$value ;;
     --replicas) replicas=$value ;;
     --port) port=$value ;;
     --preset) bin=$root/build/$value/bin ;;
@@ -99,6 +101,7 @@ done
 [[ -n $dir ]] || misuse "--dir D is missing"
 [[ -z $heads || $heads =~ ^[135]$ ]] || misuse "--heads is 1, 3 or 5"
 [[ -z $storages || $storages =~ ^[0-9]+$ ]] || misuse "--storages is a number"
+[[ -z $agents || $agents =~ ^[0-9]+$ ]] || misuse "--agents is a number"
 [[ -z $replicas || $replicas =~ ^[1-3]$ ]] || misuse "--replicas is 1, 2 or 3"
 [[ -z $port || $port == auto || $port =~ ^[0-9]+$ ]] || misuse "--port is a number or auto"
 [[ -z $extras || -r $extras ]] || misuse "--config $extras cannot be read"
@@ -112,13 +115,13 @@ fi
 dir=$(cd "$dir" && pwd)
 
 # What `up` decided is remembered, so that later calls need no options.
-saved_names=(heads storages replicas base_port bin auto_port)
+saved_names=(heads storages agents replicas base_port bin auto_port)
 base_port= auto_port=no
 load() {
   local key value
   while IFS='=' read -r key value; do
     case $key in
-      heads | storages | replicas | base_port | auto_port) printf -v "$key" '%s' "$value" ;;
+      heads | storages | agents | replicas | base_port | auto_port) printf -v "$key" '%s' "$value" ;;
       bin) [[ -n $bin ]] || bin=$value ;;
     esac
   done <"$dir/cluster.env"
@@ -133,6 +136,7 @@ all_names() {
   local i
   for ((i = 1; i <= heads; ++i)); do echo "head-$i"; done
   for ((i = 1; i <= storages; ++i)); do echo "storage-$i"; done
+  for ((i = 1; i <= agents; ++i)); do echo "agent-$i"; done
 }
 role_of() { echo "${1%%-*}"; }
 # Of a head: requests, news in, news out, and the other heads.
@@ -141,6 +145,7 @@ port_of() {
   local number=${1#*-}
   case $1 in
     head-*) echo $((base_port + head_ports * (number - 1))) ;;
+    agent-*) echo - ;;
     *) echo $((base_port + head_ports * heads + number - 1)) ;;
   esac
 }
@@ -148,44 +153,7 @@ port_of() {
 # pipe is read here and below.
 known() { all_names | grep -x -- "$1" >/dev/null; }
 
-# The recorded pid of $1, if that process still is what we started: pids are reused.
-pid_of() {
-  local pid
-  pid=$(cat "$dir/run/$1.pid" 2>/dev/null) || return 1
-  [[ $pid =~ ^[0-9]+$ ]] || return 1
-  cat "/proc/$pid/cmdline" 2>/dev/null | tr '\0' '\n' |
-    grep -xF -- "$dir/conf/$1.conf" >/dev/null || return 1
-  # A zombie has ended.
-  [[ $(state_of_pid "$pid") != Z ]] || return 1
-  echo "$pid"
-}
-state_of_pid() { sed -n 's/^State:[[:space:]]*\(.\).*/\1/p' "/proc/$1/status" 2>/dev/null || true; }
-
-wait_gone() {
-  local pid=$1 tries=$2
-  while ((tries-- > 0)); do
-    [[ -d /proc/$pid && $(state_of_pid "$pid") != Z ]] || return 0
-    sleep 0.05
-  done
-  return 1
-}
-
-# Ends $1 in an orderly way, by force after 10 s.
-end_process() {
-  local pid
-  pid=$(pid_of "$1") || {
-    rm -f "$dir/run/$1.pid" "$dir/run/$1.ready"
-    return 0
-  }
-  kill -TERM "$pid" 2>/dev/null || true
-  kill -CONT "$pid" 2>/dev/null || true
-  if ! wait_gone "$pid" 200; then
-    echo "$1 did not stop within 10 s and is killed" >&2
-    kill -KILL "$pid" 2>/dev/null || true
-    wait_gone "$pid" 100 || fail "$1 (pid $pid) cannot be killed"
-  fi
-  rm -f "$dir/run/$1.pid" "$dir/run/$1.ready"
-}
+source "$here/local_processes.sh"
 
 # The brokers of all heads but $1, separated by commas.
 brokers() {
@@ -211,15 +179,20 @@ write_settings() {
   for each in $(all_names); do
     role=$(role_of "$each")
     {
-      echo "listen = \"tcp://127.0.0.1:$(port_of "$each")\""
       echo "log-file = \"$dir/log/$each.log\""
-      echo "data = \"$dir/data/$each\""
+      if [[ $role == agent ]]; then
+        echo "dir = \"$dir/data/$each\""
+        echo "storage-config = \"$dir/conf/of_agents.conf\""
+      else
+        echo "listen = \"tcp://127.0.0.1:$(port_of "$each")\""
+        echo "data = \"$dir/data/$each\""
+      fi
       case $role in
         head)
           echo "replicas = $replicas"
           ((heads == 1)) || echo "broker = [$(quoted "$(brokers "$each")")]"
           ;;
-        storage)
+        storage | agent)
           echo "broker = [$(quoted "$(brokers)")]"
           # Each process stands for a machine.
           echo "host = \"$each\""
@@ -228,6 +201,7 @@ write_settings() {
       extra_settings "$role"
     } >"$dir/conf/$each.conf"
   done
+  extra_settings storage >"$dir/conf/of_agents.conf"
   echo "broker = [$(quoted "$(brokers)")]" >"$dir/client.conf"
 }
 
@@ -285,7 +259,10 @@ start_processes() {
 }
 stop_processes() {
   local each
-  for each in $(all_names | tac); do end_process "$each"; done
+  # Agents first, or they would start again what is ended.
+  for each in $(all_names | grep ^agent || true); do end_process "$each"; done
+  end_agent_nodes
+  for each in $(all_names | grep -v ^agent | tac); do end_process "$each"; done
 }
 
 # Waits until one of the heads leads and all of them vote.
@@ -318,7 +295,7 @@ first_start() {
   for each in $(all_names); do
     [[ $each != storage-1 ]] || await_heads || return 1
     start_processes "$each" || return 1
-    [[ $each == head-* ]] || await_nodes "${each#*-}" || return 1
+    [[ $each != storage-* ]] || await_nodes "${each#*-}" || return 1
   done
 }
 
@@ -333,12 +310,25 @@ await_groups() {
   return 0
 }
 
+# Waits until the monitor has heard of all agents.
+await_agents() {
+  local tries=200
+  while ((tries-- > 0)); do
+    (($("$bin/dfsctl" --config "$dir/client.conf" --json node agents 2>/dev/null |
+      grep -o '"nodes_max":' | wc -l) >= agents)) && return 0
+    sleep 0.05
+  done
+  echo "local_cluster.sh: not all of $agents agents are heard; see $dir/log" >&2
+  return 1
+}
+
 start_all() {
   if [[ -e $dir/established ]]; then
-    start_processes $(all_names) && await_heads && await_nodes "$storages"
+    start_processes $(all_names) && await_heads && await_nodes "$storages" || return 1
   else
-    first_start && await_groups
+    first_start && await_groups || return 1
   fi
+  ((agents == 0)) || await_agents
 }
 
 # A run of free ports, by binding each of them. Below the range the kernel takes for connections.
@@ -410,7 +400,7 @@ TEXT
 
 status() {
   local each pid state failed=0
-  printf '%-12s %-8s %-8s %s\n' NAME STATE PID PORT
+  printf '%-18s %-8s %-8s %s\n' NAME STATE PID PORT
   for each in $(all_names); do
     state=stopped pid=-
     if pid=$(pid_of "$each"); then
@@ -420,8 +410,12 @@ status() {
       pid=-
     fi
     [[ $state == running ]] || failed=1
-    printf '%-12s %-8s %-8s %s\n' "$each" "$state" "$pid" "$(port_of "$each")"
+    printf '%-18s %-8s %-8s %s\n' "$each" "$state" "$pid" "$(port_of "$each")"
   done
+  while read -r pid each; do
+    printf '%-18s %-8s %-8s %s\n' "$(basename "$(dirname "$each")")/$(basename "$each")" running \
+      "$pid" "$(sed 's/.*://' "$each/ready" 2>/dev/null || true)"
+  done < <(agent_nodes)
   return $failed
 }
 
@@ -429,19 +423,21 @@ status() {
 exec 9>"$dir/.lock"
 flock -w 60 9 || fail "another local_cluster.sh works on $dir"
 
-asked_heads=$heads asked_storages=$storages asked_replicas=$replicas
+asked_heads=$heads asked_storages=$storages asked_agents=$agents asked_replicas=$replicas
 if [[ -f $dir/cluster.env ]]; then
+  agents=0
   load
   # What was decided when the cluster began stays.
   if [[ $command == up ]]; then
     [[ -z $asked_heads || $asked_heads == "$heads" ]] || fail "the cluster in $dir has $heads heads"
     [[ -z $asked_storages || $asked_storages == "$storages" ]] ||
       fail "the cluster in $dir has $storages storages; take another --dir, or down --purge first"
+    [[ -z $asked_agents || $asked_agents == "$agents" ]] || fail "the cluster in $dir has $agents agents"
     [[ -z $asked_replicas || $asked_replicas == "$replicas" ]] ||
       fail "the cluster in $dir keeps $replicas copies"
   fi
 else
-  heads=${heads:-1} storages=${storages:-4}
+  heads=${heads:-1} storages=${storages:-4} agents=${agents:-1}
   ((storages >= 1)) || misuse "--storages is at least 1"
   [[ -n $replicas ]] || replicas=$((storages > 1 ? 2 : 1))
 fi

@@ -90,6 +90,7 @@ cat <<TEXT
   export DFS_CONFIG=$dir/client.conf PATH=$bin:\$PATH
   dfsctl put SOME_FILE /            dfsctl ls -l /            dfsctl get /SOME_FILE copy
   dfsctl stat --blocks /quickstart/random.bin     where its blocks are
+  dfsctl node create                              another storage node, by the agent that runs here
   dfsctl events                                   watch what happens, while in another terminal:
   $cluster kill storage-1 --dir $dir
   $cluster kill head-1 --dir $dir

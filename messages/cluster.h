@@ -34,7 +34,8 @@ struct Announce {
   DFS_MESSAGE(Announce, service, term)
 };
 
-// The answer names the node; a node that joins again (same uuid) gets its number back.
+// The answer names the node; a node that joins again (same uuid) gets its number back. Error
+// `denied`, cause `reason`: "removed" (for good), or what is wrong with the token (agents.h).
 struct JoinReply {
   NodeId node = 0;
   std::string cluster;  // uuid of the cluster; a node refuses to serve two
@@ -53,6 +54,7 @@ struct Join {
   uint64_t used_bytes = 0;
   uint32_t feature_level = 1;
   NodeId node = 0;  // the number it had; kept when a cluster is rebuilt that has forgotten it
+  std::string token = {};  // of a node that joins for the first time, where one is asked for
   using Reply = JoinReply;
   const char* invalid() const {
     if (uuid.size() != 32 || uuid.find_first_not_of("0123456789abcdef") != std::string::npos) {
@@ -60,10 +62,11 @@ struct Join {
     }
     if (endpoint.empty() || endpoint.size() > kAddressBytesMax) return "endpoint is empty or long";
     if (host.size() > kNameBytesMax || rack.size() > kNameBytesMax) return "host or rack is long";
+    if (token.size() > kNameBytesMax) return "token is long";
     return nullptr;
   }
   DFS_MESSAGE(Join, uuid, cluster, endpoint, host, rack, total_bytes, used_bytes, feature_level,
-              node)
+              node, token)
 };
 
 // Background work of a storage node's own.

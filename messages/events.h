@@ -6,9 +6,9 @@
 // Topics of the log: event/leader, heads-changed, node-joined, node-up, node-down, node-out,
 // node-in, node-draining, node-drained, node-removed, node-lacking, groups-changed, group-filled,
 // group-moved, task-began, task-done, directory-made, file-committed, file-renamed, removed,
-// attributes-set, pool-created, pool-changed.
+// attributes-set, pool-created, pool-changed, join-token-made, join-rule-set.
 // Others: block-corrupt, block-repaired, blocks-reclaimed, disk-full, disk-ok, directory-failed,
-// segment-fenced, storage-recovered, scrub-finished, broker-up.
+// segment-fenced, storage-recovered, scrub-finished, broker-up, node-failing, node-given-up.
 //
 // An event with index > 0 is part of the monitor's log and numbered by it. Publications may be
 // lost: they only wake. Who must miss nothing reads the events of the log with ReadEvents, page

@@ -58,6 +58,19 @@ enum class Type : uint16_t {
   SetPool = 120,
   SetPoolReply = 121,
 
+  // membership: who starts storage nodes, and who may join
+  AgentBeat = 140,
+  ListAgents = 141,
+  AgentList = 142,
+  CreateNode = 143,
+  CreateNodeReply = 144,
+  AddJoinToken = 145,
+  AddJoinTokenReply = 146,
+  SetJoinRule = 147,
+  SetJoinRuleReply = 148,
+  ListJoinTokens = 149,
+  JoinTokenList = 150,
+
   // namespace
   Stat = 200,
   StatReply = 201,

@@ -56,9 +56,11 @@ Words operator+(Words a, const Words& b) {
 
 const std::vector<IncludeRule> kIncludeRules = {
     {"messages/", {"messages/"}, {"msgpack", "isa-l"}},
+    {"messages/join_token.", {"messages/"}, {"openssl"}},
     {"broker/", {"messages/", "broker/"}, {"zmq", "spdlog", "CLI"}},
     {"actors/", Words{"messages/"} + kShared + Words{"actors/mem_table.h"}, {}},
     {"actors/posix_disk.", Words{"messages/", "actors/posix_disk.h"} + kShared, {}},
+    {"actors/posix_launcher.", {"messages/", "actors/launcher.h", "actors/posix_launcher.h"}, {}},
     {"actors/rocks_table.",
      Words{"messages/", "actors/rocks_table.h", "actors/held_rows.h", "actors/posix_disk.h"} +
          kShared,
@@ -73,6 +75,9 @@ const std::vector<IncludeRule> kIncludeRules = {
      {}},
     {"actors/storage/", Words{"messages/", "actors/storage/"} + kSeams + kShared, {}},
     {"actors/client/", Words{"messages/", "actors/client/"} + kSeams + kShared, {}},
+    {"actors/agent/",
+     Words{"messages/", "actors/agent/", "actors/launcher.h"} + kSeams + kShared,
+     {}},
     // The door between blocking code and the client actor: it starts the actor's thread.
     {"actors/client/session.",
      Words{"messages/", "actors/client/", "broker/actor_thread.h"} + kSeams + kShared,

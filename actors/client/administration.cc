@@ -24,6 +24,33 @@ Task<Result<SetAttributesReply>> Client::set_attributes(SetAttributes request) {
   return state_->ask(std::move(request));
 }
 
+Task<Result<AgentList>> Client::agents() {
+  return state_->ask(ListAgents{});
+}
+
+Task<Result<CreateNodeReply>> Client::create_node(std::string host, CreateNode request) {
+  CallOptions options;
+  options.deadline = state_->settings.deadline;
+  options.trace = state_->bus.random();
+  Task<Result<Answer<CreateNode>>> asking =
+      state_->calls.ask<CreateNode>(kAgentService + host, std::move(request), std::move(options));
+  Result<Answer<CreateNode>> answer = co_await asking;
+  if (!answer) co_return std::move(answer).error();
+  co_return std::move(answer->message);
+}
+
+Task<Result<AddJoinTokenReply>> Client::add_join_token(AddJoinToken request) {
+  return state_->ask(std::move(request));
+}
+
+Task<Result<SetJoinRuleReply>> Client::set_join_rule(JoinRule rule) {
+  return state_->ask(SetJoinRule{rule});
+}
+
+Task<Result<JoinTokenList>> Client::join_tokens() {
+  return state_->ask(ListJoinTokens{});
+}
+
 Task<Result<ScrubStatus>> Client::control_scrub(NodeView node, ScrubAction action) {
   CallOptions options;
   options.deadline = state_->settings.deadline;

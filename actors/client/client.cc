@@ -62,4 +62,8 @@ Bus& Client::bus() {
   return state_->bus;
 }
 
+Calls& Client::calls() {
+  return state_->calls;
+}
+
 }  // namespace dfs

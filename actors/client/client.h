@@ -15,6 +15,7 @@
 #include "broker/actor.h"
 #include "broker/calls.h"
 #include "broker/task.h"
+#include "messages/agents.h"
 #include "messages/cluster.h"
 #include "messages/events.h"
 #include "messages/namespace.h"
@@ -167,9 +168,17 @@ class Client : public Actor {
   // kept the first page away, or when events are gone that should come next (`expired`).
   Task<Result<void>> follow(ReadEvents query, std::function<bool(const ReadEventsReply&)> heard);
 
+  // Agents and who may join (agents.h).
+  Task<Result<AgentList>> agents();
+  Task<Result<CreateNodeReply>> create_node(std::string host, CreateNode request);
+  Task<Result<AddJoinTokenReply>> add_join_token(AddJoinToken request);
+  Task<Result<SetJoinRuleReply>> set_join_rule(JoinRule rule);
+  Task<Result<JoinTokenList>> join_tokens();
+
   // For flows of the owner (Session, tests): run until done, ended with the client.
   TaskScope& scope();
   Bus& bus();
+  Calls& calls();
 
  private:
   struct State;

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "messages/agents.h"
 #include "messages/cluster.h"
 #include "messages/ids.h"
 #include "messages/message.h"
@@ -18,7 +19,8 @@ struct CreateCluster {
   uint32_t min_copies = 1;
   uint32_t groups = 64;
   bool rebuild = false;  // the cluster was there before and has lost its heads
-  DFS_MESSAGE(CreateCluster, cluster, replicas, min_copies, groups, rebuild)
+  JoinRule join_rule = JoinRule::open;
+  DFS_MESSAGE(CreateCluster, cluster, replicas, min_copies, groups, rebuild, join_rule)
 };
 
 // A storage node joined: a new uuid gets a number, a known one its old number back. Answered by
@@ -32,8 +34,9 @@ struct RegisterNode {
   uint32_t feature_level = 1;
   uint32_t heartbeat_ms = 500;  // told to the node
   NodeId number = 0;            // the one it had, if any
+  std::string token;            // hash of the one it showed; empty: none
   DFS_MESSAGE(RegisterNode, uuid, endpoint, host, rack, total_bytes, feature_level, heartbeat_ms,
-              number)
+              number, token)
 };
 
 struct SetNodeState {

@@ -1,5 +1,6 @@
 #include "actors/monitor/monitor_state.h"
 #include "actors/monitor/placement.h"
+#include "messages/join_token.h"
 
 namespace dfs {
 
@@ -39,6 +40,7 @@ void Monitor::State::on(const Envelope& envelope, const Join& request) {
   node.total_bytes = request.total_bytes;
   node.feature_level = request.feature_level;
   node.number = request.node;
+  if (!request.token.empty()) node.token = hash_of_token(request.token);
   node.heartbeat_ms =
       static_cast<uint32_t>(settings.heartbeat_period / std::chrono::milliseconds(1));
   Command command;
@@ -60,6 +62,7 @@ void Monitor::State::on(const Envelope& envelope, const Join& request) {
         regroup_soon();
       }
     }
+    count_refusal(outcome);
     answer(origin, outcome);
   });
 }

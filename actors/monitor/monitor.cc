@@ -57,6 +57,7 @@ CreateCluster new_cluster(const std::string& cluster, bool rebuild,
   command.min_copies =
       settings.min_copies != 0 ? settings.min_copies : std::max<uint32_t>(1, settings.replicas - 1);
   command.groups = settings.groups;
+  command.join_rule = settings.join_rule;
   return command;
 }
 
@@ -114,6 +115,7 @@ void Monitor::State::open() {
     if (stopping) return;
     heads_changed();
     bus.subscribe(std::string(kHeartbeatTopic) + "storage/");
+    bus.subscribe(std::string(kHeartbeatTopic) + kAgentService);
     announcer.emplace(bus, settings.heartbeat_period);
     announcer->begin("monitor-replica");
     // A founder is ready when there is something to serve.
@@ -213,6 +215,8 @@ void Monitor::receive(Envelope envelope) {
 }
 
 void Monitor::observe(const std::string& topic, Envelope envelope) {
+  const std::string of_agents = std::string(kHeartbeatTopic) + kAgentService;
+  if (topic.starts_with(of_agents)) return state_->agents.heard(envelope, state_->bus.now());
   if (topic.starts_with(kHeartbeatTopic)) state_->heartbeat(envelope);
 }
 

@@ -11,20 +11,22 @@
 #include "actors/replica/replica.h"
 #include "actors/table.h"
 #include "broker/actor.h"
+#include "messages/agents.h"
 
 namespace dfs {
 
 struct MonitorSettings {
   std::string directory;  // of the identity and the log; the table has its own
   // A fresh directory needs one of these two; with any other, the head goes on as who it is.
-  bool found = false;  // begin a new cluster, of this head alone
-  bool join = false;   // become a head of the cluster that the brokers know
+  bool found = false;   // begin a new cluster, of this head alone
+  bool join = false;    // become a head of the cluster that the brokers know
   std::string rebuild;  // with `found`: the id of a cluster that lost all its heads; it is rebuilt
   Duration join_deadline = std::chrono::seconds(30);  // for an answer to that
   std::string broker;       // where clients reach this head's broker; the others are told
   uint32_t replicas = 2;    // of the default pool; used when the cluster is founded
   uint32_t min_copies = 0;  // 0: one less than replicas, at least 1
   uint32_t groups = 64;     // a power of two
+  JoinRule join_rule = JoinRule::open;  // likewise
   uint64_t block_bytes = kBlockBytesDefault;
   Duration heartbeat_period = std::chrono::milliseconds(500);  // told to nodes that join
   Duration check_interval = std::chrono::milliseconds(500);    // seed 000: 2.5 s

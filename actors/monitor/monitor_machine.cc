@@ -68,6 +68,10 @@ Outcome dispatch_command(Work& work) {
       return perform(set_attributes, work);
     case Type::SetPool:
       return perform(set_pool, work);
+    case Type::AddJoinToken:
+      return perform(add_join_token, work);
+    case Type::SetJoinRule:
+      return perform(set_join_rule, work);
     case Type::ControlTask:
       return perform(control_task, work);
     case Type::MoveGroups:
@@ -115,8 +119,8 @@ Outcome dispatch_command(Work& work) {
 }
 
 bool is_of_cluster(std::string_view key) {
-  return key == keys::cluster() || key == keys::heads() || key == keys::rebuild() || key[0] == keys::kNode ||
-         key[0] == keys::kPool;
+  return key == keys::cluster() || key == keys::heads() || key == keys::rebuild() ||
+         key[0] == keys::kNode || key[0] == keys::kPool;
 }
 
 }  // namespace

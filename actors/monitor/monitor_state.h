@@ -12,6 +12,7 @@
 #include <set>
 #include <string>
 
+#include "actors/monitor/agents.h"
 #include "actors/monitor/commands.h"
 #include "actors/monitor/leases.h"
 #include "actors/monitor/members.h"
@@ -144,6 +145,7 @@ struct Monitor::State {
 
   // Membership (membership.cc).
   void on(const Envelope& envelope, const Join& request);
+  void count_refusal(const Result<Outcome>& outcome);
   void heartbeat(const Envelope& envelope);
   void judge_heartbeat(const Heartbeat& heartbeat, bool up);
   void check_nodes();
@@ -152,13 +154,18 @@ struct Monitor::State {
   std::vector<GroupView> groups_to_place() const;
   void regroup_now();
 
-  // Tasks, nodes and pools (administration.cc; the two reads in requests.cc).
+  // Tasks, nodes and pools (administration.cc; what is read or logged as it came, in requests.cc).
   void on(const Envelope& envelope, const ListTasks& request);
   void on(const Envelope& envelope, const ConfirmSurplus& request);
   void on(const Envelope& envelope, const ControlTask& request);
   void on(const Envelope& envelope, const ChangeNode& request);
   void on(const Envelope& envelope, const SetPool& request);
   void on(const Envelope& envelope, const SetAttributes& request);
+  void on(const Envelope& envelope, const ListAgents& request);
+  void on(const Envelope& envelope, const AddJoinToken& request);
+  void on(const Envelope& envelope, const SetJoinRule& request);
+  void on(const Envelope& envelope, const ListJoinTokens& request);
+  Result<JoinTokenList> list_join_tokens(Rows& rows) const;
   Result<ConfirmSurplusReply> confirm_surplus(const ConfirmSurplus& request) const;
   Result<TaskList> list_tasks() const;
   void begin_repairs();
@@ -223,6 +230,7 @@ struct Monitor::State {
   std::optional<Instant> told_foreign;
   std::optional<Event> leader_event;  // the last, of any leader
   Members members;
+  Agents agents;
 
   // What a leader keeps in memory. It begins afresh with each reign, and ends with it.
   struct WaitingPlan {
@@ -252,6 +260,7 @@ struct Monitor::State {
     Sweep forgetting;
     Leases leases;
     Bus::TimerId lease_timer = 0;
+    std::map<std::string, uint64_t> refusals;  // of nodes that wanted to join, by reason
     std::set<ObjectId> doomed;  // to be declared dead: on their way into the log, or about to be
     bool declaring = false;
     bool raising = false;  // RaiseEpoch is on its way into the log

@@ -19,6 +19,8 @@ Result<RemoveReply> remove(VersionedRows& rows, const Remove& request);
 Result<CommitFileReply> commit_file(VersionedRows& rows, const CommitFile& request);
 Result<SetAttributesReply> set_attributes(VersionedRows& rows, const SetAttributes& request);
 Result<SetPoolReply> set_pool(VersionedRows& rows, const SetPool& request);
+Result<AddJoinTokenReply> add_join_token(VersionedRows& rows, const AddJoinToken& request);
+Result<SetJoinRuleReply> set_join_rule(VersionedRows& rows, const SetJoinRule& request);
 Result<ControlTaskReply> control_task(VersionedRows& rows, const ControlTask& request);
 
 // Of the client that rebuilds.
@@ -63,6 +65,9 @@ Result<void> add_object(VersionedRows& rows, const Layout& layout, ObjectRow obj
 Result<void> end_object(VersionedRows& rows, ObjectId id, std::optional<ObjectRow> object);
 // `invalid` unless the cluster is being rebuilt.
 Result<RebuildRow> active_rebuild(Rows& rows);
+// Whether a node that nobody knows may join as `node`, and notes that its token was used. `denied`
+// with the reason (agents.h) unless the rule or the token, whose hash this is, lets it in.
+Result<void> let_in(VersionedRows& rows, JoinRule rule, const std::string& token, NodeId node);
 // Makes the cluster map's next epoch; the state machine tells everyone about it.
 Result<Epoch> grow_map_epoch(VersionedRows& rows);
 

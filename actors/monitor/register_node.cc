@@ -11,12 +11,12 @@ Error removed_for_good(NodeId node) {
                "this was storage/" + std::to_string(node) +
                    ", which was removed from the cluster for good; to use the machine again, start "
                    "it with an empty data directory",
-               {{"node", std::to_string(node)}},
+               {{"node", std::to_string(node)}, {"reason", kNodeRemoved}},
                0};
 }
 
-// The node's number and row: a known uuid is the same node, wherever it lives now. A cluster that is
-// being rebuilt believes a node what its number was, unless another one was first.
+// The node's number and row: a known uuid is the same node, wherever it lives now. A cluster that
+// is being rebuilt believes a node what its number was, unless another one was first.
 Result<NodeId> number_of(VersionedRows& rows, const RegisterNode& request, NodeRow& row) {
   const std::string& uuid = request.uuid;
   auto known = rows.get<NodeUuidRow>(keys::node_uuid(uuid));
@@ -38,6 +38,8 @@ Result<NodeId> number_of(VersionedRows& rows, const RegisterNode& request, NodeR
   const bool keeps = rebuilding && request.number != 0 && !*taken;
   const NodeId node = keeps ? request.number : cluster->last_node + 1;
   cluster->last_node = std::max(cluster->last_node, node);
+  // Its directory shows that it was part of this cluster before.
+  if (!keeps) DFS_CHECK(let_in(rows, cluster->join_rule, request.token, node));
   rows.put(keys::cluster(), std::move(*cluster));
   rows.put(keys::node_uuid(uuid), NodeUuidRow{node});
   row.uuid = uuid;

@@ -64,7 +64,8 @@ void Monitor::State::receive(Envelope& envelope) {
       dispatch<Stat, List, OpenFile, MakeDir, Rename, Remove, PlanFile, CommitFile, Join, GetMap,
                GetStatus, ReadEvents, AddHead, RemoveHead, TransferLead, ListHeads, Ping,
                RenewUploads, JudgeBlocks, ListTasks, ConfirmSurplus, ControlTask, ChangeNode,
-               SetPool, SetAttributes, GetRebuild, ImportGroups, ImportFiles, EndRebuild>(*this, envelope);
+               SetPool, SetAttributes, ListAgents, AddJoinToken, SetJoinRule, ListJoinTokens,
+               GetRebuild, ImportGroups, ImportFiles, EndRebuild>(*this, envelope);
   if (!understood) refuse(envelope, understood.error());
 }
 
@@ -187,6 +188,16 @@ void Monitor::State::on(const Envelope& envelope, const ListTasks& request) {
   read(envelope, request, [this](Rows&, const ListTasks&) { return list_tasks(); });
 }
 
+void Monitor::State::on(const Envelope& envelope, const ListJoinTokens& request) {
+  read(envelope, request,
+       [this](Rows& rows, const ListJoinTokens&) { return list_join_tokens(rows); });
+}
+
+// Agents are in no log, and whoever leads has heard the same of them as any other head.
+void Monitor::State::on(const Envelope& envelope, const ListAgents&) {
+  answer_with(envelope, Result<AgentList>(agents.list(bus.now())));
+}
+
 // What is confirmed here is a part of the proof that a copy may be removed: it must not be the
 // belief of a leader that was deposed.
 void Monitor::State::on(const Envelope& envelope, const ConfirmSurplus& request) {
@@ -211,6 +222,12 @@ void Monitor::State::on(const Envelope& envelope, const SetPool&) {
   change(envelope);
 }
 void Monitor::State::on(const Envelope& envelope, const SetAttributes&) {
+  change(envelope);
+}
+void Monitor::State::on(const Envelope& envelope, const AddJoinToken&) {
+  change(envelope);
+}
+void Monitor::State::on(const Envelope& envelope, const SetJoinRule&) {
   change(envelope);
 }
 

@@ -70,6 +70,11 @@ std::string removed_head(std::string_view uuid) {
 std::string rebuild() {
   return std::string(1, kRebuild);
 }
+
+std::string join_token(std::string_view hash) {
+  return with_text(kJoinToken, hash);
+}
+
 std::string retention() {
   return "retention";
 }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "actors/table.h"
+#include "messages/agents.h"
 #include "messages/cluster.h"
 #include "messages/ids.h"
 #include "messages/message.h"
@@ -135,7 +136,19 @@ struct ClusterRow {
   Epoch map_epoch = 0;
   NodeId last_node = 0;
   ObjectId next_object = 0;  // below it every id is reserved by some leader
-  DFS_FIELDS(cluster, created_ms, map_epoch, last_node, next_object)
+  JoinRule join_rule = JoinRule::open;
+  DFS_FIELDS(cluster, created_ms, map_epoch, last_node, next_object, join_rule)
+};
+
+// Lets so many new nodes in. Its hash is in the key; the token itself is known to nobody here.
+struct JoinTokenRow {
+  static constexpr bool kVersioned = false;
+  int64_t created_ms = 0;
+  int64_t expires_ms = 0;
+  uint32_t uses = 1;
+  uint32_t used = 0;
+  NodeId last_node = 0;  // that it let in
+  DFS_FIELDS(created_ms, expires_ms, uses, used, last_node)
 };
 
 // Counts files and directories that exist, removed ones until their rows are pruned.
@@ -262,6 +275,7 @@ inline constexpr char kEvent = 'v';
 inline constexpr char kTask = 'k';
 inline constexpr char kRemovedHead = 'b';
 inline constexpr char kRebuild = 'r';
+inline constexpr char kJoinToken = 'j';
 
 std::string inode(Ino ino);
 std::string entries(Ino parent);  // the prefix of all entries of a directory
@@ -278,6 +292,7 @@ std::string retention();
 std::string rebuild();
 std::string task(std::string_view id);
 std::string removed_head(std::string_view uuid);
+std::string join_token(std::string_view hash);
 std::string orphan(Ino ino);
 std::string history_of(std::string_view key);  // the prefix of a row's history
 std::string history(std::string_view key, LogIndex ended);

@@ -67,7 +67,7 @@ class Filler {
     uint64_t turn = 0;              // spreads the pulls over the sources
     std::set<BlockKey> unreadable;  // no source has a good copy
     uint64_t vanished = 0;          // in this round: listed, but nobody had them any more
-  TaskScope scope;                // last: its flows use all of the above
+    TaskScope scope;                // last: its flows use all of the above
   };
   class Flight;   // a block on its way
   class Writing;  // into the own store

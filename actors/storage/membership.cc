@@ -74,7 +74,8 @@ Task<void> Membership::keep_joining() {
               .rack = settings_.rack,
               .total_bytes = vitals.total_bytes,
               .used_bytes = vitals.used_bytes,
-              .node = identity().node};
+              .node = identity().node,
+              .token = identity().node == 0 ? settings_.token : std::string()};
     CallOptions options;
     options.deadline = kAskDeadline;
     auto asking = calls_.ask<Join>("monitor", std::move(join), std::move(options));
@@ -93,6 +94,10 @@ Task<void> Membership::keep_joining() {
       bus_.log(Level::warn, "not joined yet", {{"error", error.describe()}});
       last_code = error.code;
       last_said = bus_.now();
+    }
+    if (settings_.refused && error.code == Code::denied && error.cause.contains("reason")) {
+      settings_.refused(error);
+      co_return;
     }
     const bool soon = is_retryable(error.code);
     Task<void> pausing = sleep(bus_, soon ? kJoinPause : kRefusedPause);

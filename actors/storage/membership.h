@@ -23,6 +23,8 @@ struct MembershipSettings {
   std::string host;
   std::string rack;
   Duration heartbeat_period = std::chrono::milliseconds(500);
+  std::string token = {};                   // shown at the first join
+  std::function<void(Error)> refused = {};  // see StorageSettings
 };
 
 class Membership {

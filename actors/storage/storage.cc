@@ -57,6 +57,8 @@ storage::MembershipSettings membership_settings(const std::vector<storage::Direc
   out.host = settings.host;
   out.rack = settings.rack;
   out.heartbeat_period = settings.heartbeat_period;
+  out.token = settings.join_token;
+  out.refused = settings.refused;
   return out;
 }
 
@@ -219,8 +221,9 @@ struct Storage::State {
   void receive(Envelope& envelope) {
     if (calls.receive(envelope)) return;
     if (!is_open) return refuse(envelope, {Code::unavailable, "this node is starting", {}, 100});
-    const auto handled = dispatch<WriteBlock, ReadBlock, AbortBlock, ListBlocks, GetDigests,
-                                  CheckCopies, ReadHints, FillGroup, ControlScrub, Ping>(*this, envelope);
+    const auto handled =
+        dispatch<WriteBlock, ReadBlock, AbortBlock, ListBlocks, GetDigests, CheckCopies, ReadHints,
+                 FillGroup, ControlScrub, Ping>(*this, envelope);
     if (!handled) refuse(envelope, handled.error());
   }
 

@@ -36,6 +36,10 @@ struct StorageSettings {
   Duration reclaim_grace = std::chrono::minutes(10);    // younger blocks are left alone
   Duration scrub_period = std::chrono::hours(14 * 24);  // in which every block is read once
   uint64_t scrub_bytes_per_second = 20ull << 20;        // for that; 0: no limit
+  std::string join_token = {};  // shown when this node joins for the first time
+  // Called, once, when the cluster will have nothing to do with this node, whatever it tries: it
+  // was removed for good, or its token does not let it in. Without it the node goes on asking.
+  std::function<void(Error)> refused = {};
 };
 
 class Storage : public Actor {

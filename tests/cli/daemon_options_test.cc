@@ -177,6 +177,28 @@ TEST_SUITE("cli") {
     CHECK(options_of(Role::storage, many).ok());
   }
 
+  TEST_CASE("an agent needs a directory, a name and room for at least one node") {
+    const auto agent = [](std::vector<std::string> more) {
+      more.insert(more.end(), {"--dir", "/d"});
+      return refusal(Role::agent, std::move(more));
+    };
+    CHECK(agent({}) == "accepted");
+    CHECK(has(refusal(Role::agent, {}), "--dir DIR is missing"));
+    CHECK(has(agent({"--host", ""}), "--host must not be empty"));
+    CHECK(has(agent({"--host", std::string(201, 'h')}), "longer than 200"));
+    CHECK(agent({"--host", std::string(200, 'h')}) == "accepted");
+    CHECK(has(agent({"--nodes-max", "0"}), "1 to 256"));
+    CHECK(has(agent({"--nodes-max", "257"}), "1 to 256"));
+    CHECK(agent({"--listen", "tcp://10.0.0.1:7100"}) == "accepted");
+    CHECK(has(agent({"--listen", "tcp://0.0.0.0:7100"}), "could reach"));
+  }
+
+  TEST_CASE("who may join a new cluster is one of two words") {
+    CHECK(options_of(Role::head, {"--data", "/d"})->node_join == "open");
+    CHECK(options_of(Role::head, {"--data", "/d", "--node-join", "token"})->node_join == "token");
+    CHECK(refusal(Role::head, {"--data", "/d", "--node-join", "friends"}) != "accepted");
+  }
+
   TEST_CASE("a storage node must be reachable at the address it gives") {
     const auto storage = [](std::vector<std::string> more) {
       more.insert(more.end(), {"--data", "/d"});

@@ -135,6 +135,8 @@ TEST_SUITE("messages") {
     CHECK(reason<Join>([](auto& m) { m.host = m.rack = std::string(255, 'h'); }) == "");
     CHECK(reason<Join>([](auto& m) { m.host = std::string(256, 'h'); }) == "host or rack is long");
     CHECK(reason<Join>([](auto& m) { m.rack = std::string(256, 'r'); }) == "host or rack is long");
+    CHECK(reason<Join>([](auto& m) { m.token = std::string(255, 't'); }) == "");
+    CHECK(reason<Join>([](auto& m) { m.token = std::string(256, 't'); }) == "token is long");
   }
 
   TEST_CASE("List: 1 to 1000 entries behind a name") {

@@ -9,6 +9,7 @@
 #include "messages/events.h"
 #include "messages/heads.h"
 #include "messages/namespace.h"
+#include "tests/messages/agent_samples.h"
 #include "tests/messages/block_samples.h"
 #include "tests/messages/consensus_samples.h"
 #include "tests/messages/rebuild_samples.h"
@@ -37,10 +38,13 @@ void for_each_message(Visitor&& visit) {
   all.template operator()<RenewUploads, RenewUploadsReply, JudgeBlocks, JudgeBlocksReply>();
   all.template operator()<ListTasks, TaskList, ControlTask, ControlTaskReply, ChangeNode,
                           ChangeNodeReply, SetPool, SetPoolReply>();
-  all.template operator()<ReadHints, HintList, GetRebuild, RebuildStatus, ImportGroups,
-                          ImportGroupsReply, ImportFiles, ImportFilesReply, EndRebuild,
-                          EndRebuildReply>();
+  all.template
+  operator()<ReadHints, HintList, GetRebuild, RebuildStatus, ImportGroups, ImportGroupsReply,
+             ImportFiles, ImportFilesReply, EndRebuild, EndRebuildReply>();
   all.template operator()<Event, ReadEvents, ReadEventsReply>();
+  all.template operator()<AgentBeat, ListAgents, AgentList, CreateNode, CreateNodeReply>();
+  all.template operator()<AddJoinToken, AddJoinTokenReply, SetJoinRule, SetJoinRuleReply,
+                          ListJoinTokens, JoinTokenList>();
   all.template operator()<RequestVote, RequestVoteReply, AppendEntries, AppendEntriesReply,
                           InstallSnapshot, ReadSnapshot, ReadSnapshotReply, TimeoutNow>();
 }
@@ -145,7 +149,8 @@ inline Join sample() {
           .total_bytes = 1ull << 40,
           .used_bytes = 123'456'789,
           .feature_level = 2,
-          .node = 7};
+          .node = 7,
+          .token = "0123456789abcdef0123456789abcdef"};
 }
 template <>
 inline JoinReply sample() {
@@ -423,7 +428,8 @@ inline CreateCluster sample() {
           .replicas = 3,
           .min_copies = 2,
           .groups = 128,
-          .rebuild = true};
+          .rebuild = true,
+          .join_rule = JoinRule::token};
 }
 template <>
 inline RegisterNode sample() {
@@ -434,7 +440,8 @@ inline RegisterNode sample() {
           .total_bytes = 1ull << 40,
           .feature_level = 2,
           .heartbeat_ms = 2500,
-          .number = 7};
+          .number = 7,
+          .token = kTokenHash};
 }
 template <>
 inline SetNodeState sample() {

@@ -222,9 +222,9 @@ class Cluster:
             raise Failed(f"{' '.join(arguments)} ended with {done.returncode}: {done.stderr}")
         return done.stdout
 
-    def up(self, storages=4, heads=1, replicas=None, settings=""):
+    def up(self, storages=4, heads=1, replicas=None, settings="", agents=0):
         arguments = ["up", "--storages", str(storages), "--heads", str(heads), "--port", "auto",
-                     "--bin", self.context.bin]
+                     "--agents", str(agents), "--bin", self.context.bin]
         if replicas:
             arguments += ["--replicas", str(replicas)]
         if settings:
@@ -233,6 +233,7 @@ class Cluster:
         self.script(*arguments)
         self.names = [f"head-{i + 1}" for i in range(heads)]
         self.names += [f"storage-{i + 1}" for i in range(storages)]
+        self.names += [f"agent-{i + 1}" for i in range(agents)]
         self.wait_nodes("up", storages)
         wait_until(lambda: self.status()["health"] == "ok", "a healthy cluster")
         return self

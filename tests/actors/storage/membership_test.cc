@@ -69,10 +69,15 @@ struct Fixture {
   FakeBus bus{"storage/new"};
   Calls calls{bus};
   int joined = 0;
+  std::vector<Error> refusals;
   Membership membership{bus,
                         calls,
                         disk,
-                        {.directories = {"/data"}, .host = "h1", .rack = "r1"},
+                        {.directories = {"/data"},
+                         .host = "h1",
+                         .rack = "r1",
+                         .token = "secret",
+                         .refused = [this](Error error) { refusals.push_back(std::move(error)); }},
                         [](Heartbeat& heartbeat) { heartbeat.total_bytes = 777; },
                         [this] { ++joined; }};
 };
@@ -111,6 +116,42 @@ TEST_SUITE("storage") {
           Code::unsupported);
     const auto later = parse_identity("format=1\nuuid=0123456789abcdef0123456789abcdef\nnew=1\n");
     CHECK(later.ok());
+  }
+
+  TEST_CASE("a token is shown until the node has a number, and not after that") {
+    Fixture f;
+    REQUIRE(f.open());
+    f.membership.join();
+    auto joins = f.sent(Type::Join);
+    REQUIRE(joins.size() == 1);
+    CHECK(decode<Join>(joins[0].envelope.body)->token == "secret");
+    f.answer(joins[0], JoinReply{4, kCluster, 0, 200});
+    ClusterMap without = f.map(5, "tcp://self:1");
+    without.nodes.clear();
+    f.membership.observe(kMapTopic, envelope_of(without));
+    joins = f.sent(Type::Join);
+    REQUIRE(joins.size() == 1);
+    CHECK(decode<Join>(joins[0].envelope.body)->token.empty());
+  }
+
+  TEST_CASE("a node that the cluster does not want says so once and asks no more") {
+    Fixture f;
+    REQUIRE(f.open());
+    f.membership.join();
+    auto joins = f.sent(Type::Join);
+    REQUIRE(joins.size() == 1);
+    f.answer(joins[0], ErrorReply::of({Code::denied, "another cluster", {}, 0}));
+    CHECK(f.refusals.empty());
+    f.bus.advance(seconds(5));
+    joins = f.sent(Type::Join);
+    REQUIRE(joins.size() == 1);
+    f.answer(joins[0],
+             ErrorReply::of({Code::denied, "no token", {{"reason", "token_missing"}}, 0}));
+    REQUIRE(f.refusals.size() == 1);
+    CHECK(f.refusals[0].text == "no token");
+    f.bus.advance(seconds(600));
+    CHECK(f.sent(Type::Join).empty());
+    CHECK(f.refusals.size() == 1);
   }
 
   TEST_CASE("joining says who the node is and takes its number, address and heartbeats") {
