@@ -21,8 +21,10 @@ constexpr const char* kFooter =
     "     cluster=…\n"
     "  2. dfsd head --data EMPTY-DIRECTORY --rebuild ID, where the nodes look for a broker\n"
     "  3. start all storage nodes, and dfsctl rebuild --nodes N, for all N of them\n"
-    "Every file comes back whose content is on the nodes, under the path it was written to. What is\n"
-    "not certain goes to /lost+found. What only the heads had does not come back: files of at most\n"
+    "Every file comes back whose content is on the nodes, under the path it was written to. What "
+    "is\n"
+    "not certain goes to /lost+found. What only the heads had does not come back: files of at "
+    "most\n"
     "4 KiB, empty directories, names given by mv, removals whose blocks were still there, pools.\n"
     "Exit status 0 when all is certain, 8 when some of it is a guess.";
 
@@ -72,11 +74,13 @@ void print_summary(Context& context, const RebuildCommand& command, const Rebuil
     context.print("left     " + counted(sum.unplaceable, "object") +
                   " that no file can be made of; the blocks stay where they are");
   }
-  context.print("gone     files of at most 4 KiB, empty directories, later names, pools: only the "
-                "heads had them");
-  context.print(command.dry_run ? "nothing was changed"
-                                : "the cluster works again; copies that are missing are being made: "
-                                  "dfsctl tasks");
+  context.print(
+      "gone     files of at most 4 KiB, empty directories, later names, pools: only the "
+      "heads had them");
+  context.print(command.dry_run
+                    ? "nothing was changed"
+                    : "the cluster works again; copies that are missing are being made: "
+                      "dfsctl tasks");
 }
 
 // Somebody has to say that these are all the nodes: one that is forgotten takes its files with it.
@@ -125,16 +129,15 @@ int rebuild(Context& context, const RebuildCommand& command) {
 }  // namespace
 
 void add_rebuild_command(CLI::App& app, Context& context) {
-  auto* command = app.add_subcommand(
-      "rebuild", "files from the storage nodes alone, when all heads were lost");
+  auto* command =
+      app.add_subcommand("rebuild", "files from the storage nodes alone, when all heads were lost");
   auto given = std::make_shared<RebuildCommand>();
   command->add_option("--nodes", given->nodes, "wait until so many storage nodes are up");
   command->add_flag("--yes", given->yes, "those that are up are all there are");
   command->add_flag("--dry-run", given->dry_run, "only tell what would come back");
   command->footer(kFooter);
-  command->callback([&context, given] {
-    context.run = [&context, given] { return rebuild(context, *given); };
-  });
+  command->callback(
+      [&context, given] { context.run = [&context, given] { return rebuild(context, *given); }; });
 }
 
 }  // namespace dfs::cli

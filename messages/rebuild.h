@@ -23,7 +23,7 @@
 
 namespace dfs {
 
-inline constexpr size_t kHintsMax = 200;        // with the longest paths still below 1 MiB
+inline constexpr size_t kHintsMax = 200;  // with the longest paths still below 1 MiB
 inline constexpr size_t kImportGroupsMax = 1000;
 inline constexpr size_t kImportFilesMax = 200;
 inline constexpr const char* kLostAndFound = "/lost+found";

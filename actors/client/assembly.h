@@ -31,22 +31,33 @@ struct AssembledFile {
   FoundFile found;   // `path` only where it is to have it
   std::string path;  // as the first block tells; empty: unknown
   Guess guess = Guess::none;
-  std::string text;  // why, a sentence
+  std::string text;             // why, a sentence
   uint64_t blocks = 0;          // that there are
   uint64_t blocks_missing = 0;  // as far as is known
   uint64_t bytes = 0;           // of the blocks that there are
 };
 
 struct Assembled {
-  std::vector<AssembledFile> files;      // by object
-  std::vector<ObjectId> unplaceable;     // scattered over more groups than a layout can name, or empty
-  std::vector<FoundGroup> groups;        // by number
-  Epoch epoch = 0;                       // of the newest block whose header was read
+  std::vector<AssembledFile> files;   // by object
+  std::vector<ObjectId> unplaceable;  // empty, or too scattered for a layout to say where they are
+  std::vector<FoundGroup> groups;     // by number
+  Epoch epoch = 0;                    // of the newest block whose header was read
   ObjectId highest = 0;
   uint64_t blocks = 0;
   uint64_t copies = 0;
   uint64_t copies_bad = 0;
 };
+
+// What a block is, by most of its good copies; by most of the damaged ones when there are no
+// others.
+struct ChosenBlock {
+  GroupId group = 0;
+  uint64_t length = 0;
+  uint32_t crc32c = 0;
+  bool good = false;
+  bool differing = false;
+};
+using ChosenBlocks = std::map<uint32_t, ChosenBlock>;
 
 class Assembly {
  public:
@@ -71,25 +82,18 @@ class Assembly {
     std::map<uint32_t, std::vector<Copy>> blocks;
     HintView hint;  // with a path once one was found
   };
-  // What a block is, by most of its good copies.
-  struct Chosen {
-    GroupId group = 0;
-    uint64_t length = 0;
-    uint32_t crc32c = 0;
-    bool good = false;
-    bool differing = false;
-  };
-  using Blocks = std::map<uint32_t, Chosen>;
   // Per group and node: how many of the group's blocks it has.
   struct Holding {
     uint64_t blocks = 0;
     std::map<NodeId, uint64_t> nodes;
   };
 
-  static Chosen choose(const std::vector<Copy>& copies);
-  static Blocks choose_all(const Object& object);
-  static AssembledFile assemble_file(ObjectId id, const Object& object, const Blocks& blocks);
-  static void hold(const Object& object, const Blocks& blocks, std::map<GroupId, Holding>& holdings);
+  static ChosenBlock choose(const std::vector<Copy>& copies);
+  static ChosenBlocks choose_all(const Object& object);
+  static int64_t first_written_ms(const Object& object);
+  static void hold(const Object& object, const ChosenBlocks& blocks,
+                   std::map<GroupId, Holding>& holdings);
+  static std::vector<FoundGroup> found_groups(const std::map<GroupId, Holding>& holdings);
 
   std::map<ObjectId, Object> objects_;
   Epoch epoch_ = 0;

@@ -12,7 +12,7 @@ namespace {
 
 constexpr Duration kNodeDeadline = std::chrono::seconds(20);
 constexpr Duration kLookAgain = std::chrono::milliseconds(500);
-constexpr uint32_t kAttempts = 3;                  // of one question to one node
+constexpr uint32_t kAttempts = 3;                     // of one question to one node
 constexpr size_t kBatchBytesMax = kBodyBytesMax / 2;  // of files in one request
 
 std::string lost_path(const AssembledFile& file) {
@@ -75,8 +75,9 @@ class Rebuild {
       if (answer) co_return std::move(answer->message);
       if (!is_retryable(answer.code()) || attempt == kAttempts) {
         Error error = std::move(answer).error();
-        error.text = address + " at " + node.endpoint + " could not be listed to its end: " +
-                     error.text + "; nothing was imported. Run this again when it is up";
+        error.text = address + " at " + node.endpoint +
+                     " could not be listed to its end: " + error.text +
+                     "; nothing was imported. Run this again when it is up";
         co_return error;
       }
       Task<void> pausing = sleep(bus_, kLookAgain);
@@ -118,8 +119,8 @@ class Rebuild {
       if (!nodes_.empty() && nodes_.size() >= options_.nodes) co_return Result<void>();
       if (options_.progress) options_.progress(summary_);
       const Duration waited = bus_.now() - began;
-      if (options_.nodes == 0 || (options_.patience > Duration::zero() &&
-                                  waited >= options_.patience)) {
+      if (options_.nodes == 0 ||
+          (options_.patience > Duration::zero() && waited >= options_.patience)) {
         co_return Error{Code::too_few_nodes,
                         std::to_string(nodes_.size()) + " storage nodes are up, and " +
                             std::to_string(std::max(options_.nodes, 1u)) +

@@ -33,8 +33,8 @@ struct RebuildSummary {
 
 struct RebuildOptions {
   bool dry_run = false;
-  uint32_t nodes = 0;      // wait until so many storage nodes are up; 0: take those that are
-  Duration patience{0};    // for that; 0: for ever
+  uint32_t nodes = 0;    // wait until so many storage nodes are up; 0: take those that are
+  Duration patience{0};  // for that; 0: for ever
   // On the client's thread, as the next; `path` is where the file is now, or would be. Empty when
   // it was imported before.
   std::function<void(const AssembledFile&, const std::string& path)> found;

@@ -29,10 +29,7 @@ class Judge {
 
  private:
   Judge(Rows& rows, ObjectId next, const ContentRow& content)
-      : rows_(rows),
-        next_(next),
-        settled_(content.settled),
-        unknown_(content.unknown_below) {}
+      : rows_(rows), next_(next), settled_(content.settled), unknown_(content.unknown_below) {}
 
   Rows& rows_;
   ObjectId next_;

@@ -146,8 +146,9 @@ Filler::Copied Filler::own_trouble(const Error& error, const FillSource& source,
   }
 }
 
-// A first block is not copied without what it says of its file: were this copy the last one, and the
-// heads gone, the file would have lost its name. A node too old to be asked has no such hint read.
+// A first block is not copied without what it says of its file: were this copy the last one, and
+// the heads gone, the file would have lost its name. A node too old to be asked has no such hint
+// read.
 Task<Result<HintView>> Filler::hint_of(BlockKey key, FillSource source) {
   ReadHints request;
   request.blocks.push_back({key.object, key.index, key.group});

@@ -115,8 +115,8 @@ Result<Uploads::AttemptPtr> Uploads::new_attempt(const Envelope& request, const 
   attempt->link = request.link;
   attempt->chain = part.chain;
   attempt->touched = bus_.now();
-  attempt->write = store_.begin(
-      {key.block, part.epoch, part.capacity, part.path_hint, false, part.file_hint});
+  attempt->write =
+      store_.begin({key.block, part.epoch, part.capacity, part.path_hint, false, part.file_hint});
   attempts_.emplace(key, attempt);
   if (watch_timer_ == 0) watch_timer_ = bus_.after(kWatchPeriod, [this] { watch(); });
   return attempt;

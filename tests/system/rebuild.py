@@ -102,9 +102,11 @@ def await_word(cluster, name, run, word, seconds=30):
 
 
 def refuse_a_plain_head(t, cluster):
-    """A new cluster at the old address gets none of the nodes."""
+    """A new cluster at the old address gets none of the nodes, not even one that starts again."""
+    cluster.kill_at_once(["storage-3"])
     run = dfsd_head(t, cluster, "head-1", "--bootstrap")
     wait_until(lambda: cluster.begin("cluster", "status").wait() == 0, "the foreign head")
+    cluster.start("storage-3")
     await_word(cluster, "head-1", run, "foreign node refused")
     time.sleep(3)  # long enough for a reclaim, were there one
     check_equal(cluster.status()["nodes"], [], "nodes of the foreign head")
@@ -143,7 +145,7 @@ def A4_7_rebuild_brings_the_files_back(t):
 
     lose_heads(cluster)
     refuse_a_plain_head(t, cluster)
-    # One of the nodes starts again: it knows no map any more, the others still do.
+    # The others still know the old map.
     cluster.kill_at_once(["storage-3"])
     found_again(t, cluster, identity)
     cluster.start("storage-3")

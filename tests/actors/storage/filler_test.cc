@@ -24,7 +24,7 @@ class Impostor : public Actor {
   explicit Impostor(Bus& b) : bus(b) {}
   void start(std::function<void(Result<void>)> ready) override { ready({}); }
   void receive(Envelope envelope) override {
-    (void)dispatch<GetDigests, ListBlocks, ReadBlock>(*this, envelope);
+    (void)dispatch<GetDigests, ListBlocks, ReadHints, ReadBlock>(*this, envelope);
   }
   void on(const Envelope& request, const GetDigests&) {
     DigestList list;
@@ -41,6 +41,11 @@ class Impostor : public Actor {
     block.crc32c = crc32c(noise(1, kSmall));
     reply.blocks.push_back(block);
     (void)bus.reply(reply_to(request, reply));
+  }
+  void on(const Envelope& request, const ReadHints&) {
+    HintView hint;
+    hint.found = true;
+    (void)bus.reply(reply_to(request, HintList{{hint}}));
   }
   void on(const Envelope& request, const ReadBlock& read) {
     const Payload payload = Payload::of(noise(2, kSmall).substr(0, read.length));
@@ -100,6 +105,49 @@ TEST_SUITE("storage") {
     }
     CHECK(*nodes.get(2, 1, 32) == noise(32, kBig));
     CHECK(count(nodes.blocks(2)) == 33);
+  }
+
+  TEST_CASE("a first block says on every copy whose it is, also after a fill and a power cut") {
+    Nodes nodes(3);
+    nodes.set_group({1});
+    nodes.path_hint = "/films/" + std::string(3000, 'f');  // a long header
+    nodes.file_hint = {.size = 12'345, .block_bytes = 1 << 20, .mode = 0640, .written_ms = 77};
+    REQUIRE(nodes.put(1, 1, noise(1, kSmall)));
+    REQUIRE(nodes.put(1, 1, noise(2, kBig), 1));
+    nodes.path_hint = "/short";
+    nodes.file_hint = {};
+    REQUIRE(nodes.put(1, 2, noise(3, kBig)));
+    nodes.set_group({1, 2});
+    REQUIRE(nodes.fill(2, nodes.fill_request({1})).state == FillState::done);
+    nodes.set_group({2, 3});
+    REQUIRE(nodes.fill(3, nodes.fill_request({2})).state == FillState::done);
+    nodes.node(3).kill(sim::Crash::machine);
+    nodes.node(3).start();
+    nodes.world.run_for(seconds(4));
+    for (const NodeId node : {1u, 2u, 3u}) {
+      CAPTURE(node);
+      const HintView first = nodes.hint(node, 1);
+      CHECK(first.found);
+      CHECK(first.path == "/films/" + std::string(3000, 'f'));
+      CHECK(first.file == FileHint{12'345, 1 << 20, 0640, 77});
+      CHECK(first.epoch > 0);
+      CHECK(nodes.hint(node, 2).path == "/short");
+      CHECK(nodes.hint(node, 2).file == FileHint());
+      CHECK_FALSE(nodes.hint(node, 3).found);
+      CHECK_FALSE(nodes.hint(node, 1, 7).found);
+    }
+  }
+
+  TEST_CASE("a source whose header is damaged does not give a first block away nameless") {
+    Nodes nodes(3);
+    nodes.set_group({1, 2});
+    nodes.path_hint = "/f";
+    for (const NodeId node : {1u, 2u}) REQUIRE(nodes.put(node, 1, noise(1, kSmall)));
+    nodes.node(1).disk().flip(storage::segment_path("/data", 1), 4096 + 100);
+    CHECK_FALSE(nodes.hint(1, 1).found);
+    nodes.set_group({1, 2, 3});
+    REQUIRE(nodes.fill(3, nodes.fill_request({1, 2})).state == FillState::done);
+    CHECK(nodes.hint(3, 1).path == "/f");
   }
 
   TEST_CASE("equal digests end a fill without a list or a block") {

@@ -17,6 +17,7 @@
 #include "messages/blocks.h"
 #include "messages/crc32c.h"
 #include "messages/events.h"
+#include "messages/rebuild.h"
 #include "messages/reclaim.h"
 #include "messages/repair.h"
 #include "tests/sim/network.h"
@@ -231,6 +232,8 @@ struct Nodes {
       part.crc32c = crc32c(payload.view());
       offset += payload.size();
       part.last = offset == bytes.size();
+      part.path_hint = path_hint;
+      part.file_hint = file_hint;
       auto answer = ask(to, part, payload);
       if (!answer) return answer.error();
     } while (offset < bytes.size());
@@ -248,6 +251,12 @@ struct Nodes {
     auto answer = ask(at, request);
     REQUIRE(answer);
     return answer->message.blocks;
+  }
+  HintView hint(NodeId at, ObjectId object, uint32_t index = 0) {
+    auto answer = ask(at, ReadHints{{{object, index, kGroup}}});
+    REQUIRE_MESSAGE(answer, answer.error().describe());
+    REQUIRE(answer->message.hints.size() == 1);
+    return answer->message.hints.front();
   }
   Result<std::string> get(NodeId from, ObjectId object, uint32_t index = 0) {
     std::string bytes;
@@ -290,6 +299,8 @@ struct Nodes {
   sim::World world;
   FakeMonitor* monitor = nullptr;
   uint64_t uploads = 0;
+  std::string path_hint;  // of all that put() writes
+  FileHint file_hint;
 };
 
 }  // namespace dfs
