@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -289,7 +288,7 @@ int run_daemon(Role role, const DaemonOptions& options) {
     const bool misfit = error.code == Code::invalid || error.code == Code::exists;
     return misfit ? kExitUsage : exit_code_of(error.code);
   };
-  std::atomic<int> status = 0;
+  std::optional<Error> refusal;  // of the actor's thread, until that has ended
   Marker pid;
   Marker ready;
   Process process(process_settings(role, options));
@@ -297,8 +296,8 @@ int run_daemon(Role role, const DaemonOptions& options) {
     auto written = pid.write(options.pid_file, std::to_string(getpid()));
     if (!written) return refuse(written.error());
   }
-  auto listen = start_role(process, role, options, [&](const Error& error) {
-    status = refuse(error);
+  auto listen = start_role(process, role, options, [&](Error error) {
+    refusal = std::move(error);
     process.request_stop();
   });
   if (!listen) return refuse(listen.error());
@@ -310,7 +309,7 @@ int run_daemon(Role role, const DaemonOptions& options) {
     if (!written) return refuse(written.error());
   }
   const int ended = process.run();
-  return status != 0 ? status.load() : ended;
+  return refusal ? refuse(*refusal) : ended;
 }
 
 }  // namespace dfs::cli

@@ -65,7 +65,8 @@ Task<void> Keeper::keep() {
     if (process) {
       Task<NodeSight> watching = watch(*process);
       const NodeSight sight = co_await watching;
-      error = ended_error(view_.folder, sight);
+      error = not_started(view_.folder, sight);
+      if (record_.node != 0) error.text = ended_text(sight);
       final = sight.process.status && is_final(*sight.process.status);
     } else {
       error = process.error();

@@ -8,6 +8,7 @@ namespace {
 
 constexpr size_t kWordsMax = 600;  // bytes of what a node said last
 constexpr size_t kLinesMax = 3;
+constexpr const char* kReadyLine = "ready role=";
 constexpr uint64_t kLogBytes = 16 << 20;
 
 std::string config_path(const std::string& folder) {
@@ -142,12 +143,19 @@ std::string last_words(Disk& disk, const std::string& folder, uint64_t since) {
   const auto got = (*file)->read_at(begin, text.data(), text.size());
   if (!got) return {};
   text.resize(*got);
-  while (!text.empty() && text.back() == '\n') text.pop_back();
-  size_t from = text.size();
-  for (size_t line = 0; line < kLinesMax && from != std::string::npos && from > 0; ++line) {
-    from = text.rfind('\n', from - 1);
+  std::vector<std::string> lines;
+  for (size_t at = 0; at < text.size();) {
+    const size_t end = std::min(text.find('\n', at), text.size());
+    // That it was ready explains nothing.
+    const std::string line = text.substr(at, end - at);
+    if (!line.empty() && !line.starts_with(kReadyLine)) lines.push_back(line);
+    at = end + 1;
   }
-  return from == std::string::npos || from == 0 ? text : text.substr(from + 1);
+  std::string words;
+  for (size_t i = lines.size() - std::min(lines.size(), kLinesMax); i < lines.size(); ++i) {
+    words += (words.empty() ? "" : "\n") + lines[i];
+  }
+  return words;
 }
 
 }  // namespace dfs::agent

@@ -29,7 +29,7 @@ std::string ended_text(const NodeSight& sight) {
   return text;
 }
 
-Error ended_error(const std::string& folder, const NodeSight& sight) {
+Error not_started(const std::string& folder, const NodeSight& sight) {
   const bool denied = sight.process.status == kDenied;
   return Error{denied ? Code::denied : Code::io_error,
                "the node in " + folder + " did not start: " + ended_text(sight) +
@@ -95,7 +95,7 @@ Task<Result<NodeUp>> await_joined(Tools tools, std::string folder, NodeProcess p
     Task<Result<NodeSight>> looking = look_at_node(tools, folder, process);
     const Result<NodeSight> sight = co_await looking;
     if (!sight) co_return sight.error();
-    if (!sight->process.running) co_return ended_error(folder, *sight);
+    if (!sight->process.running) co_return not_started(folder, *sight);
     if (!sight->endpoint.empty()) {
       Task<NodeId> asking = ask_number(tools, sight->endpoint);
       const NodeId node = co_await asking;

@@ -59,9 +59,10 @@ struct NodeUp {
 Task<Result<NodeUp>> await_joined(Tools tools, std::string folder, NodeProcess process,
                                   Duration deadline);
 
-// What an exit status of dfsd means for those who would start it again.
+// A process that ended with this status would end so again.
 bool is_final(int status);
-Error ended_error(const std::string& folder, const NodeSight& sight);
+// Of a node that ended before it had joined, and of any that ended.
+Error not_started(const std::string& folder, const NodeSight& sight);
 std::string ended_text(const NodeSight& sight);
 
 }  // namespace dfs::agent

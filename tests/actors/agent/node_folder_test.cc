@@ -62,6 +62,8 @@ TEST_CASE("last words are the last lines, of this start, and not many") {
   CHECK(agent::last_words(disk, "/n", 14) == "four");
   CHECK(agent::last_words(disk, "/n", 19).empty());
   CHECK(agent::output_bytes(disk, "/n") == 19);
+  print(disk, "ready role=storage listen=tcp://h:1\nfour\n");
+  CHECK(agent::last_words(disk, "/n") == "four");
   print(disk, std::string(5000, 'x'));
   CHECK(agent::last_words(disk, "/n").size() == 600);
 }
