@@ -10,7 +10,7 @@ namespace dfs {
 struct Client::State {
   State(Bus& b, ClientSettings s) : bus(b), settings(s), calls(b) {}
 
-  Workbench workbench() { return {bus, calls, buffers, settings.deadline}; }
+  Workbench workbench() { return {bus, calls, buffers, spare_plan, settings.deadline}; }
 
   // The reply of the heads, without the envelope around it.
   template <Request R>
@@ -36,7 +36,8 @@ struct Client::State {
   std::vector<std::function<void(const Event&)>> listeners;
   LogIndex event_published = 0;  // the highest of the log that was heard of
   Signal event_news;             // it grew, or it is time to look whether a publication was lost
-  TaskScope scope;               // last: its flows use all of the above
+  SparePlan spare_plan{calls, bus};
+  TaskScope scope;  // last: its flows use all of the above
 };
 
 }  // namespace dfs

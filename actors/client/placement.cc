@@ -53,10 +53,16 @@ Task<Result<void>> Placement::begin(uint64_t size, uint64_t block_bytes) {
   request.path = path_;
   request.size = size;
   request.block_bytes = block_bytes;
-  Task<Result<Answer<PlanFile>>> asking = transfer_.ask_monitor(std::move(request));
-  Result<Answer<PlanFile>> answer = co_await asking;
-  if (!answer) co_return answer.error();
-  plan_ = std::move(answer->message);
+  SparePlan& spare = transfer_.bench.spare_plan;
+  if (auto plan = spare.take(request)) {
+    plan_ = std::move(*plan);
+  } else {
+    Task<Result<Answer<PlanFile>>> asking = transfer_.ask_monitor(request);
+    Result<Answer<PlanFile>> answer = co_await asking;
+    if (!answer) co_return answer.error();
+    plan_ = std::move(answer->message);
+  }
+  spare.used(request, plan_, transfer_.bench.ask_deadline);
   min_copies_ = copies_at(transfer_.options.copies, plan_);
   if (const char* why = what_is_wrong(plan_)) co_return Result<void>(Code::malformed, why);
   for (const GroupRoute& route : plan_.groups) routes_[route.group] = route;
@@ -184,6 +190,7 @@ Task<Result<void>> Placement::plan_again() {
     co_return Result<void>();  // the caller looks again
   }
   planning_ = true;
+  transfer_.bench.spare_plan.drop();  // what is wrong with this plan is likely wrong with that one
   planned_at_ = {transfer_.health.changes(), changes_};
   PlanFile request;
   request.path = path_;

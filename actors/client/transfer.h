@@ -7,6 +7,7 @@
 #include "actors/client/client.h"
 #include "actors/client/node_health.h"
 #include "actors/client/part_buffers.h"
+#include "actors/client/spare_plan.h"
 #include "broker/calls.h"
 #include "broker/task.h"
 
@@ -17,6 +18,7 @@ struct Workbench {
   Bus& bus;
   Calls& calls;
   PartBuffers& buffers;
+  SparePlan& spare_plan;
   Duration ask_deadline;
 };
 

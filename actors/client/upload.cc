@@ -262,16 +262,20 @@ Task<Result<Part>> Upload::read_source(uint64_t offset, size_t size) {
     std::shared_ptr<AlignedBuffer> buffer;
     Result<size_t> got = size_t{0};
     uint32_t crc = 0;
+    std::optional<Result<void>> unchanged;
   };
   auto job = std::make_shared<Job>();
   job->source = source_;
   job->buffer = transfer_.bench.buffers.take();
-  Task<Result<void>> reading = transfer_.on_pool([job, offset, size] {
+  const bool all = offset == 0 && size == size_;
+  Task<Result<void>> reading = transfer_.on_pool([job, offset, size, all] {
     job->got = job->source->read(offset, job->buffer->data(), size);
     if (job->got) job->crc = crc32c(job->buffer->data(), *job->got);
+    if (job->got && all) job->unchanged = job->source->unchanged();
   });
   const Result<void> ran = co_await reading;
   if (!ran) co_return ran.error();
+  checked_ = std::move(job->unchanged);
   if (!job->got) co_return job->got.error();
   if (seekable_ && *job->got != size) {
     co_return Error{Code::local_changed,
@@ -285,6 +289,7 @@ Task<Result<Part>> Upload::read_source(uint64_t offset, size_t size) {
 }
 
 Task<Result<void>> Upload::check_source() {
+  if (checked_) co_return *checked_;
   auto outcome = std::make_shared<Result<void>>();
   Task<Result<void>> checking =
       transfer_.on_pool([outcome, source = source_] { *outcome = source->unchanged(); });

@@ -79,6 +79,7 @@ class Upload {
   uint64_t kept_block_bytes_ = 0;  // of a stream
   bool seekable_ = false;
   uint64_t size_ = 0;
+  std::optional<Result<void>> checked_;  // the source, right behind a read of all of it
   uint32_t blocks_resent_ = 0;
 };
 
