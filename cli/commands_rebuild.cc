@@ -102,6 +102,20 @@ int tell_nodes(Context& context) {
            0});
 }
 
+// What was on a directory that cannot be read is not in any list.
+void warn_of_failed_directories(Context& context) {
+  auto status =
+      context.session().run<ClusterStatus>([](Client& client) { return client.status(); });
+  if (!status) return;
+  for (const NodeStatus& node : status->nodes) {
+    const uint32_t failed = node.heartbeat.directories_failed;
+    if (failed == 0) continue;
+    context.warn("storage/" + std::to_string(node.view.node) + " on " + node.view.host + " has " +
+                 std::to_string(failed) + " of " + std::to_string(node.heartbeat.directories) +
+                 " directories that failed; what is there is left out");
+  }
+}
+
 int rebuild(Context& context, const RebuildCommand& command) {
   if (command.nodes == 0 && !command.yes && !command.dry_run) return tell_nodes(context);
   RebuildOptions options;
@@ -121,6 +135,7 @@ int rebuild(Context& context, const RebuildCommand& command) {
   auto summary = context.session().run<RebuildSummary>(
       [&](Client& client) { return client.rebuild(options); });
   if (!summary) return context.fail("", summary.error());
+  warn_of_failed_directories(context);
   print_summary(context, command, *summary);
   if (context.status() != kExitOk) return context.status();
   return summary->guessed + summary->unplaceable + displaced == 0 ? kExitOk : kExitGuessed;
