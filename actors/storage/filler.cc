@@ -155,11 +155,7 @@ Task<Result<void>> Filler::fill_group(Fill& fill) {
       if (!found) co_return found.error();
       missing += *found;
     }
-    if (!fill.unreadable.empty()) {
-      co_return R(Code::corrupt, std::to_string(fill.unreadable.size()) +
-                                     " blocks have no good copy at any source, as block " +
-                                     to_string(*fill.unreadable.begin()));
-    }
+    if (fill.unsettled) co_return *fill.unsettled;
     if (missing == 0 || (round == kRoundsMax && fill.vanished == 0)) co_return R();
   }
   co_return R(Code::busy, std::to_string(fill.vanished) + " blocks were listed and then not there");
@@ -328,8 +324,8 @@ std::vector<size_t> Filler::order_of_sources(Fill& fill, size_t lister) const {
   return likely;
 }
 
-// Nobody gave a good copy: because it is gone everywhere, because a source is gone, or because all
-// copies are bad.
+// Nobody gave a good copy: because it is gone everywhere, because a source is gone, because all
+// copies are damaged, or for another reason that may be over when the fill is tried again.
 void Filler::conclude(Fill& fill, const BlockView& block, const std::vector<Error>& errors) {
   const BlockKey key{block.object, block.index, block.group};
   const auto gone = std::find_if(errors.begin(), errors.end(), [](const Error& error) {
@@ -346,6 +342,13 @@ void Filler::conclude(Fill& fill, const BlockView& block, const std::vector<Erro
     fill.progress.blocks_unreadable = static_cast<uint32_t>(fill.unreadable.size());
     bus_.log(Level::error, "no good copy of a block at any source",
              {{"block", to_string(key)}, {"error", errors.front().describe()}});
+    fill.progress.why = std::to_string(fill.unreadable.size()) +
+                        " blocks have no good copy at any source, as block " +
+                        to_string(*fill.unreadable.begin());
+    const auto other = std::find_if(errors.begin(), errors.end(), [](const Error& error) {
+      return error.code != Code::corrupt && error.code != Code::no_such_block;
+    });
+    if (other != errors.end()) fill.unsettled = *other;
     if (fill.unreadable.size() >= kUnreadableMax) {
       fill.failure = Error{Code::corrupt, "too many blocks have no good copy", {}, 0};
     }

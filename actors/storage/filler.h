@@ -61,13 +61,14 @@ class Filler {
     FillGroupReply progress;
     uint64_t number = 0;  // fills begin in this order
     Instant polled;
-    bool told = false;              // that it failed
-    std::optional<Error> failure;   // of a pull, that ends the fill
-    size_t pulling = 0;             // blocks on their way
-    uint64_t turn = 0;              // spreads the pulls over the sources
-    std::set<BlockKey> unreadable;  // no source has a good copy
-    uint64_t vanished = 0;          // in this round: listed, but nobody had them any more
-    TaskScope scope;                // last: its flows use all of the above
+    bool told = false;               // that it failed
+    std::optional<Error> failure;    // of a pull, that ends the fill
+    size_t pulling = 0;              // blocks on their way
+    uint64_t turn = 0;               // spreads the pulls over the sources
+    std::set<BlockKey> unreadable;   // no source has a good copy
+    std::optional<Error> unsettled;  // of one that may be had, or is not what it seems
+    uint64_t vanished = 0;           // in this round: listed, but nobody had them any more
+    TaskScope scope;                 // last: its flows use all of the above
   };
   class Flight;   // a block on its way
   class Writing;  // into the own store

@@ -115,7 +115,7 @@ Task<Filler::Copied> Filler::copy(Epoch epoch, BlockView block, FillSource sourc
     last = part.last = offset == block.length;
     if (last && crc != block.crc32c) {
       co_return Copied{Trouble::source,
-                       error_of(Code::corrupt, source, key, "it is not what was listed")};
+                       error_of(Code::invalid, source, key, "it is not what was listed")};
     }
     if (writing.given()) {
       Completion<Result<Written>>& before = writing.last();
@@ -136,7 +136,7 @@ Filler::Copied Filler::own_trouble(const Error& error, const FillSource& source,
                                    const BlockKey& key) {
   switch (error.code) {
     case Code::corrupt:  // the bytes are not those that the source vouched for
-      return {Trouble::source, error_of(Code::corrupt, source, key, error.text)};
+      return {Trouble::source, error_of(Code::malformed, source, key, error.text)};
     case Code::invalid:  // here already, good, with other content
       return {Trouble::other_content, error_of(Code::invalid, source, key, error.text)};
     case Code::busy:  // being removed here: to be looked at again
