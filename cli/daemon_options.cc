@@ -277,7 +277,7 @@ void add_settings(Settings& settings, Role role, DaemonOptions& options) {
     settings.add("rack", options.rack, "the rack, likewise");
     settings.add_size("segment-size", options.segment_size, "of the files that hold blocks");
     settings.add_size("capacity", options.capacity,
-                      "most to use of each directory; 0: what is there");
+                      "most to use, an even part in each directory; 0: what is there");
     settings.add("full-percent", options.full_percent,
                  "used space at which only repairs are taken, no new blocks");
     settings.add("workers", options.workers, "disk worker threads");

@@ -39,10 +39,10 @@ constexpr Type kReplies[] = {Type::Error,
                              ConfirmSurplusReply::kType,
                              JudgeBlocksReply::kType};
 
-storage::BlockStoreSettings store_settings(const StorageSettings& settings) {
+storage::BlockStoreSettings store_settings(const StorageSettings& settings, size_t directories) {
   storage::BlockStoreSettings out;
   out.segment_bytes = settings.segment_bytes;
-  out.capacity_bytes = settings.capacity_bytes;
+  out.capacity_bytes = (settings.capacity_bytes + directories - 1) / directories;
   out.full_percent = settings.full_percent;
   return out;
 }
@@ -77,7 +77,7 @@ struct Storage::State {
       : bus(b),
         settings(s),
         calls(b),
-        store(b, disk, directories, store_settings(s),
+        store(b, disk, directories, store_settings(s, directories.size()),
               [this](std::string topic, std::map<std::string, std::string> fields) {
                 publish(std::move(topic), std::move(fields));
               }),

@@ -21,7 +21,7 @@ struct StorageSettings {
   std::string host;       // failure domain labels
   std::string rack;
   uint64_t segment_bytes = 1ull << 30;
-  uint64_t capacity_bytes = 0;              // of each directory; 0: what the file system has
+  uint64_t capacity_bytes = 0;              // shared evenly by the directories; 0: no limit
   uint32_t full_percent = 95;               // used: then no new blocks are taken but repairs
   uint32_t writes_max = 256;                // unfinished blocks; more are refused as `busy`
   uint64_t memory_bytes_max = 64ull << 20;  // of parts taken in and not yet written; then `busy`

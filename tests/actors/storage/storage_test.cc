@@ -1,6 +1,7 @@
 // What a node refuses, limits, forgets and finishes.
 #include <doctest/doctest.h>
 
+#include "actors/storage/volumes.h"
 #include "tests/actors/storage/node_fixture.h"
 
 namespace dfs {
@@ -16,6 +17,25 @@ const std::vector<ChainNode> kChain{{2, kNext}};
 }  // namespace
 
 TEST_SUITE("storage") {
+  TEST_CASE("the capacity is that of the node, whose directories share it evenly") {
+    FakeBus bus;
+    bus.listen_endpoint = "tcp://self:1";
+    sim::SimDisk disk;
+    MemTable one;
+    MemTable two;
+    StorageSettings settings;
+    settings.segment_bytes = 8 << 20;
+    settings.capacity_bytes = 100 << 20;
+    Storage node(bus, disk, {{"/one", &one, std::nullopt}, {"/two", &two, std::nullopt}}, settings);
+    node.start([](Result<void> ready) { CHECK(ready); });
+    for (int i = 0; i < 60; ++i) bus.advance();
+    const auto join = std::find_if(bus.sent.begin(), bus.sent.end(), [](const auto& sent) {
+      return sent.envelope.header.type == Type::Join;
+    });
+    REQUIRE(join != bus.sent.end());
+    CHECK(decode<Join>(join->envelope.body)->total_bytes == 100 << 20);
+  }
+
   TEST_CASE("a write under an older epoch is refused, a newer one makes the node ask for the map") {
     Node node;
     const std::string bytes = content(12, 5000);
