@@ -1,4 +1,4 @@
-// node list|info|drain|undrain|remove, scrub
+// node list|info|drain|undrain, scrub
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <memory>
@@ -129,10 +129,7 @@ int change(Context& context, NodeId number, NodeAction action) {
       context.print(name + " keeps what it has and takes new data again");
       break;
     case NodeAction::remove:
-      context.print(name +
-                    " is no longer part of the cluster, and its dfsd ends by itself. To use "
-                    "the machine again, start it with an empty directory");
-      break;
+      break;  // commands_removal.cc
   }
   return context.status();
 }
@@ -204,8 +201,7 @@ void add_node_commands(CLI::App& app, Context& context) {
   add_agent_commands(*node, context);
   changing("drain", "have others take over all that a node holds", NodeAction::drain);
   changing("undrain", "let a node keep what it has, and take new data", NodeAction::undrain);
-  changing("remove", "take a node out for good; refused while any block needs it",
-           NodeAction::remove);
+  add_removal_command(*node, context);
 
   auto* scrubbing = app.add_subcommand("scrub", "the check of all stored bytes");
   scrubbing->require_subcommand(1);

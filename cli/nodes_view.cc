@@ -1,5 +1,7 @@
 #include "cli/nodes_view.h"
 
+#include "messages/crc32c.h"
+
 namespace dfs::cli {
 
 using Align = TextTable::Align;
@@ -90,6 +92,13 @@ std::string task_table(const std::vector<TaskView>& tasks) {
                rate(task.bytes_per_second), rate(task.limit), left, printable(task.text)});
   }
   return table.str();
+}
+
+std::string loss_confirmation(NodeId node, const std::vector<GroupId>& groups) {
+  std::string names;
+  for (const GroupId group : groups) names += std::to_string(group) + ",";
+  return std::to_string(node) + "-" + std::to_string(groups.size()) + "-" +
+         hex32(crc32c(names.data(), names.size()));
 }
 
 std::string plan_table(const std::vector<PlannedMove>& plan) {

@@ -22,6 +22,9 @@ const char* name_of(TaskState state);
 // One row per task.
 std::string task_table(const std::vector<TaskView>& tasks);
 // One row per planned move of a copy.
+// What must be said to accept that these groups lose what only the node has: "5-3-0a1b2c3d". It
+// changes with them, so nobody accepts more than was shown.
+std::string loss_confirmation(NodeId node, const std::vector<GroupId>& groups);
 std::string plan_table(const std::vector<PlannedMove>& plan);
 
 }  // namespace dfs::cli

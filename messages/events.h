@@ -4,10 +4,10 @@
 //   anyone → monitor:                ReadEvents → ReadEventsReply
 //
 // Topics of the log: event/leader, heads-changed, node-joined, node-up, node-down, node-out,
-// node-in, node-draining, node-drained, node-removed, node-lacking, groups-changed, group-filled,
-// group-moved, task-began, task-done, directory-made, file-committed, file-renamed, removed,
-// attributes-set, pool-created, pool-changed, join-token-made, join-rule-set, files-rebuilt,
-// rebuild-ended.
+// node-in, node-draining, node-drained, node-removed, node-lacking, loss-accepted, groups-changed,
+// group-filled, group-moved, blocks-unreadable, task-began, task-done, directory-made,
+// file-committed, file-renamed, removed, attributes-set, pool-created, pool-changed,
+// join-token-made, join-rule-set, files-rebuilt, rebuild-ended.
 // Others: block-corrupt, block-repaired, blocks-reclaimed, disk-full, disk-ok, directory-failed,
 // segment-fenced, storage-recovered, scrub-finished, broker-up, node-failing, node-given-up.
 //

@@ -86,15 +86,30 @@ enum class NodeAction : uint8_t {
 struct ChangeNodeReply {
   uint64_t groups_left = 0;  // that still count on the node
   Receipt receipt;
-  DFS_MESSAGE(ChangeNodeReply, groups_left, receipt)
+  std::vector<GroupId> losing = {};  // see ChangeNode::dry_run
+  DFS_MESSAGE(ChangeNodeReply, groups_left, receipt, losing)
 };
 // `remove` is refused (`conflict`, cause `groups`, `blocks`) when any block would fall below its
 // pool's number of copies, or the node still takes part in a group; the text names some of them.
+//
+// A node that is down and will never come back may hold up its groups for ever: no other holder
+// may be known to have all that the group promised. With `dry_run`, `remove` changes nothing and
+// tells those groups (`losing`). With `accept_loss` they are given up: `accepted` names them, and
+// what nobody else holds of them is lost. Refused (`conflict`) when the node is up, or when the
+// groups that would lose something are not all among those accepted.
 struct ChangeNode {
   NodeId node = 0;
   NodeAction action = NodeAction::drain;
+  bool dry_run = false;
+  bool accept_loss = false;
+  std::vector<GroupId> accepted = {};
   using Reply = ChangeNodeReply;
-  DFS_MESSAGE(ChangeNode, node, action)
+  const char* invalid() const {
+    if (accepted.size() > kBatchMax) return "more than 4096 groups";
+    const bool removing = action == NodeAction::remove;
+    return (dry_run || accept_loss) && !removing ? "only a removal can be tried, or lose" : nullptr;
+  }
+  DFS_MESSAGE(ChangeNode, node, action, dry_run, accept_loss, accepted)
 };
 
 struct SetPoolReply {

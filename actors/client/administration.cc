@@ -13,7 +13,14 @@ Task<Result<ControlTaskReply>> Client::control_task(ControlTask request) {
 }
 
 Task<Result<ChangeNodeReply>> Client::change_node(NodeId node, NodeAction action) {
-  return state_->ask(ChangeNode{node, action});
+  ChangeNode request;
+  request.node = node;
+  request.action = action;
+  return state_->ask(std::move(request));
+}
+
+Task<Result<ChangeNodeReply>> Client::change_node(ChangeNode request) {
+  return state_->ask(std::move(request));
 }
 
 Task<Result<SetPoolReply>> Client::set_pool(SetPool request) {

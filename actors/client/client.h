@@ -155,6 +155,7 @@ class Client : public Actor {
   Task<Result<TaskList>> tasks();
   Task<Result<ControlTaskReply>> control_task(ControlTask request);
   Task<Result<ChangeNodeReply>> change_node(NodeId node, NodeAction action);
+  Task<Result<ChangeNodeReply>> change_node(ChangeNode request);
   Task<Result<SetPoolReply>> set_pool(SetPool request);
   Task<Result<SetAttributesReply>> set_attributes(SetAttributes request);
   // Of one storage node, asked directly.

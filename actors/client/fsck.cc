@@ -59,7 +59,7 @@ class Fsck {
     }
     Task<void> draining = until_fewer_than(1);
     co_await draining;
-    if (!error_ && options_.path == "/") {
+    if (!error_ && options_.path == "/" && !options_.files_only) {
       judge_groups();
       for (const NodeView& node : map_.nodes) {
         ++open_;

@@ -58,8 +58,9 @@ struct FsckSummary {
 };
 
 struct FsckOptions {
-  std::string path = "/";  // a directory or a file; the nodes are looked at when it is "/"
-  uint32_t jobs = 16;      // files at once
+  std::string path = "/";   // a directory or a file; the nodes are looked at when it is "/"
+  bool files_only = false;  // leaves the nodes out even so
+  uint32_t jobs = 16;       // files at once
   std::function<void(const FsckFinding&)> found;     // on the client's thread, as the next
   std::function<void(const FsckSummary&)> progress;  // now and then
 };

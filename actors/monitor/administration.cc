@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "actors/monitor/monitor_state.h"
+#include "actors/monitor/reads.h"
 
 namespace dfs {
 
@@ -50,11 +51,17 @@ void Monitor::State::on(const Envelope& envelope, const ControlTask& request) {
 
 // The command has the client's number of the request, so that a retry is answered like the first.
 void Monitor::State::on(const Envelope& envelope, const ChangeNode& request) {
+  if (request.dry_run) {
+    Rows rows(table);
+    return answer_with(envelope, try_removal(rows, request.node));
+  }
   SetStanding change;
   change.node = request.node;
   change.standing = request.action == NodeAction::drain ? NodeStanding::draining : NodeStanding::in;
   change.remove = request.action == NodeAction::remove;
   change.reason = "an administrator asked for it";
+  change.accept_loss = request.accept_loss;
+  change.accepted = request.accepted;
   Command command;
   command.type = SetStanding::kType;
   command.body = encode(change);

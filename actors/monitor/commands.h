@@ -104,34 +104,42 @@ struct MoveGroups {
 
 // The node holds all that `sources` held as of log entry `as_of`. Ignored when it has lacked
 // something anew since, and when neither one of the sources is complete nor all other holders are
-// among them. When no member lacks anything any more, the leaving ones are dropped.
+// among them. When no member lacks anything any more, the leaving ones are dropped. `unreadable`:
+// blocks of which all copies are damaged, for the reader of the log.
 struct GroupFilled {
   GroupId group = 0;
   NodeId node = 0;
   LogIndex as_of = 0;
   std::vector<NodeId> sources;
-  DFS_FIELDS(group, node, as_of, sources)
+  uint64_t unreadable = 0;
+  DFS_FIELDS(group, node, as_of, sources, unreadable)
 };
 struct SetFilled {
   std::vector<GroupFilled> filled;
   DFS_MESSAGE(SetFilled, filled)
 };
 
-// The node may have lost blocks of these groups (none named: of all its groups).
+// The node may have lost blocks of these groups (none named: of all its groups). `losses`: so many
+// losses, which it told since its start `boot`, are dealt with by this.
 struct SetLacking {
   NodeId node = 0;
   std::vector<GroupId> groups;
   std::string reason;
-  DFS_MESSAGE(SetLacking, node, groups, reason)
+  uint64_t boot = 0;
+  uint64_t losses = 0;
+  DFS_MESSAGE(SetLacking, node, groups, reason, boot, losses)
 };
 
-// `remove`: the node's rows go too; refused unless the guard agrees.
+// `remove`: the node's rows go too; refused unless the guard agrees, or unless an administrator
+// accepts that what only this node has of the groups `accepted` is lost.
 struct SetStanding {
   NodeId node = 0;
   NodeStanding standing = NodeStanding::in;
   bool remove = false;
   std::string reason;
-  DFS_MESSAGE(SetStanding, node, standing, remove, reason)
+  bool accept_loss = false;
+  std::vector<GroupId> accepted = {};
+  DFS_MESSAGE(SetStanding, node, standing, remove, reason, accept_loss, accepted)
 };
 
 struct SetTask {

@@ -77,6 +77,30 @@ Result<void> may_replace(GroupId id, const GroupRow& before, const GroupRow& aft
   return {};
 }
 
+bool is_last_complete(const GroupRow& group, NodeId node) {
+  const std::vector<NodeId> all = holders(group);
+  return group.used && std::none_of(all.begin(), all.end(), [&](NodeId other) {
+           return other != node && is_complete(group, other);
+         });
+}
+
+Result<void> may_give_up(GroupId id, const GroupRow& before, const GroupRow& after, NodeId node,
+                         const LossRow& accepted) {
+  const std::string name = "storage/" + std::to_string(node);
+  const auto& groups = accepted.groups;
+  if (std::find(groups.begin(), groups.end(), id) == groups.end()) {
+    return refused(id, "nobody accepted what would be lost with " + name);
+  }
+  // Where somebody has everything, waiting for the repair loses nothing.
+  if (!is_last_complete(before, node)) {
+    return refused(id, "its blocks are being copied from a node that has them all");
+  }
+  std::vector<NodeId> stay = holders(before);
+  std::erase(stay, node);
+  if (holders(after) != stay) return refused(id, "more than " + name + " would leave it");
+  return {};
+}
+
 Result<bool> finish_move(VersionedRows& rows, GroupId id, GroupRow& group, Epoch& map_epoch) {
   const bool filled = complete_ones(group, group.members) == group.members.size();
   if (group.leaving.empty() || !filled) return false;

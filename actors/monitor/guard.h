@@ -1,6 +1,7 @@
 // The guard of the group table. Members and leaving members of a group are its holders; one that is
 // not lacking is complete: it has every block that was acknowledged. Whoever takes a holder out of
-// a group asks may_replace() first; nothing else decides it.
+// a group asks may_replace() first, or, where an administrator accepts a loss, may_give_up();
+// nothing else decides it.
 #pragma once
 
 #include <string>
@@ -24,6 +25,14 @@ void drop_foreign_lacks(GroupRow& group);
 // without data may change freely. The error says what is missing (`conflict`).
 Result<void> may_replace(GroupId id, const GroupRow& before, const GroupRow& after,
                          uint32_t replicas);
+
+// Whether nobody but the node is known to have all that the group promised to keep.
+bool is_last_complete(const GroupRow& group, NodeId node);
+// The other way out, for a node that will never come back: `after` is `before` without it, and
+// `accepted` is an administrator's word in the log that what only it had of this group is lost
+// (`conflict` otherwise). Those that stay lack what they lack; they are filled from each other.
+Result<void> may_give_up(GroupId id, const GroupRow& before, const GroupRow& after, NodeId node,
+                         const LossRow& accepted);
 
 // Drops the leaving holders when all members are complete and the guard agrees. Says whether it
 // did; then `map_epoch` is the epoch of the map that this made (0 before: it is grown here).

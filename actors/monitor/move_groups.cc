@@ -2,6 +2,7 @@
 #include <set>
 
 #include "actors/monitor/guard.h"
+#include "actors/monitor/moves.h"
 #include "actors/monitor/operations.h"
 
 namespace dfs {
@@ -20,10 +21,9 @@ Result<bool> are_nodes(VersionedRows& rows, const std::vector<NodeId>& members) 
   return true;
 }
 
-// Nobody leaves here: who is no member any more is still a holder, until the new ones are complete.
-// Writes under way stay good, so nothing is fenced; the commit of one that was made for the old
-// members marks those that do not have it.
-void change_members(GroupRow& group, const std::vector<NodeId>& members, LogIndex index) {
+}  // namespace
+
+void move_to(GroupRow& group, const std::vector<NodeId>& members, LogIndex index) {
   for (const NodeId member : members) {
     if (!is_holder(group, member)) become_lacking(group, member, index);
   }
@@ -35,8 +35,6 @@ void change_members(GroupRow& group, const std::vector<NodeId>& members, LogInde
   }
   std::sort(group.leaving.begin(), group.leaving.end());
 }
-
-}  // namespace
 
 Result<Done> move_groups(VersionedRows& rows, const MoveGroups& request) {
   Epoch epoch = 0;  // of the map, grown with the first group that changes
@@ -54,7 +52,7 @@ Result<Done> move_groups(VersionedRows& rows, const MoveGroups& request) {
       epoch = *grown;
     }
     GroupRow& group = **row;
-    change_members(group, move.members, rows.index());
+    move_to(group, move.members, rows.index());
     group.epoch = epoch;
     // A move back to nodes that lack nothing is over at once.
     auto finished = finish_move(rows, move.group, group, epoch);

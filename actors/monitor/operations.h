@@ -68,6 +68,8 @@ Result<RebuildRow> active_rebuild(Rows& rows);
 // Whether a node that nobody knows may join as `node`, and notes that its token was used. `denied`
 // with the reason (agents.h) unless the rule or the token, whose hash this is, lets it in.
 Result<void> let_in(VersionedRows& rows, JoinRule rule, const std::string& token, NodeId node);
+// Takes a node out for good; see ChangeNode for when that is refused.
+Result<ChangeNodeReply> remove_node(VersionedRows& rows, const SetStanding& request);
 // Makes the cluster map's next epoch; the state machine tells everyone about it.
 Result<Epoch> grow_map_epoch(VersionedRows& rows);
 

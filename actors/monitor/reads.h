@@ -6,6 +6,7 @@
 #include "actors/monitor/tree.h"
 #include "messages/events.h"
 #include "messages/namespace.h"
+#include "messages/tasks.h"
 
 namespace dfs {
 
@@ -14,5 +15,7 @@ Result<ListReply> list(Rows& rows, const List& request);
 Result<OpenFileReply> open_file(Rows& rows, const ClusterView& cluster, const OpenFile& request);
 // `applied`: the entry whose state the rows are.
 Result<ReadEventsReply> read_events(Rows& rows, LogIndex applied, const ReadEvents& request);
+// What a removal of the node would be refused for, and which groups would lose something with it.
+Result<ChangeNodeReply> try_removal(Rows& rows, NodeId node);
 
 }  // namespace dfs

@@ -15,6 +15,7 @@ constexpr Duration kAnswer = seconds(3);
 constexpr uint32_t kFailuresMax = 3;
 constexpr Duration kAfterFailure = seconds(3);
 constexpr Duration kAfterNothing = seconds(30);  // it did what it could, and that does not count
+constexpr Duration kPauseMax = std::chrono::minutes(10);  // each pause is twice the one before
 
 bool same_places(const std::vector<FillSource>& some, const std::vector<FillSource>& others) {
   return std::equal(some.begin(), some.end(), others.begin(), others.end(),
@@ -62,8 +63,10 @@ void Repairs::drop_stale_fills() {
     const bool stays = it->second.finishing || refresh(it->first, it->second);
     it = stays ? std::next(it) : fills_.erase(it);
   }
-  std::erase_if(parked_,
-                [now = world_.bus.now()](const auto& entry) { return entry.second.until <= now; });
+  std::erase_if(parked_, [this](const auto& entry) {
+    const GroupView* const group = world_.cluster.group(entry.first.first);
+    return group == nullptr || !group->lacks(entry.first.second);
+  });
 }
 
 // Brings the request up to date with the map; false when there is nothing to fill, or nobody to
@@ -109,7 +112,9 @@ std::vector<FillSource> Repairs::sources_for(const GroupView& group, NodeId node
 
 bool Repairs::may_wait(const Key& key, const std::vector<FillSource>& sources) const {
   const auto parked = parked_.find(key);
-  return parked != parked_.end() && parked->second.sources == nodes_of(sources);
+  if (parked == parked_.end() || world_.bus.now() >= parked->second.until) return false;
+  return parked->second.sources == nodes_of(sources) &&
+         parked->second.epoch == world_.cluster.group(key.first)->epoch;
 }
 
 // Those that can begin, most endangered group first.
@@ -144,7 +149,7 @@ void Repairs::begin_fills() {
     if (holders_of(group) == 1) {
       // Nobody else ever had these blocks; there is nothing to wait for.
       if (proposed_.contains("filled")) continue;
-      filled_.push_back({group.group, wanted.key.second, world_.applied(), {}});
+      filled_.push_back({group.group, wanted.key.second, world_.applied(), {}, 0});
       continue;
     }
     if (filled[wanted.key.second] >= most) continue;
@@ -185,7 +190,7 @@ void Repairs::take_answer(const Key& key, Fill& fill, const Result<Answer<FillGr
     if (++fill.failures < kFailuresMax) return;
     world_.bus.log(Level::warn, "a node does not fill a group",
                    {{"node", key.second}, {"group", key.first}, {"error", answer.error().text}});
-    return park(key, kAfterFailure);
+    return park(key, kAfterFailure, answer.error().text);
   }
   fill.failures = 0;
   const FillGroupReply& reply = answer->message;
@@ -196,7 +201,7 @@ void Repairs::take_answer(const Key& key, Fill& fill, const Result<Answer<FillGr
   if (reply.state != FillState::failed) return;
   world_.bus.log(Level::warn, "a fill failed",
                  {{"node", key.second}, {"group", key.first}, {"why", reply.why}});
-  park(key, kAfterFailure);
+  park(key, kAfterFailure, reply.why);
 }
 
 void Repairs::take_progress(Fill& fill, const FillGroupReply& reply) {
@@ -213,7 +218,7 @@ void Repairs::take_done(const Key& key, Fill& fill, const FillGroupReply& reply)
   // A block that no source could give may be on a holder that was not asked.
   const bool all = group != nullptr && has_all_others(*group, fill.request.sources);
   const bool counts = fill.counts && (reply.blocks_unreadable == 0 || all);
-  if (!counts) return park(key, kAfterNothing);
+  if (!counts) return park(key, kAfterNothing, reply.why);
   if (reply.blocks_unreadable > 0) {
     world_.bus.log(Level::error, "no holder of a group has a good copy of some blocks",
                    {{"node", key.second},
@@ -222,14 +227,32 @@ void Repairs::take_done(const Key& key, Fill& fill, const FillGroupReply& reply)
                     {"why", reply.why}});
   }
   fill.finishing = true;
-  filled_.push_back({key.first, key.second, reply.as_of, nodes_of(fill.request.sources)});
+  filled_.push_back({key.first, key.second, reply.as_of, nodes_of(fill.request.sources),
+                     reply.blocks_unreadable});
   report_filled();
 }
 
-void Repairs::park(const Key& key, Duration pause) {
+void Repairs::park(const Key& key, Duration pause, const std::string& why) {
   const auto found = fills_.find(key);
-  parked_[key] = {world_.bus.now() + pause, nodes_of(found->second.request.sources)};
+  std::vector<NodeId> sources = nodes_of(found->second.request.sources);
+  const Epoch epoch = found->second.request.epoch;
   fills_.erase(found);
+  Parked& parked = parked_[key];
+  if (parked.sources == sources && parked.epoch == epoch) {
+    pause = std::min(kPauseMax, std::max(pause, 2 * parked.pause));
+  }
+  parked = {world_.bus.now() + pause, pause, std::move(sources), epoch, why};
+}
+
+// What one of the task's fills waits for, if one does.
+std::string Repairs::why_parked(const std::string& task) const {
+  for (const auto& [key, parked] : parked_) {
+    const GroupView* const group = world_.cluster.group(key.first);
+    if (parked.why.empty() || group == nullptr || task_of(*group) != task) continue;
+    return "group " + std::to_string(key.first) + " on storage/" + std::to_string(key.second) +
+           " waits and is tried again: " + parked.why;
+  }
+  return {};
 }
 
 // Those that come while a command is on its way go with the next one.

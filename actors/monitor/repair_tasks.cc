@@ -175,6 +175,8 @@ TaskView Repairs::view_of(const std::string& id) const {
   } else {
     view.text = std::to_string(filling) + " groups are being filled now";
   }
+  const std::string parked = why_parked(id);
+  if (view.groups_left > 0 && !parked.empty()) view.text += "; " + parked;
   return view;
 }
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "actors/monitor/versioned_rows.h"
+
 namespace dfs {
 
 namespace {
@@ -74,25 +76,25 @@ void Repairs::give_up_nodes() {
   }
 }
 
-// Nodes say how often they found blocks damaged or gone, counted from their start. What a former
-// leader did about it is not known, so each does it once: it costs a look at the digests.
+// Nodes say how often they found blocks damaged or gone, counted from their start. How many of
+// those were dealt with is in their rows.
 void Repairs::look_for_losses() {
+  Rows rows(world_.table);
   for (const NodeView& node : world_.cluster.map().nodes) {
     const Heartbeat* const heartbeat = world_.members.last(node.node);
-    if (heartbeat == nullptr || node.state != NodeState::up) continue;
-    Losses& losses = losses_[node.node];
-    if (losses.boot != heartbeat->boot) losses = Losses{heartbeat->boot, 0};
-    if (heartbeat->losses <= losses.handled) continue;
+    if (heartbeat == nullptr || heartbeat->losses == 0 || node.state != NodeState::up) continue;
     const std::string name = "losses/" + std::to_string(node.node);
-    if (!proposed_.insert(name).second) continue;
-    const Losses seen{heartbeat->boot, heartbeat->losses};
+    if (proposed_.contains(name)) continue;
+    const auto row = rows.get<NodeRow>(keys::node(node.node));
+    if (!row || !*row) continue;
+    if ((*row)->boot == heartbeat->boot && heartbeat->losses <= (*row)->losses) continue;
+    proposed_.insert(name);
     world_.bus.log(Level::warn, "node lost blocks",
                    {{"node", node.node}, {"losses", heartbeat->losses}});
-    propose(SetLacking{node.node, {}, "blocks were found damaged or gone"},
-            [this, name, id = node.node, seen](const Result<Outcome>& outcome) {
-              proposed_.erase(name);
-              if (outcome && losses_[id].boot == seen.boot) losses_[id].handled = seen.handled;
-            });
+    propose(
+        SetLacking{
+            node.node, {}, "blocks were found damaged or gone", heartbeat->boot, heartbeat->losses},
+        [this, name](const Result<Outcome>&) { proposed_.erase(name); });
   }
 }
 
@@ -142,7 +144,8 @@ std::vector<GroupMove> Repairs::moves_wanted() const {
   for (GroupMembers& change : placement(candidates(), groups, widths(), PlacementOf::wanting)) {
     const GroupView& group = groups[change.group];
     const bool gains = change.members.size() > group.members.size();
-    if (group.members.empty() || (gains && paused("repair"))) continue;
+    const bool waits_for_nodes = group.members.empty() && !group.used;
+    if (waits_for_nodes || (gains && paused("repair"))) continue;
     moves.push_back({change.group, group.epoch, std::move(change.members)});
   }
   std::stable_sort(moves.begin(), moves.end(), [&](const GroupMove& a, const GroupMove& b) {

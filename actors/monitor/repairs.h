@@ -66,19 +66,19 @@ class Repairs {
     Instant again;           // when to ask next
     FillGroupReply last;
   };
-  // A fill that failed, or did all it could and does not count, waits, unless its sources change.
+  // A fill that failed, or did all it could and does not count, waits, each time longer, unless its
+  // sources or the holders of its group change.
   struct Parked {
     Instant until;
+    Duration pause{};
     std::vector<NodeId> sources;
+    Epoch epoch = 0;  // of the group
+    std::string why;
   };
   struct Progress {
     uint64_t blocks = 0;
     uint64_t bytes = 0;
     std::deque<std::pair<Instant, uint64_t>> recent;  // bytes, as they came
-  };
-  struct Losses {
-    uint64_t boot = 0;
-    uint64_t handled = 0;
   };
 
   void tick();
@@ -116,7 +116,8 @@ class Repairs {
   void take_answer(const Key& key, Fill& fill, const Result<Answer<FillGroup>>& answer);
   void take_progress(Fill& fill, const FillGroupReply& reply);
   void take_done(const Key& key, Fill& fill, const FillGroupReply& reply);
-  void park(const Key& key, Duration pause);
+  void park(const Key& key, Duration pause, const std::string& why);
+  std::string why_parked(const std::string& task) const;
   void report_filled();
 
   // Digests (repair_digests.cc).
@@ -143,7 +144,6 @@ class Repairs {
   World world_;
   Bus::TimerId timer_ = 0;
   std::map<NodeId, Instant> down_since_;
-  std::map<NodeId, Losses> losses_;
   std::set<std::string> proposed_;  // what is on its way into the log, by name
   uint64_t last_fill_ = 0;
   std::map<Key, Fill> fills_;

@@ -41,6 +41,9 @@ std::string object(ObjectId object) {
 std::string node(NodeId node) {
   return with_u32(kNode, node);
 }
+std::string loss(NodeId node) {
+  return with_u32(kLoss, node);
+}
 std::string node_uuid(std::string_view uuid) {
   return with_text(kNodeUuid, uuid);
 }

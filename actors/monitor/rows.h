@@ -96,8 +96,23 @@ struct NodeRow {
   int64_t joined_ms = 0;
   int64_t state_ms = 0;  // when it came into its state
   NodeStanding standing = NodeStanding::in;
+  // So many losses were dealt with of those that it told since its start `boot`.
+  uint64_t boot = 0;
+  uint64_t losses = 0;
   DFS_FIELDS(uuid, endpoint, host, rack, state, total_bytes, feature_level, joined_ms, state_ms,
-             standing)
+             standing, boot, losses)
+};
+
+// An administrator's word that a node is gone for good and that what only it had of these groups is
+// lost. The node is in the key.
+struct LossRow {
+  static constexpr bool kVersioned = false;
+  LogIndex index = 0;  // of the entry
+  int64_t time_ms = 0;
+  std::string uuid;
+  std::string endpoint;
+  std::vector<GroupId> groups;
+  DFS_FIELDS(index, time_ms, uuid, endpoint, groups)
 };
 
 // `removed`: an administrator took the node out for good; it may not come back.
@@ -276,6 +291,7 @@ inline constexpr char kTask = 'k';
 inline constexpr char kRemovedHead = 'b';
 inline constexpr char kRebuild = 'r';
 inline constexpr char kJoinToken = 'j';
+inline constexpr char kLoss = 'l';
 
 std::string inode(Ino ino);
 std::string entries(Ino parent);  // the prefix of all entries of a directory
@@ -294,6 +310,7 @@ std::string task(std::string_view id);
 std::string removed_head(std::string_view uuid);
 std::string join_token(std::string_view hash);
 std::string orphan(Ino ino);
+std::string loss(NodeId node);
 std::string history_of(std::string_view key);  // the prefix of a row's history
 std::string history(std::string_view key, LogIndex ended);
 std::string row_of_history(std::string_view history);  // the key it is the history of

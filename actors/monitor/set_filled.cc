@@ -41,6 +41,11 @@ Result<Done> set_filled(VersionedRows& rows, const SetFilled& request) {
     }
     rows.note("group-filled",
               {{"group", std::to_string(filled.group)}, {"node", std::to_string(filled.node)}});
+    if (filled.unreadable > 0) {
+      rows.note("blocks-unreadable", {{"group", std::to_string(filled.group)},
+                                      {"node", std::to_string(filled.node)},
+                                      {"blocks", std::to_string(filled.unreadable)}});
+    }
     auto finished = finish_move(rows, filled.group, group, epoch);
     if (!finished) return finished.error();
     rows.put(keys::group(filled.group), std::move(group));

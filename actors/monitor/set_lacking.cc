@@ -17,12 +17,25 @@ Result<std::vector<GroupId>> groups_named(VersionedRows& rows, const SetLacking&
   return groups;
 }
 
+// So that no later leader takes what was dealt with for news.
+Result<void> note_losses(VersionedRows& rows, const SetLacking& request) {
+  if (request.losses == 0) return {};
+  auto row = rows.get<NodeRow>(keys::node(request.node));
+  if (!row) return row.error();
+  if (!*row) return {};
+  (*row)->boot = request.boot;
+  (*row)->losses = request.losses;
+  rows.put(keys::node(request.node), std::move(**row));
+  return {};
+}
+
 }  // namespace
 
 // A group without committed data counts too: an upload under way may have lost a copy.
 Result<Done> set_lacking(VersionedRows& rows, const SetLacking& request) {
   auto groups = groups_named(rows, request);
   if (!groups) return groups.error();
+  DFS_CHECK(note_losses(rows, request));
   size_t marked = 0;
   bool news = false;
   for (const GroupId id : *groups) {

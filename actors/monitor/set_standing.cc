@@ -1,106 +1,12 @@
 #include <algorithm>
 
-#include "actors/monitor/guard.h"
+#include "actors/monitor/groups_of.h"
+#include "actors/monitor/moves.h"
 #include "actors/monitor/operations.h"
 
 namespace dfs {
 
 namespace {
-
-constexpr size_t kObjectsVisited = 4096;  // for a block to name
-constexpr size_t kBlocksNamed = 4;
-
-// Calls visit(group number, row) for each group that the node takes part in.
-template <class Visit>
-Result<void> each_group_of(VersionedRows& rows, NodeId node, const Visit& visit) {
-  std::optional<Error> failed;
-  const std::string prefix(1, keys::kGroup);
-  DFS_CHECK(rows.scan(prefix, after_prefix(prefix), [&](auto key, auto value) {
-    auto row = decode<GroupRow>(value);
-    if (!row) {
-      failed = row.error();
-      return false;
-    }
-    if (is_holder(*row, node)) visit(read_u32(key, 1), *row);
-    return true;
-  }));
-  if (failed) return *failed;
-  return {};
-}
-
-Result<std::string> some_blocks_of(VersionedRows& rows, const std::vector<GroupId>& groups) {
-  std::string named;
-  size_t blocks = 0;
-  size_t visited = 0;
-  const std::string prefix(1, keys::kObject);
-  DFS_CHECK(rows.scan(prefix, after_prefix(prefix), [&](auto key, auto value) {
-    const auto object = decode<ObjectRow>(value);
-    if (!object || object->state != ObjectState::live) return ++visited < kObjectsVisited;
-    for (size_t i = 0; i < object->groups.size(); ++i) {
-      if (std::find(groups.begin(), groups.end(), object->groups[i]) == groups.end()) continue;
-      if (i * object->block_bytes >= object->size) break;
-      named +=
-          (named.empty() ? "" : ", ") + std::to_string(read_u64(key, 1)) + ":" + std::to_string(i);
-      ++blocks;
-      break;
-    }
-    return blocks < kBlocksNamed && ++visited < kObjectsVisited;
-  }));
-  return named;
-}
-
-Error still_needed(NodeId node, const std::vector<GroupId>& groups, const std::string& blocks) {
-  const std::string name = std::to_string(node);
-  Error error{Code::conflict,
-              "storage/" + name + " cannot be removed: " + std::to_string(groups.size()) +
-                  (groups.size() == 1 ? " group counts" : " groups count") +
-                  " on its copies (group " + enumerated(groups) + ")",
-              {{"node", name}, {"groups", enumerated(groups)}},
-              0};
-  if (!blocks.empty()) {
-    error.cause["blocks"] = blocks;
-    error.text += ", among them the blocks (object:index) " + blocks;
-  }
-  error.text += "; drain it first with: dfsctl node drain " + name;
-  return error;
-}
-
-Result<ChangeNodeReply> remove_node(VersionedRows& rows, NodeId node, NodeRow row) {
-  std::vector<std::pair<GroupId, GroupRow>> changed;
-  std::vector<GroupId> needing;
-  std::optional<Error> failed;
-  DFS_CHECK(each_group_of(rows, node, [&](GroupId id, const GroupRow& before) {
-    GroupRow after = before;
-    std::erase(after.members, node);
-    std::erase(after.leaving, node);
-    drop_foreign_lacks(after);
-    const auto pool = pool_of(rows, before.pool);
-    if (!pool) {
-      failed = pool.error();
-    } else if (may_replace(id, before, after, pool->replicas)) {
-      changed.emplace_back(id, std::move(after));
-    } else {
-      needing.push_back(id);
-    }
-  }));
-  if (failed) return *failed;
-  if (!needing.empty()) {
-    auto blocks = some_blocks_of(rows, needing);
-    if (!blocks) return blocks.error();
-    return still_needed(node, needing, *blocks);
-  }
-  auto epoch = grow_map_epoch(rows);
-  if (!epoch) return epoch.error();
-  for (auto& [id, group] : changed) {
-    group.epoch = group.fenced = *epoch;
-    rows.put(keys::group(id), std::move(group));
-  }
-  rows.erase<NodeRow>(keys::node(node));
-  rows.erase<TaskRow>(keys::task("drain/" + std::to_string(node)));
-  rows.put(keys::node_uuid(row.uuid), NodeUuidRow{node, true});
-  rows.note("node-removed", {{"node", std::to_string(node)}, {"endpoint", row.endpoint}});
-  return ChangeNodeReply{0, rows.receipt()};
-}
 
 void note_change(VersionedRows& rows, const SetStanding& request) {
   const std::string node = std::to_string(request.node);
@@ -116,6 +22,41 @@ void note_change(VersionedRows& rows, const SetStanding& request) {
   rows.note(out ? "node-out" : "node-in", {{"node", node}, {"reason", request.reason}});
 }
 
+// Who of the members has most to copy still: the one that lacks something since the last.
+std::optional<NodeId> least_filled(const GroupRow& group) {
+  std::optional<Lack> last;
+  for (const Lack& lack : group.lacking) {
+    if (includes(group.members, lack.node) && (!last || lack.since > last->since)) last = lack;
+  }
+  if (!last) return std::nullopt;
+  return last->node;
+}
+
+// A node that is to stay after all is a member again wherever it was on its way out, in the place
+// of one that is still being filled. That one leaves when all members are complete: at once, unless
+// something was written meanwhile.
+Result<void> take_back(VersionedRows& rows, NodeId node, Epoch epoch) {
+  std::vector<std::pair<GroupId, GroupRow>> left;
+  DFS_CHECK(each_group_of(rows, node, [&](GroupId id, const GroupRow& group) {
+    if (includes(group.leaving, node)) left.emplace_back(id, group);
+  }));
+  for (auto& [id, group] : left) {
+    std::vector<NodeId> members = group.members;
+    const std::optional<NodeId> other = least_filled(group);
+    if (other) {
+      std::replace(members.begin(), members.end(), *other, node);
+    } else if (members.size() < kReplicasMax) {
+      members.push_back(node);  // they are complete, and too few
+    }
+    move_to(group, members, rows.index());
+    group.epoch = epoch;
+    auto finished = finish_move(rows, id, group, epoch);
+    if (!finished) return finished.error();
+    rows.put(keys::group(id), std::move(group));
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<ChangeNodeReply> set_standing(VersionedRows& rows, const SetStanding& request) {
@@ -125,7 +66,7 @@ Result<ChangeNodeReply> set_standing(VersionedRows& rows, const SetStanding& req
   if (!*row) {
     return Error{Code::not_found, "there is no node " + std::to_string(request.node), {}, 0};
   }
-  if (request.remove) return remove_node(rows, request.node, std::move(**row));
+  if (request.remove) return remove_node(rows, request);
   uint64_t groups = 0;
   DFS_CHECK(each_group_of(rows, request.node, [&](GroupId, const GroupRow&) { ++groups; }));
   NodeRow& node = **row;
@@ -137,11 +78,14 @@ Result<ChangeNodeReply> set_standing(VersionedRows& rows, const SetStanding& req
                        (request.standing == NodeStanding::in &&
                         node.standing == NodeStanding::out && node.state != NodeState::up);
   if (ignored) return ChangeNodeReply{groups, rows.receipt()};
+  const bool stays_after_all =
+      node.standing == NodeStanding::draining && request.standing == NodeStanding::in;
   node.standing = request.standing;
   rows.put(key, std::move(node));
   note_change(rows, request);
   auto grown = grow_map_epoch(rows);
   if (!grown) return grown.error();
+  if (stays_after_all) DFS_CHECK(take_back(rows, request.node, *grown));
   return ChangeNodeReply{groups, rows.receipt()};
 }
 

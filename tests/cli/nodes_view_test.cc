@@ -47,6 +47,16 @@ TEST_SUITE("cli") {
     CHECK(task_table({task}).find("5.0 s") != std::string::npos);
   }
 
+  TEST_CASE("what confirms a loss is another for other groups and for another node") {
+    const std::string word = loss_confirmation(5, {3, 17});
+    CHECK(word.starts_with("5-2-"));
+    CHECK(loss_confirmation(5, {3, 17}) == word);
+    CHECK(loss_confirmation(5, {3, 18}) != word);
+    CHECK(loss_confirmation(5, {31, 7}) != word);
+    CHECK(loss_confirmation(6, {3, 17}) != word);
+    CHECK(loss_confirmation(5, {}).starts_with("5-0-"));
+  }
+
   TEST_CASE("a plan names the node that a copy comes from, if it comes from one") {
     const std::string table = plan_table({{5, 0, 2, 1 << 20}, {6, 1, 2, 0}});
     CHECK(table.find("    5     -   2") != std::string::npos);

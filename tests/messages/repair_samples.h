@@ -139,11 +139,15 @@ inline ControlTaskReply sample() {
 }
 template <>
 inline ChangeNode sample() {
-  return {.node = 7, .action = NodeAction::remove};
+  return {.node = 7,
+          .action = NodeAction::remove,
+          .dry_run = true,
+          .accept_loss = true,
+          .accepted = {3, 9}};
 }
 template <>
 inline ChangeNodeReply sample() {
-  return {.groups_left = 12, .receipt = receipt()};
+  return {.groups_left = 12, .receipt = receipt(), .losing = {3, 9}};
 }
 template <>
 inline SetPool sample() {
@@ -160,18 +164,20 @@ inline MoveGroups sample() {
 }
 template <>
 inline SetFilled sample() {
-  return {.filled = {{.group = 5, .node = 9, .as_of = 4711, .sources = {7, 8}}}};
+  return {.filled = {{.group = 5, .node = 9, .as_of = 4711, .sources = {7, 8}, .unreadable = 2}}};
 }
 template <>
 inline SetLacking sample() {
-  return {.node = 7, .groups = {5, 9}, .reason = "its disk lost blocks"};
+  return {.node = 7, .groups = {5, 9}, .reason = "its disk lost blocks", .boot = 77, .losses = 3};
 }
 template <>
 inline SetStanding sample() {
   return {.node = 7,
           .standing = NodeStanding::draining,
           .remove = true,
-          .reason = "an administrator asked for it"};
+          .reason = "an administrator asked for it",
+          .accept_loss = true,
+          .accepted = {3, 9}};
 }
 template <>
 inline SetTask sample() {

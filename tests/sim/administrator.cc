@@ -121,15 +121,37 @@ void Administrator::lose_disk() {
 }
 
 Task<void> Administrator::remove(NodeId node) {
+  const Duration patience = world_.now() + random_.between(milliseconds(1), milliseconds(40'000));
   bool removed = false;
   while (!removed) {
     Task<void> pausing = sleep(client().bus(), kPause);
     co_await pausing;
-    Task<bool> trying = try_remove(node);
+    Task<bool> trying = world_.now() < patience ? try_remove(node) : accept_loss(node);
     removed = co_await trying;
   }
-  media_.lost_one_removed();
   changing_ = false;
+}
+
+// What only that node is known to have is given up; with none such it is removed like any other.
+Task<bool> Administrator::accept_loss(NodeId node) {
+  ChangeNode request;
+  request.node = node;
+  request.action = NodeAction::remove;
+  request.dry_run = true;
+  Task<Result<ChangeNodeReply>> looking = client().change_node(request);
+  Result<ChangeNodeReply> seen = co_await looking;
+  if (seen) {
+    request.dry_run = false;
+    request.accept_loss = true;
+    request.accepted = std::move(seen->losing);
+    Task<Result<ChangeNodeReply>> asking = client().change_node(std::move(request));
+    seen = co_await asking;
+  }
+  world_.trace("operator", "storage", node,
+               seen ? "given up" : "not given up: " + seen.error().describe());
+  if (!seen && seen.code() != Code::not_found) co_return false;
+  renew(node);
+  co_return true;
 }
 
 // ---- what runs in the background

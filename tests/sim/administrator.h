@@ -1,5 +1,6 @@
 // What somebody who runs the cluster does meanwhile: drains nodes and takes them out, lets new ones
-// in, removes those whose disk was lost, asks for a rebalance or a scrub. What was begun comes to
+// in, removes those whose disk was lost, accepting the loss where nothing else helps, asks for a
+// rebalance or a scrub. What was begun comes to
 // its end.
 #pragma once
 
@@ -34,6 +35,7 @@ class Administrator {
   Task<void> ask_scrub(Process* storage, NodeId node, ScrubAction action);
   // Whether the node is gone: removed now, or before.
   Task<bool> try_remove(NodeId node);
+  Task<bool> accept_loss(NodeId node);
   void renew(NodeId node);
 
   Client& client() { return Cluster::client(cluster_.operator_process()); }

@@ -274,17 +274,6 @@ bool CopiesChecker::may_lose(const Process& process, std::optional<size_t> direc
   });
 }
 
-bool CopiesChecker::all_whole() const {
-  for (const auto& [id, group] : records_.groups()) {
-    if (!group.lacking.empty()) return false;
-  }
-  return std::all_of(nodes_.begin(), nodes_.end(), [this](const Node& node) {
-    return std::none_of(node.blocks.begin(), node.blocks.end(), [this](const auto& entry) {
-      return entry.second.row.bad || damaged(entry.second);
-    });
-  });
-}
-
 std::vector<Copy> CopiesChecker::copies_of(const Process& process) const {
   std::vector<Copy> copies;
   for (const auto& [key, copy] : find(process)->blocks) {

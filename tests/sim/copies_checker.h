@@ -43,8 +43,6 @@ class CopiesChecker {
   // For who does harm. What may be lost has another good copy somewhere, or is dead.
   bool may_lose(const Copy& copy) const;
   bool may_lose(const Process& node, std::optional<size_t> directory = std::nullopt) const;
-  // Nothing is damaged anywhere, for all that anybody could know, and no holder lacks anything.
-  bool all_whole() const;
   std::vector<Copy> copies_of(const Process& node) const;
   void harmed(const Copy& copy);
   uint64_t copies_harmed() const { return copies_harmed_; }

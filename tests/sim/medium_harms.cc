@@ -9,7 +9,6 @@ constexpr uint64_t kPageBytes = storage::kAlignment;
 }  // namespace
 
 std::optional<Copy> MediumHarms::victim() {
-  if (one_lost_) return std::nullopt;
   Process& node = *random_.pick(cluster_.storages());
   std::vector<Copy> copies = copies_.copies_of(node);
   std::erase_if(copies, [this](const Copy& copy) {
@@ -70,7 +69,7 @@ void MediumHarms::spoil() {
 
 Process* MediumHarms::lose_directory() {
   Process& node = *random_.pick(cluster_.storages());
-  if (one_lost_ || node.tables() < 2) return nullptr;
+  if (node.tables() < 2) return nullptr;
   // The first one holds the node's identity; losing it is losing the node.
   const size_t directory = random_.between(1, node.tables() - 1);
   if (!copies_.may_lose(node, directory)) return nullptr;
@@ -81,8 +80,7 @@ Process* MediumHarms::lose_directory() {
 }
 
 bool MediumHarms::lose_disk(Process& node) {
-  if (one_lost_ || !copies_.may_lose(node) || !copies_.all_whole()) return false;
-  one_lost_ = true;
+  if (!copies_.may_lose(node)) return false;
   if (node.running()) node.kill(Crash::machine);
   node.replace_disk();
   copies_.disk_replaced(node);

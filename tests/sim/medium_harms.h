@@ -1,7 +1,6 @@
 // What media do to blocks at rest: bits that rot, writes that went astray, ranges that can no
 // longer be read, directories and disks that are lost. Nobody tells the node. A block that has no
-// other good copy is spared, and so is everything while a disk is lost: of a group whose only
-// complete holder is gone for good, nobody could tell any more whether it is complete.
+// other good copy is spared: so whatever the administrator gives up, nothing is really lost.
 #pragma once
 
 #include <functional>
@@ -26,8 +25,6 @@ class MediumHarms {
   // an empty disk: then it is a new node. Not done when that would lose a block.
   Process* lose_directory();
   bool lose_disk(Process& node);
-  // The node that was lost with its disk was removed.
-  void lost_one_removed() { one_lost_ = false; }
 
  private:
   std::optional<Copy> victim();
@@ -37,7 +34,6 @@ class MediumHarms {
   Cluster& cluster_;
   CopiesChecker& copies_;
   Random random_;
-  bool one_lost_ = false;
 };
 
 }  // namespace dfs::sim

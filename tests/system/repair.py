@@ -251,6 +251,40 @@ def drain_is_refused_where_it_would_endanger(t):
 
 
 @test
+def loss_of_a_node_is_accepted(t):
+    """What only a node had that will never come back is given up by one who was told what it is."""
+    cluster = t.cluster(storages=2, replicas=1, settings=SETTINGS)
+    files = Files(t, cluster, 6, 1 * MIB)
+    number = cluster.node_of("storage-1")
+    cluster.kill("storage-1")
+    shutil.rmtree(os.path.join(cluster.directory, "data", "storage-1"))
+    cluster.wait_nodes("down", 1)
+    refused = cluster.begin("node", "remove", str(number))
+    check(refused.wait() not in (0, 2), "it was removed")
+    check("--accept-loss" in refused.err, f"it said: {refused.err}")
+    shown = cluster.begin("--json", "node", "remove", str(number), "--accept-loss")
+    check_equal(shown.wait(60), 0, "status of the look")
+    lost = {line["path"] for line in shown.json if line.get("finding") == "no-copy"}
+    report = shown.json[-1]
+    check(lost and len(report["losing"]) > 0, f"nothing is lost: {shown.out}")
+    check(len(lost) < len(files.sums), "all is lost, so the test shows little")
+    wrong = cluster.begin("node", "remove", str(number), "--accept-loss", "--confirm", "1-1-0")
+    check(wrong.wait() not in (0, 2), "any word will do")
+    check(number in [n["node"] for n in cluster.map()["nodes"]], "the node is gone already")
+    cluster.ctl("node", "remove", str(number), "--accept-loss", "--confirm", report["confirm"])
+    wait_whole(cluster)
+    check_equal({f["path"] for f in findings(cluster)}, lost, "what fsck finds")
+    for name in lost:
+        got = cluster.begin("get", name, os.path.join(t.memory, "lost"))
+        check(got.wait(60) not in (0, 2), f"{name} was read")
+        check("block 0" in got.err and "storage/" in got.err, f"it said: {got.err}")
+        del files.sums[name]
+    files.put("/after", 1 * MIB, 99)
+    files.verify()
+    t.note(f"{len(lost)} files lost")
+
+
+@test
 def reclaim_gives_the_space_of_removed_files_back(t):
     cluster = t.cluster(storages=3, replicas=2, settings=SETTINGS_OF_A_SHORT_PAST)
     files = Files(t, cluster, 3, 16 * MIB)

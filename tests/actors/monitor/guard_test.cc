@@ -72,6 +72,26 @@ TEST_CASE("the guard lets a holder leave only when no block has fewer copies for
   CHECK(refused.error().cause.at("groups") == "7");
 }
 
+TEST_CASE("a loss lets just the lost holder go, where nobody else is known to have everything") {
+  LossRow loss;
+  loss.groups = {7};
+  const auto may = [&](const GroupRow& before, const GroupRow& after, NodeId node, GroupId id = 7) {
+    return may_give_up(id, before, after, node, loss).code();
+  };
+  const GroupRow before = group_of({2, 3}, {1}, {2, 3});
+  CHECK(may(before, group_of({2, 3}, {}, {2, 3}), 1) == Code::ok);
+  CHECK(may(before, group_of({2, 3}, {}, {2, 3}), 1, 8) == Code::conflict);  // not accepted
+  CHECK(may(before, group_of({2}, {}, {2}), 1) == Code::conflict);
+  CHECK(may(before, group_of({3}, {1}, {3}), 2) == Code::conflict);  // 1 has everything
+  CHECK(may(group_of({2, 3}, {1}, {3}), group_of({2, 3}, {}, {3}), 1) == Code::conflict);
+  CHECK(may(group_of({1}, {}, {}), group_of({}, {}, {}), 1) == Code::ok);
+  // Nobody has everything, whatever it lacks itself.
+  CHECK(may(group_of({1, 2}, {}, {1, 2}), group_of({2}, {}, {2}), 1) == Code::ok);
+  CHECK(is_last_complete(before, 1));
+  CHECK_FALSE(is_last_complete(before, 2));
+  CHECK_FALSE(is_last_complete(group_of({1, 2}, {}, {2}, false), 1));
+}
+
 TEST_CASE("a move keeps who leaves until the new members are complete") {
   Moves test;
   const Epoch before = test.group(0).epoch;

@@ -60,6 +60,23 @@ TEST_CASE("each version of a file stays in history until the entry that ended it
   CHECK(decode<EntryRow>(entries[0].value)->since == first);
 }
 
+TEST_CASE("the fence of a file outlives it in its history") {
+  TestMachine machine;
+  REQUIRE(machine.put("/f", "one").ok());
+  const std::string key = keys::inode(machine.stat("/f")->ino);
+  Rows rows(*machine.table);
+  auto row = rows.require<InodeRow>(key);
+  REQUIRE(row.ok());
+  row->fence = 7;
+  Batch batch;
+  batch.put(key, encode_row(*row));
+  REQUIRE(machine.table->write(batch).ok());
+  CHECK(machine.remove("/f") == Code::ok);
+  const auto former = history_of(machine, key);
+  REQUIRE(former.size() == 1);
+  CHECK(decode<InodeRow>(former[0].value)->fence == 7);
+}
+
 TEST_CASE("a rename ends the old entry and the one it replaces") {
   TestMachine machine;
   REQUIRE(machine.put("/a", "a").ok());

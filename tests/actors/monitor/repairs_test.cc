@@ -117,7 +117,7 @@ TEST_CASE("what a node loses while it is filled is not forgotten") {
   CHECK(test.began.back().second.as_of > first.second.as_of);
 }
 
-TEST_CASE("losses are handled once, and again by the next leader or after a restart of the node") {
+TEST_CASE("losses are handled once, whoever leads, and again after a restart of the node") {
   TestStorages test;
   test.join_all(2);
   test.use_all("/f");
@@ -137,8 +137,96 @@ TEST_CASE("losses are handled once, and again by the next leader or after a rest
   CHECK(handled() == 2);
   test.lose(2);
   CHECK(handled() == 3);
+  const size_t filled = test.began.size();
   test.restart();
+  CHECK(handled() == 3);
+  CHECK(test.began.size() == filled);
+  test.lose(2);
   CHECK(handled() == 4);
+}
+
+TEST_CASE("blocks that are damaged everywhere do not keep their group from being whole") {
+  TestStorages test;
+  test.join_all(3);
+  test.use_all("/f");
+  test.unreadable = 2;
+  test.lose(2);
+  test.run(1s);
+  CHECK(test.run_until([&] { return test.whole(2); }));
+  const auto events = test.events("blocks-unreadable");
+  REQUIRE(events.size() == test.groups_of(2));
+  CHECK(events[0].fields.at("node") == "2");
+  CHECK(events[0].fields.at("blocks") == "2");
+  // But nobody says so while a holder could not be asked.
+  MonitorSettings settings = TestStorages::small();
+  settings.replicas = 3;
+  settings.repair_after = 1h;
+  TestStorages other(settings);
+  other.join_all(3);
+  other.use_all("/f");
+  other.nodes[3].beats = false;
+  other.run(5s);
+  other.unreadable = 2;
+  other.lose(2);
+  other.run(60s);
+  CHECK(other.events("blocks-unreadable").empty());
+  CHECK(other.lacking_groups() == 8);
+}
+
+TEST_CASE("a fill that fails is tried again after longer and longer pauses, and tasks say why") {
+  TestStorages test;
+  test.join_all(2);
+  test.use_all("/f");
+  test.failing.insert(2);
+  test.lose(2);
+  test.run(60s);
+  for (const auto& [key, filling] : test.fillings) {
+    CHECK(filling.polls >= 3);
+    CHECK(filling.polls <= 7);
+  }
+  const auto tasks = test.tasks();
+  REQUIRE(!tasks.empty());
+  CHECK(tasks[0].id == "repair");
+  CHECK(tasks[0].text.find("on storage/2 waits and is tried again: its disk is gone") !=
+        std::string::npos);
+  test.failing.clear();
+  CHECK(test.run_until([&] { return test.whole(2); }));
+}
+
+TEST_CASE("groups that lost their last complete holder heal from the rest once that is accepted") {
+  for (const uint32_t replicas : {1u, 2u}) {
+    CAPTURE(replicas);
+    MonitorSettings settings = TestStorages::small();
+    settings.replicas = replicas;
+    TestStorages test(settings);
+    test.join_all(4);
+    test.use_all("/f");
+    if (replicas == 2) {
+      for (NodeId node = 1; node <= 3; ++node) test.failing.insert(node);
+      for (NodeId node = 1; node <= 3; ++node) test.lose(node);
+      test.run(1s);
+    }
+    test.nodes[4].beats = false;
+    test.run(30s);
+    test.failing.clear();
+    const size_t held = test.groups_of(4);
+    REQUIRE(held > 0);
+    test.run(60s);
+    CHECK(test.groups_of(4) == held);
+    CHECK(test.ask(ChangeNode{4, NodeAction::remove}).code() == Code::conflict);
+    ChangeNode request{4, NodeAction::remove, true};
+    const auto tried = test.ask(request);
+    REQUIRE(tried.ok());
+    CHECK(tried->losing.size() == held);
+    CHECK(test.groups_of(4) == held);
+    request.dry_run = false;
+    request.accept_loss = true;
+    request.accepted = tried->losing;
+    REQUIRE(test.ask(request).ok());
+    CHECK(test.events("loss-accepted").size() == 1);
+    CHECK(test.run_until([&] { return test.whole(replicas); }));
+    CHECK(test.ask(GetStatus())->health == "ok");
+  }
 }
 
 TEST_CASE(
@@ -232,6 +320,22 @@ TEST_CASE("a drained node hands over all it has and can then be removed, for eve
   CHECK(test.map().nodes.size() == 3);
   CHECK(test.join('1').code() == Code::denied);
   CHECK(test.ask(ChangeNode{1, NodeAction::remove}).code() == Code::not_found);
+}
+
+TEST_CASE("a drain that is taken back ends at once, and the node has what it had") {
+  TestStorages test;
+  test.polls_needed = 1000;
+  test.join_all(3);
+  test.use_all("/f");
+  const size_t had = test.groups_of(2);
+  REQUIRE(test.ask(ChangeNode{2, NodeAction::drain}).ok());
+  CHECK(test.run_until([&] { return test.lacking_groups() > 1; }));
+  REQUIRE(test.ask(ChangeNode{2, NodeAction::undrain}).ok());
+  CHECK(test.whole(2));
+  CHECK(test.groups_of(2) == had);
+  test.run(5s);
+  CHECK(test.whole(2));
+  CHECK_FALSE(has_task(test, "drain/2"));
 }
 
 TEST_CASE("a drain without anybody to take the copies waits, and can be aborted") {

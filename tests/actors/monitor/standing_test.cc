@@ -1,4 +1,5 @@
 // Nodes that are given up, drained and removed; and the tasks that an administrator controls.
+#include "actors/monitor/reads.h"
 #include "messages/tasks.h"
 #include "tests/actors/monitor/machine.h"
 
@@ -90,6 +91,90 @@ TEST_CASE("a node that holds data is not removed, and the answer names what need
   REQUIRE(test.remove_node(1).ok());
   CHECK(test.machine.cluster().node(1) == nullptr);
   for (GroupId id = 1; id < 8; ++id) CHECK(test.group(id).members == Nodes{2});
+}
+
+TEST_CASE("a node that is no longer drained is a member again where it was on its way out") {
+  Standings test;
+  REQUIRE(test.put_block("/g", 3, {1, 2}).ok());
+  REQUIRE(test.set(1, NodeStanding::draining).ok());
+  for (const GroupId id : {0u, 3u}) {
+    REQUIRE(test.tell(MoveGroups{{{id, test.group(id).epoch, {3, 2}}}, ""}).ok());
+  }
+  // Node 1 is not told of what is written meanwhile, and so lacks it.
+  REQUIRE(test.put_block("/h", 3, {3, 2}).ok());
+  CHECK(test.group(3).lacks(1));
+  REQUIRE(test.set(1, NodeStanding::in).ok());
+  CHECK(test.standing(1) == NodeStanding::in);
+  CHECK(test.group(0).members == Nodes{1, 2});
+  CHECK(test.group(0).leaving.empty());
+  CHECK(test.group(0).lacking.empty());
+  CHECK(test.group(3).members == Nodes{1, 2});
+  CHECK(test.group(3).leaving == Nodes{3});
+  CHECK(test.group(3).lacks(1));
+  REQUIRE(test.tell(SetFilled{{{3, 1, test.index, {2, 3}}}}).ok());
+  CHECK(test.group(3).leaving.empty());
+  CHECK(test.group(3).lacking.empty());
+}
+
+TEST_CASE("a lost node goes when its loss is accepted, group by group, and the log keeps that") {
+  Standings test;
+  REQUIRE(test.put_block("/g", 3, {1, 2}).ok());
+  REQUIRE(test.tell(SetLacking{2, {0, 3}, "test"}).ok());
+  const auto lose = [&](std::vector<GroupId> accepted) {
+    SetStanding change{1, NodeStanding::in, true, "test"};
+    change.accept_loss = true;
+    change.accepted = std::move(accepted);
+    return test.tell<ChangeNodeReply>(change);
+  };
+  Rows rows(*test.table);
+  const auto tried = try_removal(rows, 1);
+  REQUIRE(tried.ok());
+  CHECK(tried->losing == std::vector<GroupId>{0, 3});
+  CHECK(tried->groups_left == 2);
+  CHECK(try_removal(rows, 9).code() == Code::not_found);
+  // A node that is up has lost nothing.
+  CHECK(lose({0, 3}).code() == Code::conflict);
+  REQUIRE(test.tell(SetNodeState{1, NodeState::down, ""}).ok());
+  const auto refused = test.remove_node(1);
+  REQUIRE(refused.code() == Code::conflict);
+  CHECK(refused.error().text.find("--accept-loss") != std::string::npos);
+  CHECK(lose({3}).code() == Code::conflict);
+  CHECK(test.machine.cluster().node(1) != nullptr);
+  const Epoch before = test.group(0).epoch;
+  REQUIRE(lose({0, 3}).ok());
+  CHECK(test.machine.cluster().node(1) == nullptr);
+  for (const GroupId id : {0u, 3u}) {
+    CHECK(test.group(id).members == Nodes{2});
+    CHECK(test.group(id).lacks(2));
+    CHECK(test.group(id).epoch > before);
+  }
+  const auto loss = rows.get<LossRow>(keys::loss(1));
+  REQUIRE(loss.ok());
+  REQUIRE(loss->has_value());
+  CHECK((*loss)->groups == std::vector<GroupId>{0, 3});
+  CHECK((*loss)->uuid == std::string(32, '1'));
+  CHECK((*loss)->index == test.index);
+  // What is left counts as all there is, once everybody who stays was asked.
+  REQUIRE(test.tell(MoveGroups{{{0, test.group(0).epoch, {2, 3}}}, ""}).ok());
+  REQUIRE(test.tell(SetFilled{{{0, 2, test.index, {3}}}}).ok());
+  CHECK_FALSE(test.group(0).lacks(2));
+}
+
+TEST_CASE("a loss is not accepted for what somebody else has") {
+  Standings test;
+  REQUIRE(test.tell(SetNodeState{1, NodeState::down, ""}).ok());
+  REQUIRE(test.tell(MoveGroups{{{0, test.group(0).epoch, {3, 2}}}, ""}).ok());
+  SetStanding change{1, NodeStanding::in, true, "test"};
+  change.accept_loss = true;
+  change.accepted = {0};
+  const auto refused = test.tell<ChangeNodeReply>(change);
+  REQUIRE(refused.code() == Code::conflict);
+  CHECK(refused.error().text.find("--accept-loss") == std::string::npos);
+  Rows rows(*test.table);
+  CHECK(try_removal(rows, 1)->losing.empty());
+  REQUIRE(test.tell(SetFilled{{{0, 3, test.index, {2}}}}).ok());
+  REQUIRE(test.tell<ChangeNodeReply>(change).ok());
+  CHECK_FALSE(rows.get<LossRow>(keys::loss(1))->has_value());
 }
 
 TEST_CASE("a node that was removed may not come back, and its number is not used again") {

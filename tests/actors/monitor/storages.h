@@ -103,6 +103,7 @@ struct TestStorages : TestMonitor {
     reply.state = failing.contains(node) ? FillState::failed
                   : filling.done         ? FillState::done
                                          : FillState::running;
+    if (reply.state == FillState::failed) reply.why = "its disk is gone";
     running_most = std::max(running_most, running(node));
     return reply;
   }
