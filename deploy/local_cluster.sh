@@ -121,7 +121,9 @@ load() {
   local key value
   while IFS='=' read -r key value; do
     case $key in
-      heads | storages | agents | replicas | base_port | auto_port) printf -v "$key" '%s' "$value" ;;
+      heads | storages | agents | replicas | base_port | auto_port)
+        printf -v "$key" '%s' "$value"
+        ;;
       bin) [[ -n $bin ]] || bin=$value ;;
     esac
   done <"$dir/cluster.env"
@@ -432,7 +434,8 @@ if [[ -f $dir/cluster.env ]]; then
     [[ -z $asked_heads || $asked_heads == "$heads" ]] || fail "the cluster in $dir has $heads heads"
     [[ -z $asked_storages || $asked_storages == "$storages" ]] ||
       fail "the cluster in $dir has $storages storages; take another --dir, or down --purge first"
-    [[ -z $asked_agents || $asked_agents == "$agents" ]] || fail "the cluster in $dir has $agents agents"
+    [[ -z $asked_agents || $asked_agents == "$agents" ]] ||
+      fail "the cluster in $dir has $agents agents"
     [[ -z $asked_replicas || $asked_replicas == "$replicas" ]] ||
       fail "the cluster in $dir keeps $replicas copies"
   fi

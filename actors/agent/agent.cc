@@ -66,8 +66,9 @@ struct Agent::State {
           Found found;
           for (const std::string& name : *names) {
             auto record = agent::load_record(*disk, directory + "/" + name);
-            if (record) found.emplace(name, std::move(*record));
-            if (!record && record.code() != Code::not_found) return record.error();
+            if (record.code() == Code::not_found) continue;
+            // A damaged record is no reason to leave a node alone: it knows who it is.
+            found.emplace(name, record ? std::move(*record) : NodeRecord());
           }
           return found;
         });

@@ -154,7 +154,8 @@ def S3_7_what_keeps_a_node_from_being_created_is_told(t):
     # Only one agent for a folder.
     second = subprocess.run(
         [os.path.join(cluster.context.bin, "dfsd"), "agent", "--dir", folder, "--config",
-         cluster.environment["DFS_CONFIG"]], capture_output=True, text=True, timeout=60, check=False)
+         cluster.environment["DFS_CONFIG"]], capture_output=True, text=True, timeout=60,
+        check=False)
     check_equal(second.returncode, 4, "the exit status of a second agent")
 
 
