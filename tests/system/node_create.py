@@ -4,7 +4,7 @@ import re
 import signal
 import subprocess
 
-from support import MIB, check, check_equal, md5_of, read_bytes, test, wait_until
+from support import MIB, check, check_equal, is_alive, md5_of, read_bytes, test, wait_until
 
 SETTINGS = """
 [head]
@@ -37,15 +37,6 @@ def processes_of(folder):
 
 def wait_gone(pid):
     wait_until(lambda: not is_alive(pid), f"the end of {pid}")
-
-
-def is_alive(pid):
-    """Whether a process of this pid lives; a zombie has ended."""
-    try:
-        state = re.search(rb"^State:\s*(\S)", read_bytes(f"/proc/{pid}/status"), re.M)
-    except OSError:
-        return False
-    return state is not None and state.group(1) not in (b"Z", b"X")
 
 
 def wait_running(cluster, count):

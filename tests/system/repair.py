@@ -6,7 +6,8 @@ import shutil
 import subprocess
 import time
 
-from support import MIB, Skipped, check, check_equal, make_file, md5_of, test, wait_until
+from support import (MIB, Skipped, check, check_equal, is_alive, make_file, md5_of, test,
+                     wait_until)
 
 # Seconds instead of minutes, so that a test sees what a day would bring.
 SETTINGS = """
@@ -229,8 +230,9 @@ def drain_a_node_under_load(t):
         files.put(f"/during-{written}", 4 * MIB, 1000 + written)
         written += 1
         check(written < 400, f"not drained: {cluster.ctl('tasks').out}")
+    pid = cluster.pid("storage-2")
     cluster.ctl("node", "remove", str(number))
-    cluster.kill("storage-2")
+    wait_until(lambda: not is_alive(pid), "the end of the removed node's process")
     check(number not in [n["node"] for n in cluster.map()["nodes"]], "the node is still listed")
     fsck(cluster)
     files.verify()

@@ -391,6 +391,15 @@ class Cluster:
         check(flipped == 1, f"the pattern is {flipped} times on the disk of {name}")
 
 
+def is_alive(pid):
+    """Whether a process of this pid lives; a zombie has ended."""
+    try:
+        state = re.search(rb"^State:\s*(\S)", read_bytes(f"/proc/{pid}/status"), re.M)
+    except OSError:
+        return False
+    return state is not None and state.group(1) not in (b"Z", b"X")
+
+
 def brokers_of(cluster):
     with open(cluster.environment["DFS_CONFIG"], encoding="ascii") as file:
         return re.findall(r'"([^"]+)"', file.read())

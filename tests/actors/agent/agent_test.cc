@@ -166,7 +166,7 @@ TEST_CASE("a node is created in a folder of its own and answered when it has joi
   CreateNode request = of_capacity(5 << 20);
   request.rack = "r2";
   request.token = "secret";
-  test.tell(request, 1);
+  test.tell(request, 101);
   test.pass(1s);
   const auto replies = test.replies();
   REQUIRE(replies.size() == 1);
