@@ -338,7 +338,9 @@ TEST_CASE("a head that rebuilds keeps the cluster's id, and lets nobody change a
   CHECK(test.ask(MakeDir{"/d"}).error().text.find("dfsctl rebuild") != std::string::npos);
   CHECK(test.ask(plan_of("/f", 1)).code() == Code::denied);
   CHECK(test.ask(Remove{"/f"}).code() == Code::denied);
-  CHECK(test.ask(List{"/"}).ok());
+  List root;
+  root.path = "/";
+  CHECK(test.ask(root).ok());
   const auto status = test.ask(GetStatus());
   CHECK(status->health == "unavailable");
   CHECK(status->reason.find("rebuil") != std::string::npos);
