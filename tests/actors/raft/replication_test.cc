@@ -364,6 +364,27 @@ TEST_SUITE("raft") {
     CHECK(group.on_wire<AppendEntriesReply>(1, 2).empty());
   }
 
+  // What expires by the time of the log must not come to life again under a leader whose clock is
+  // behind.
+  TEST_CASE("a new leader's entries are not older than those of the leader before") {
+    Led group(3);
+    LogEntry late = make_entry("late");
+    late.time_ms = 9000;
+    const auto proposed = group.core(1).propose(group[1].now, std::move(late));
+    REQUIRE(proposed);
+    group.core(1).flush();
+    group.acted(1);
+    group.settle();
+    group.core(2).tell_time(1000);
+    group.elect(2);
+    REQUIRE(group.propose(2, "next"));
+    group.settle();
+    const auto entries = group.core(2).log().entries(*proposed, 1 << 20);
+    REQUIRE(entries);
+    REQUIRE(entries->size() == 3);  // that one, the leader's first, the next
+    for (const auto& entry : *entries) CHECK(entry->time_ms == 9000);
+  }
+
   TEST_CASE("a member far behind is served from the disk, again after the disk has failed") {
     Settings settings;
     settings.cache_bytes_max = 0;
