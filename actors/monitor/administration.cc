@@ -33,23 +33,16 @@ void Monitor::State::on(const Envelope& envelope, const ControlTask& request) {
   if (starts && request.dry_run) {
     return answer_with(envelope, Result<ControlTaskReply>(ControlTaskReply{std::move(plan), {}}));
   }
-  Command command;
-  command.type = ControlTask::kType;
-  command.body = envelope.body;
-  command.client = envelope.header.request != 0 ? envelope.header.from : std::string();
-  command.request = envelope.header.request;
-  command.trace = envelope.header.trace;
-  Envelope origin{envelope.header, {}, {}, envelope.link};
-  replica.propose(std::move(command), [this, origin = std::move(origin),
-                                       plan = std::move(plan)](Result<Outcome> outcome) {
-    if (!outcome || outcome->type != ControlTaskReply::kType) return answer(origin, outcome);
-    auto reply = decode<ControlTaskReply>(outcome->body);
-    if (reply) reply->plan = plan;
-    answer_with(origin, reply);
-  });
+  propose_for(
+      envelope, ControlTask::kType, envelope.body,
+      [this, plan = std::move(plan)](const Envelope& origin, const Result<Outcome>& outcome) {
+        if (!outcome || outcome->type != ControlTaskReply::kType) return answer(origin, outcome);
+        auto reply = decode<ControlTaskReply>(outcome->body);
+        if (reply) reply->plan = plan;
+        answer_with(origin, reply);
+      });
 }
 
-// The command has the client's number of the request, so that a retry is answered like the first.
 void Monitor::State::on(const Envelope& envelope, const ChangeNode& request) {
   if (request.dry_run) {
     Rows rows(table);
@@ -62,16 +55,9 @@ void Monitor::State::on(const Envelope& envelope, const ChangeNode& request) {
   change.reason = "an administrator asked for it";
   change.accept_loss = request.accept_loss;
   change.accepted = request.accepted;
-  Command command;
-  command.type = SetStanding::kType;
-  command.body = encode(change);
-  command.client = envelope.header.request != 0 ? envelope.header.from : std::string();
-  command.request = envelope.header.request;
-  command.trace = envelope.header.trace;
-  Envelope origin{envelope.header, {}, {}, envelope.link};
-  replica.propose(std::move(command), [this, origin = std::move(origin)](Result<Outcome> outcome) {
-    answer(origin, outcome);
-  });
+  propose_for(
+      envelope, SetStanding::kType, encode(change),
+      [this](const Envelope& origin, const Result<Outcome>& outcome) { answer(origin, outcome); });
 }
 
 Result<ConfirmSurplusReply> Monitor::State::confirm_surplus(const ConfirmSurplus& request) const {

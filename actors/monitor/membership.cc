@@ -43,28 +43,22 @@ void Monitor::State::on(const Envelope& envelope, const Join& request) {
   if (!request.token.empty()) node.token = hash_of_token(request.token);
   node.heartbeat_ms =
       static_cast<uint32_t>(settings.heartbeat_period / std::chrono::milliseconds(1));
-  Command command;
-  command.type = RegisterNode::kType;
-  command.body = encode(node);
-  command.client = envelope.header.request != 0 ? envelope.header.from : std::string();
-  command.request = envelope.header.request;
-  command.trace = envelope.header.trace;
-  Envelope origin{envelope.header, {}, {}, envelope.link};
-  replica.propose(std::move(command), [this, origin = std::move(origin),
-                                       endpoint = request.endpoint](Result<Outcome> outcome) {
-    if (outcome && outcome->type == JoinReply::kType) {
-      auto reply = decode<JoinReply>(outcome->body);
-      DFS_ASSERT(reply.ok());
-      members.joined(reply->node, bus.now());
-      if (serving()) {
-        reign.strangers.erase(reply->node);
-        bus.log(Level::info, "node joined", {{"node", reply->node}, {"endpoint", endpoint}});
-        regroup_soon();
-      }
-    }
-    count_refusal(outcome);
-    answer(origin, outcome);
-  });
+  propose_for(
+      envelope, RegisterNode::kType, encode(node),
+      [this, endpoint = request.endpoint](const Envelope& origin, const Result<Outcome>& outcome) {
+        if (outcome && outcome->type == JoinReply::kType) {
+          auto reply = decode<JoinReply>(outcome->body);
+          DFS_ASSERT(reply.ok());
+          members.joined(reply->node, bus.now());
+          if (serving()) {
+            reign.strangers.erase(reply->node);
+            bus.log(Level::info, "node joined", {{"node", reply->node}, {"endpoint", endpoint}});
+            regroup_soon();
+          }
+        }
+        count_refusal(outcome);
+        answer(origin, outcome);
+      });
 }
 
 void Monitor::State::heartbeat(const Envelope& envelope) {

@@ -250,17 +250,24 @@ void Monitor::State::on(const Envelope& envelope, const Ping& request) {
 
 // The request goes into the log as it came; dispatch() has seen that it decodes.
 void Monitor::State::change(const Envelope& envelope) {
+  propose_for(
+      envelope, envelope.header.type, envelope.body,
+      [this](const Envelope& origin, const Result<Outcome>& outcome) { answer(origin, outcome); });
+}
+
+void Monitor::State::propose_for(
+    const Envelope& envelope, Type type, std::string body,
+    std::function<void(const Envelope& origin, Result<Outcome>)> done) {
   const Header& header = envelope.header;
   Command command;
-  command.type = header.type;
-  command.body = envelope.body;
+  command.type = type;
+  command.body = std::move(body);
   command.client = header.request != 0 ? header.from : std::string();
   command.request = header.request;
   command.trace = header.trace;
-  Envelope origin{header, {}, {}, envelope.link};
-  replica.propose(std::move(command), [this, origin = std::move(origin)](Result<Outcome> outcome) {
-    answer(origin, outcome);
-  });
+  replica.propose(std::move(command),
+                  [origin = Envelope{header, {}, {}, envelope.link}, done = std::move(done)](
+                      Result<Outcome> outcome) { done(origin, std::move(outcome)); });
 }
 
 void Monitor::State::refuse(const Envelope& request, Error error) {
