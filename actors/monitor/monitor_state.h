@@ -105,7 +105,7 @@ struct Monitor::State {
   // Puts a command into the log for whoever sent the envelope, under its number of the request, so
   // that a retry is answered like the first. `done` gets the envelope back, without its content.
   void propose_for(const Envelope& envelope, Type type, std::string body,
-                   std::function<void(const Envelope& origin, Result<Outcome>)> done);
+                   std::function<void(const Envelope& origin, const Result<Outcome>&)> done);
   void refuse(const Envelope& request, Error error);
   Error not_serving() const;  // why a request that only the leader answers is refused
   template <Message T>

@@ -257,7 +257,7 @@ void Monitor::State::change(const Envelope& envelope) {
 
 void Monitor::State::propose_for(
     const Envelope& envelope, Type type, std::string body,
-    std::function<void(const Envelope& origin, Result<Outcome>)> done) {
+    std::function<void(const Envelope& origin, const Result<Outcome>&)> done) {
   const Header& header = envelope.header;
   Command command;
   command.type = type;
@@ -267,7 +267,7 @@ void Monitor::State::propose_for(
   command.trace = header.trace;
   replica.propose(std::move(command),
                   [origin = Envelope{header, {}, {}, envelope.link}, done = std::move(done)](
-                      Result<Outcome> outcome) { done(origin, std::move(outcome)); });
+                      const Result<Outcome>& outcome) { done(origin, outcome); });
 }
 
 void Monitor::State::refuse(const Envelope& request, Error error) {

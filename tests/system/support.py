@@ -29,7 +29,7 @@ def test(function):
 
 
 def alone(function):
-    """For a test whose numbers another test beside it would be part of, or that fills the machine."""
+    """For a test whose figures another one would be part of, or that fills the machine."""
     ALONE.add(function.__name__)
     return function
 

@@ -15,7 +15,8 @@ TEST_CASE("the monitor creates its cluster once and announces itself") {
   CHECK(map.pools[0].replicas == 2);
   CHECK(map.pools[0].min_copies == 1);
   CHECK(map.groups.size() == 64);
-  CHECK(test.bus.subscriptions == std::vector<std::string>{"heartbeat/storage/"});
+  const std::vector<std::string> subscriptions{"heartbeat/storage/", "heartbeat/agent/"};
+  CHECK(test.bus.subscriptions == subscriptions);
   test.bus.take_sent();
   test.bus.advance(500ms);
   std::set<std::string> services;
