@@ -121,6 +121,17 @@ Result<void> add_file_at(VersionedRows& rows, const FoundFile& found, const Spot
   return add_object(rows, found.layout, std::move(object));
 }
 
+// At its path, if that can be had.
+Result<Spot> spot_for(VersionedRows& rows, const FoundFile& found, RebuildRow& rebuild) {
+  if (!found.path.empty()) {
+    auto spot = spot_at(rows, found.path);
+    if (!spot) return spot.error();
+    if (*spot) return std::move(**spot);
+  }
+  ++rebuild.lost;
+  return lost_spot(rows, found);
+}
+
 }  // namespace
 
 Result<ImportFilesReply> import_files(VersionedRows& rows, const ImportFiles& request) {
@@ -136,18 +147,11 @@ Result<ImportFilesReply> import_files(VersionedRows& rows, const ImportFiles& re
     reply.paths.emplace_back();
     if (*object) continue;
     DFS_CHECK(check_groups(rows, found.layout));
-    Result<std::optional<Spot>> spot = std::optional<Spot>();
-    if (!found.path.empty()) spot = spot_at(rows, found.path);
+    auto spot = spot_for(rows, found, *rebuild);
     if (!spot) return spot.error();
-    if (!*spot) {
-      auto lost = lost_spot(rows, found);
-      if (!lost) return lost.error();
-      *spot = std::move(*lost);
-      ++rebuild->lost;
-    }
-    DFS_CHECK(add_file_at(rows, found, **spot));
+    DFS_CHECK(add_file_at(rows, found, *spot));
     cluster->next_object = std::max(cluster->next_object, id + 1);
-    reply.paths.back() = std::move((*spot)->path);
+    reply.paths.back() = std::move(spot->path);
     ++reply.imported;
   }
   rebuild->files += reply.imported;
