@@ -41,7 +41,7 @@ Error log_damaged(const std::string& path, uint64_t offset, const std::string& w
           0};
 }
 
-Result<std::unique_ptr<LogStore>> LogStore::open(Disk& disk, LogSettings settings) {
+Result<std::unique_ptr<LogStore>> LogStore::open(Disk& disk, LogStoreSettings settings) {
   DFS_ASSERT(settings.segment_bytes <= UINT32_MAX / 2);
   std::unique_ptr<LogStore> store(new LogStore(disk, std::move(settings)));
   DFS_CHECK(store->recover());

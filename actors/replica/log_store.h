@@ -15,7 +15,7 @@
 
 namespace dfs {
 
-struct LogSettings {
+struct LogStoreSettings {
   std::string directory;
   uint64_t segment_bytes = 16 << 20;  // a larger batch makes a larger segment
   uint64_t salt = 0;  // anything others cannot guess; keeps contents from posing as records
@@ -30,7 +30,7 @@ class LogStore {
   // Recovers what is there, or begins at index 1. A torn tail of the last append is cut. `corrupt`,
   // naming file and place, when anything before it does not check out, or the hard state is damaged
   // or missing; `busy` when another process has the directory.
-  static Result<std::unique_ptr<LogStore>> open(Disk& disk, LogSettings settings);
+  static Result<std::unique_ptr<LogStore>> open(Disk& disk, LogStoreSettings settings);
 
   ~LogStore();
   LogStore(const LogStore&) = delete;
@@ -96,7 +96,7 @@ class LogStore {
     uint64_t used = 0;              // where the next record goes
   };
 
-  LogStore(Disk& disk, LogSettings settings) : disk_(disk), settings_(std::move(settings)) {}
+  LogStore(Disk& disk, LogStoreSettings settings) : disk_(disk), settings_(std::move(settings)) {}
   // log_recovery.cc
   Result<void> recover();
   Result<bool> recover_state();
@@ -124,7 +124,7 @@ class LogStore {
   std::string path_of(LogIndex first) const;
 
   Disk& disk_;
-  const LogSettings settings_;
+  const LogStoreSettings settings_;
   std::unique_ptr<DiskLock> lock_;
   raft::HardState state_;
   uint32_t generation_ = 0;        // of all segments

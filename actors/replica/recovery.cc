@@ -8,7 +8,7 @@ namespace dfs {
 
 namespace {
 
-Result<std::shared_ptr<LogStore>> recover(Disk& disk, Table& table, LogSettings settings,
+Result<std::shared_ptr<LogStore>> recover(Disk& disk, Table& table, LogStoreSettings settings,
                                           const std::string& snapshots) {
   auto log = LogStore::open(disk, std::move(settings));
   if (!log) return log.error();
@@ -31,7 +31,7 @@ void Replica::State::open(Identity identity, std::string endpoint_, std::string 
   group = self.cluster + "/" + settings.group;
   using Recovered = Result<std::shared_ptr<LogStore>>;
   auto recovered = std::make_shared<Recovered>(std::shared_ptr<LogStore>());
-  const LogSettings log_settings{settings.directory, settings.segment_bytes, bus.random()};
+  const LogStoreSettings log_settings{settings.directory, settings.segment_bytes, bus.random()};
   jobs.run([recovered, log_settings, &disk = disk, &table = table,
             snapshots = snapshots] { *recovered = recover(disk, table, log_settings, snapshots); },
            guarded([recovered, founder](State& state) {
