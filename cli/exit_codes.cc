@@ -29,6 +29,7 @@ int exit_code_of(Code code) {
     case Code::too_few_nodes:
       return kExitUnavailable;
     case Code::denied:
+    case Code::login_needed:
       return kExitDenied;
     case Code::corrupt:
     case Code::no_such_block:

@@ -46,6 +46,12 @@ const char* name_of(Code code) {
       return "conflict";
     case Code::expired:
       return "expired";
+    case Code::locked:
+      return "locked";
+    case Code::deadlock:
+      return "deadlock";
+    case Code::fenced:
+      return "fenced";
     case Code::no_space:
       return "no_space";
     case Code::corrupt:
@@ -58,6 +64,8 @@ const char* name_of(Code code) {
       return "too_few_nodes";
     case Code::denied:
       return "denied";
+    case Code::login_needed:
+      return "login_needed";
     case Code::local_io:
       return "local_io";
     case Code::local_changed:

@@ -41,6 +41,9 @@ enum class Code : uint16_t {
   loop = 306,      // a directory cannot move below itself
   conflict = 307,  // the file is not at the version the caller expected
   expired = 308,   // the upload's object is no longer known to be alive
+  locked = 309,    // somebody else holds a lock that is in the way; cause `holder`
+  deadlock = 310,  // waiting for the lock would never end; cause `cycle`
+  fenced = 311,    // the lock that the request was made under was lost meanwhile
 
   // storage
   no_space = 400,
@@ -51,6 +54,7 @@ enum class Code : uint16_t {
 
   // rights
   denied = 500,
+  login_needed = 501,  // no ticket, or one that is no good (any more); cause `reason`
 
   // this side: files and arguments of the person at the terminal
   local_io = 600,

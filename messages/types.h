@@ -139,7 +139,40 @@ enum class Type : uint16_t {
   BecomeLeader = 680,
   ChangeMembers = 681,
 
-  // 700: locks and users (reserved)
+  // users
+  SignUp = 700,
+  LogIn = 701,
+  Session = 702,
+  RenewTicket = 703,
+  LogOut = 704,
+  LogOutReply = 705,
+  ChangePassword = 706,
+  AddUser = 707,
+  UserReply = 708,
+  ChangeUser = 709,
+  RemoveUser = 710,
+  ListUsers = 711,
+  UserList = 712,
+  SetSignUp = 713,
+  SetSignUpReply = 714,
+  AddServiceToken = 715,
+  ListSessions = 716,
+  SessionList = 717,
+  EndSession = 718,
+  GetTicketKeys = 719,
+  TicketKeys = 720,
+
+  // locks
+  AcquireLock = 750,
+  LockReply = 751,
+  AwaitLock = 752,
+  RenewLocks = 753,
+  RenewLocksReply = 754,
+  ReleaseLock = 755,
+  ReleaseLockReply = 756,
+  BreakLock = 757,
+  ListLocks = 758,
+  LockList = 759,
 
   // tasks
   ListTasks = 800,
@@ -174,6 +207,8 @@ enum class Type : uint16_t {
   DeclareDead = 913,
   ForgetObjects = 914,
   RaiseEpoch = 920,
+
+  // 1000: commands in the lock actor's log; never on a socket
 };
 
 }  // namespace dfs
