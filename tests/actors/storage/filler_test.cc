@@ -424,6 +424,51 @@ TEST_SUITE("storage") {
     CHECK(nodes.fill(2, second).state == FillState::done);
   }
 
+  TEST_CASE("whoever waits for a fill is answered when it ends, or when the wait is over") {
+    Nodes nodes(2);
+    nodes.set_group({1, 2});
+    nodes.put_all({1}, 0, 12, kPartBytes);
+    FillGroup request = nodes.fill_request({1});
+    request.bytes_per_second = 4 * kPartBytes;
+    request.wait_ms = 500;
+    const Duration began = nodes.world.now();
+    CHECK(nodes.ask(2, request)->message.state == FillState::running);
+    CHECK(nodes.world.now() - began >= milliseconds(500));
+    CHECK(nodes.world.now() - began < milliseconds(600));
+    request.wait_ms = kFillWaitMsMax;
+    CHECK(nodes.ask(2, request)->message.state == FillState::done);
+    CHECK(nodes.world.now() - began < seconds(5));
+    const Duration ended = nodes.world.now();
+    CHECK(nodes.ask(2, request)->message.state == FillState::done);
+    CHECK(nodes.world.now() - ended < milliseconds(100));
+    request.wait_ms = kFillWaitMsMax + 1;
+    CHECK(nodes.ask(2, request).code() == Code::malformed);
+  }
+
+  TEST_CASE("of several who wait for a fill the last one does, and a new fill ends the wait") {
+    Nodes nodes(2);
+    nodes.set_group({1, 2});
+    nodes.put_all({1}, 0, 12, kPartBytes);
+    FillGroup request = nodes.fill_request({1});
+    request.bytes_per_second = 4 * kPartBytes;
+    FillGroup patient = request;
+    patient.wait_ms = kFillWaitMsMax;
+    const auto first = nodes.begin_to_ask(2, patient);
+    nodes.world.run_for(milliseconds(100));
+    CHECK(!first->has_value());
+    const auto second = nodes.begin_to_ask(2, patient);
+    nodes.world.run_for(milliseconds(100));
+    REQUIRE(first->has_value());
+    CHECK((**first)->message.state == FillState::running);
+    CHECK(!second->has_value());
+    nodes.set_group({1, 2});
+    FillGroup anew = nodes.fill_request({1}, 2);
+    CHECK(anew.epoch > request.epoch);
+    CHECK(nodes.ask(2, anew)->message.epoch == anew.epoch);
+    REQUIRE(second->has_value());
+    CHECK((**second)->message.epoch == request.epoch);
+  }
+
   TEST_CASE("the limit of bytes per second holds") {
     Nodes nodes(2);
     nodes.set_group({1, 2});
