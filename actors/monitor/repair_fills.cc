@@ -279,10 +279,12 @@ void Repairs::report_filled() {
   filled_.erase(filled_.begin(), end);
   std::vector<Key> keys;
   for (const GroupFilled& filled : command.filled) keys.emplace_back(filled.group, filled.node);
-  propose(command, [this, keys = std::move(keys)](const Result<Outcome>&) {
+  propose(command, [this, keys = std::move(keys)](const Result<Outcome>& outcome) {
     proposed_.erase("filled");
     // Whoever lacks something still, or anew, is filled again.
     for (const Key& key : keys) fills_.erase(key);
+    // A log that takes nothing now says so at once, and would again: the next tick tries.
+    if (!outcome) return;
     report_filled();
     // The next ones follow at once: a node that waits for the next tick is idle.
     move_groups();

@@ -69,10 +69,10 @@ void Repairs::give_up_nodes() {
     world_.bus.log(Level::warn, "node given up", {{"node", node.node}});
     const SetStanding command{node.node, NodeStanding::out, false,
                               "down for " + std::to_string(seconds) + " s"};
-    propose(command, [this, name](const Result<Outcome>&) {
+    propose(command, [this, name](const Result<Outcome>& outcome) {
       proposed_.erase(name);
       world_.regroup();
-      move_groups();
+      if (outcome) move_groups();
     });
   }
 }
