@@ -102,6 +102,8 @@ struct FillGroupReply {
   DFS_MESSAGE(FillGroupReply, group, epoch, state, as_of, blocks_total, bytes_total, blocks_done,
               bytes_done, blocks_same, blocks_unreadable, why)
 };
+inline constexpr uint32_t kFillWaitMsMax = 10'000;
+
 // "Hold every block that the sources hold." Idempotent: the first begins it, the same again tells
 // how far it is, one with a newer epoch or other sources begins it anew. A fill that nobody asked
 // about for a while is given up; what it has copied stays.
@@ -112,12 +114,14 @@ struct FillGroup {
   LogIndex as_of = 0;  // the monitor's log when it asked
   std::vector<FillSource> sources;
   uint64_t bytes_per_second = 0;  // of the node, over all its fills; 0: no limit
+  uint32_t wait_ms = 0;           // answer when the fill has ended, or after so long
   using Reply = FillGroupReply;
   const char* invalid() const {
     if (sources.empty()) return "there is no source";
+    if (wait_ms > kFillWaitMsMax) return "wait_ms is above 10000";
     return sources.size() > kBatchMax ? "more than 4096 sources" : nullptr;
   }
-  DFS_MESSAGE(FillGroup, group, epoch, as_of, sources, bytes_per_second)
+  DFS_MESSAGE(FillGroup, group, epoch, as_of, sources, bytes_per_second, wait_ms)
 };
 
 // Members that are complete, of a group at `epoch`, which the asking node is no part of.

@@ -10,7 +10,7 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr Duration kPoll = milliseconds(300);
+constexpr Duration kPoll = milliseconds(300);  // a node answers earlier when the fill has ended
 constexpr Duration kAnswer = seconds(3);
 constexpr uint32_t kFailuresMax = 3;
 constexpr Duration kAfterFailure = seconds(3);
@@ -167,26 +167,40 @@ void Repairs::begin_fills() {
   report_filled();
 }
 
+// Asks for as long as the fill goes on; a failure waits for the next tick.
 Task<void> Repairs::ask(Key key) {
-  Fill& asked = fills_.at(key);
-  const NodeView* const node = world_.cluster.node(key.second);
-  asked.asking = true;
-  asked.request.bytes_per_second = limit(asked.task);
-  const uint64_t number = asked.number;
-  CallOptions options;
-  options.deadline = kAnswer;
-  Task<Result<Answer<FillGroup>>> asking = world_.calls.call(
-      node->endpoint, "storage/" + std::to_string(key.second), asked.request, std::move(options));
-  const Result<Answer<FillGroup>> answer = co_await asking;
-  const auto found = fills_.find(key);
-  if (found == fills_.end() || found->second.number != number) co_return;
-  found->second.asking = false;
-  take_answer(key, found->second, answer);
+  const uint64_t number = fills_.at(key).number;
+  while (true) {
+    Fill& asked = fills_.at(key);
+    const NodeView* const node = world_.cluster.node(key.second);
+    asked.asking = true;
+    asked.again = world_.bus.now() + kPoll;
+    asked.request.bytes_per_second = limit(asked.task);
+    asked.request.wait_ms = static_cast<uint32_t>(kPoll / milliseconds(1));
+    CallOptions options;
+    options.deadline = kAnswer;
+    Task<Result<Answer<FillGroup>>> asking = world_.calls.call(
+        node->endpoint, "storage/" + std::to_string(key.second), asked.request, std::move(options));
+    const Result<Answer<FillGroup>> answer = co_await asking;
+    auto found = fills_.find(key);
+    if (found == fills_.end() || found->second.number != number) co_return;
+    found->second.asking = false;
+    take_answer(key, found->second, answer);
+    found = fills_.find(key);
+    if (found == fills_.end() || found->second.number != number) co_return;
+    Fill& fill = found->second;
+    const bool due = answer && !fill.finishing && world_.bus.now() >= fill.again;
+    if (!due) co_return;
+    if (!refresh(key, fill)) {
+      fills_.erase(found);
+      co_return;
+    }
+  }
 }
 
 void Repairs::take_answer(const Key& key, Fill& fill, const Result<Answer<FillGroup>>& answer) {
-  fill.again = world_.bus.now() + kPoll;
   if (!answer) {
+    fill.again = world_.bus.now() + kPoll;
     if (++fill.failures < kFailuresMax) return;
     world_.bus.log(Level::warn, "a node does not fill a group",
                    {{"node", key.second}, {"group", key.first}, {"error", answer.error().text}});
@@ -265,10 +279,12 @@ void Repairs::report_filled() {
   filled_.erase(filled_.begin(), end);
   std::vector<Key> keys;
   for (const GroupFilled& filled : command.filled) keys.emplace_back(filled.group, filled.node);
-  propose(command, [this, keys = std::move(keys)](const Result<Outcome>&) {
+  propose(command, [this, keys = std::move(keys)](const Result<Outcome>& outcome) {
     proposed_.erase("filled");
     // Whoever lacks something still, or anew, is filled again.
     for (const Key& key : keys) fills_.erase(key);
+    // A log that takes nothing now says so at once, and would again: the next tick tries.
+    if (!outcome) return;
     report_filled();
     // The next ones follow at once: a node that waits for the next tick is idle.
     move_groups();

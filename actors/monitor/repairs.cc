@@ -69,9 +69,10 @@ void Repairs::give_up_nodes() {
     world_.bus.log(Level::warn, "node given up", {{"node", node.node}});
     const SetStanding command{node.node, NodeStanding::out, false,
                               "down for " + std::to_string(seconds) + " s"};
-    propose(command, [this, name](const Result<Outcome>&) {
+    propose(command, [this, name](const Result<Outcome>& outcome) {
       proposed_.erase(name);
       world_.regroup();
+      if (outcome) move_groups();
     });
   }
 }
@@ -183,7 +184,10 @@ void Repairs::move_groups() {
   proposed_.insert("moves");
   world_.bus.log(Level::info, "groups move", {{"groups", moves.size()}});
   propose(MoveGroups{std::move(moves), "members are to be replaced or added"},
-          [this](const Result<Outcome>&) { proposed_.erase("moves"); });
+          [this](const Result<Outcome>& outcome) {
+            proposed_.erase("moves");
+            if (outcome) tend_fills();
+          });
 }
 
 // What would have to move for everyone to have a fair share. Groups that are on the move already

@@ -9,7 +9,7 @@ namespace dfs::storage {
 namespace {
 
 constexpr Duration kWatchPeriod = std::chrono::milliseconds(500);
-constexpr Duration kMapPause = std::chrono::milliseconds(100);
+constexpr Duration kMapPause = std::chrono::milliseconds(20);
 // What a client writes meanwhile may be on a source and not here, so that no comparison finds
 // nothing missing. Whatever was acknowledged when the fill began is here after the first round.
 constexpr int kRoundsMax = 3;
@@ -73,6 +73,7 @@ void Filler::on(const Envelope& request, const FillGroup& wanted) {
   }
   pacer_.set_limit(wanted.bytes_per_second);
   if (found != fills_.end() && begins_anew(*found->second, wanted)) {
+    answer(*found->second);
     const auto old = std::move(found->second);  // ends here, after it is out of the map
     fills_.erase(found);
     found = fills_.end();
@@ -90,8 +91,30 @@ void Filler::on(const Envelope& request, const FillGroup& wanted) {
   }
   Fill& fill = *found->second;
   fill.polled = bus_.now();
+  answer_later(fill, request, wanted);
+}
+
+// One asker at a time waits: whoever asks next knows what the one before was to learn.
+void Filler::answer_later(Fill& fill, const Envelope& request, const FillGroup& wanted) {
+  answer(fill);
+  fill.asker = Envelope{request.header, {}, {}, request.link};
+  const bool ended =
+      fill.progress.state == FillState::done || fill.progress.state == FillState::failed;
+  if (ended || wanted.wait_ms == 0) return answer(fill);
+  fill.answer_timer = bus_.after(std::chrono::milliseconds(wanted.wait_ms),
+                                 [this, group = wanted.group, number = fill.number] {
+                                   const auto found = fills_.find(group);
+                                   if (found == fills_.end()) return;
+                                   if (found->second->number == number) answer(*found->second);
+                                 });
+}
+
+void Filler::answer(Fill& fill) {
+  bus_.cancel(std::exchange(fill.answer_timer, 0));
+  if (!fill.asker) return;
   fill.told = fill.progress.state == FillState::failed;
-  (void)bus_.reply(reply_to(request, fill.progress));
+  const Envelope asker = std::move(*std::exchange(fill.asker, std::nullopt));
+  (void)bus_.reply(reply_to(asker, fill.progress));
 }
 
 void Filler::begin_waiting() {
@@ -138,6 +161,7 @@ Task<void> Filler::run(Fill& fill) {
             {"blocks", fill.progress.blocks_done},
             {"bytes", fill.progress.bytes_done},
             {"why", fill.progress.why}});
+  answer(fill);
   begin_waiting();
 }
 

@@ -61,6 +61,8 @@ class Filler {
     FillGroupReply progress;
     uint64_t number = 0;  // fills begin in this order
     Instant polled;
+    std::optional<Envelope> asker;  // waits for the end, or for the timer
+    Bus::TimerId answer_timer = 0;
     bool told = false;               // that it failed
     std::optional<Error> failure;    // of a pull, that ends the fill
     size_t pulling = 0;              // blocks on their way
@@ -80,6 +82,8 @@ class Filler {
   };
 
   static bool begins_anew(const Fill& fill, const FillGroup& wanted);
+  void answer_later(Fill& fill, const Envelope& request, const FillGroup& wanted);
+  void answer(Fill& fill);
   void begin_waiting();
   void watch();
 

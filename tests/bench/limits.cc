@@ -1,6 +1,7 @@
 // What this machine can do at best, measured beside what ZDFS does. Prints one line of JSON.
 //
 //   dfs_limits direct DIRECTORY BYTES FILES   O_DIRECT writes of 1 MiB to preallocated files, fsync
+//   dfs_limits copy DIRECTORY BYTES FILES     the same, each piece read from another file before
 //   dfs_limits append DIRECTORY COUNT         4 KiB appends, each followed by fdatasync
 //   dfs_limits zmq BYTES                      DEALER → ROUTER over loopback TCP, frames of 1 MiB
 //   dfs_limits tcp BYTES                      one TCP connection over loopback, writes of 1 MiB
@@ -15,6 +16,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -51,29 +53,40 @@ double seconds_of(F&& measured) {
   return std::chrono::duration<double>(Clock::now() - started).count();
 }
 
-void write_direct(const std::string& path, uint64_t bytes) {
+// `from`: not empty, what is written comes from there.
+void write_direct(const std::string& path, uint64_t bytes, const std::string& from = {}) {
   const int file = open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_DIRECT, 0600);
   require(file >= 0, path.c_str());
   require(posix_fallocate(file, 0, static_cast<off_t>(bytes)) == 0, "fallocate");
+  const int source = from.empty() ? -1 : open(from.c_str(), O_RDONLY | O_DIRECT);
+  require(from.empty() || source >= 0, from.c_str());
   const Buffer buffer = aligned_piece();
   for (uint64_t offset = 0; offset < bytes; offset += kPiece) {
+    if (source >= 0) {
+      const ssize_t got = pread(source, buffer.get(), kPiece, static_cast<off_t>(offset));
+      require(got == static_cast<ssize_t>(kPiece), "pread");
+    }
     const ssize_t done = pwrite(file, buffer.get(), kPiece, static_cast<off_t>(offset));
     require(done == static_cast<ssize_t>(kPiece), "pwrite");
   }
   require(fsync(file) == 0, "fsync");
   close(file);
+  if (source >= 0) close(source);
 }
 
-double direct(const std::string& directory, uint64_t bytes, int files) {
+// Writes all files at once. `copied`: what is in them comes from files that were written before.
+double direct(const std::string& directory, uint64_t bytes, int files, bool copied) {
   const uint64_t each = bytes / static_cast<uint64_t>(files) / kPiece * kPiece;
   const auto path_of = [&](int i) { return directory + "/limit." + std::to_string(i); };
-  const double seconds = seconds_of([&] {
+  const auto source_of = [&](int i) { return copied ? path_of(files + i) : std::string(); };
+  const auto for_all = [&](const std::function<void(int)>& write) {
     std::vector<std::jthread> writers;
-    for (int i = 0; i < files; ++i) {
-      writers.emplace_back([&, i] { write_direct(path_of(i), each); });
-    }
-  });
-  for (int i = 0; i < files; ++i) unlink(path_of(i).c_str());
+    for (int i = 0; i < files; ++i) writers.emplace_back([&, i] { write(i); });
+  };
+  if (copied) for_all([&](int i) { write_direct(source_of(i), each); });
+  const double seconds =
+      seconds_of([&] { for_all([&](int i) { write_direct(path_of(i), each, source_of(i)); }); });
+  for (int i = 0; i < files * (copied ? 2 : 1); ++i) unlink(path_of(i).c_str());
   return seconds;
 }
 
@@ -167,9 +180,9 @@ int main(int argc, char** argv) {
   const auto number = [&](int i) { return std::stoull(argv[i]); };
   double seconds = 0;
   uint64_t amount = 0;  // bytes, or entries
-  if (what == "direct" && argc == 5) {
+  if ((what == "direct" || what == "copy") && argc == 5) {
     amount = number(3);
-    seconds = direct(argv[2], amount, std::stoi(argv[4]));
+    seconds = direct(argv[2], amount, std::stoi(argv[4]), what == "copy");
   } else if (what == "append" && argc == 4) {
     amount = number(3);
     seconds = append(argv[2], amount);
@@ -181,7 +194,7 @@ int main(int argc, char** argv) {
     seconds = tcp_stream(amount);
   } else {
     std::fprintf(stderr,
-                 "usage: dfs_limits direct DIRECTORY BYTES FILES | append DIRECTORY COUNT "
+                 "usage: dfs_limits direct|copy DIRECTORY BYTES FILES | append DIRECTORY COUNT "
                  "| zmq BYTES | tcp BYTES\n");
     return 2;
   }

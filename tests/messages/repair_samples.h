@@ -44,7 +44,8 @@ inline FillGroup sample() {
           .as_of = 4711,
           .sources = {{.node = 7, .endpoint = "tcp://127.0.0.1:7107", .complete = false},
                       {.node = 8, .endpoint = "tcp://127.0.0.1:7108", .complete = true}},
-          .bytes_per_second = 50 << 20};
+          .bytes_per_second = 50 << 20,
+          .wait_ms = 300};
 }
 template <>
 inline FillGroupReply sample() {

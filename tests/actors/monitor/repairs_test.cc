@@ -145,6 +145,25 @@ TEST_CASE("losses are handled once, whoever leads, and again after a restart of 
   CHECK(handled() == 4);
 }
 
+TEST_CASE("a log that takes nothing for a while is asked again at the next tick, and not at once") {
+  MonitorSettings settings = TestStorages::small();
+  settings.replicas = 1;
+  settings.replica.proposals_max = 8;
+  TestStorages test(settings);
+  test.join_all(2);
+  test.use_all("/f");
+  // Nobody else has what these groups lack, so the log is asked at once.
+  test.lose(2);
+  REQUIRE(test.run_until([&] { return test.lacking_groups() > 0; }, 2s));
+  test.bus.run_mode = FakeBus::RunMode::queued;
+  for (int i = 0; i < 8; ++i) test.tell(MakeDir{"/full-" + std::to_string(i)});
+  test.bus.advance(2s);
+  CHECK(test.lacking_groups() > 0);
+  test.bus.run_mode = FakeBus::RunMode::immediate;
+  while (!test.bus.jobs.empty()) test.bus.run_job();
+  CHECK(test.run_until([&] { return test.lacking_groups() == 0; }));
+}
+
 TEST_CASE("blocks that are damaged everywhere do not keep their group from being whole") {
   TestStorages test;
   test.join_all(3);

@@ -404,65 +404,6 @@ TEST_SUITE("storage") {
     CHECK(small.peak <= 64);
     CHECK(small.peak > 8);
   }
-
-  TEST_CASE("no more groups than fills_max are filled at once, the others wait their turn") {
-    Nodes nodes(2, [](StorageSettings& settings) { settings.fills_max = 1; });
-    nodes.set_group({1, 2});
-    nodes.set_group({1, 2}, {}, 6);
-    nodes.put_all({1}, 0, 10, kPartBytes);
-    REQUIRE(nodes.put(1, 9, noise(9, kSmall), 0, 6));
-    FillGroup first = nodes.fill_request({1});
-    first.bytes_per_second = 4 * kPartBytes;
-    FillGroup second = first;
-    second.group = 6;
-    second.epoch = nodes.epoch(6);
-    CHECK(nodes.ask(2, first)->message.state == FillState::running);
-    CHECK(nodes.ask(2, second)->message.state == FillState::queued);
-    nodes.world.run_for(seconds(1));
-    CHECK(nodes.ask(2, second)->message.state == FillState::queued);
-    CHECK(nodes.fill(2, first).state == FillState::done);
-    CHECK(nodes.fill(2, second).state == FillState::done);
-  }
-
-  TEST_CASE("the limit of bytes per second holds") {
-    Nodes nodes(2);
-    nodes.set_group({1, 2});
-    nodes.put_all({1}, 0, 20, kPartBytes);
-    FillGroup request = nodes.fill_request({1});
-    request.bytes_per_second = 2 * kPartBytes;
-    const Duration began = nodes.world.now();
-    CHECK(nodes.fill(2, request).state == FillState::done);
-    const Duration took = nodes.world.now() - began;
-    CHECK(took >= seconds(9));
-    CHECK(took <= seconds(12));
-  }
-
-  TEST_CASE("reads for repair give way to those of clients, but are never starved") {
-    Nodes nodes(2, [](StorageSettings&) {});
-    nodes.set_group({1, 2});
-    nodes.put_all({1}, 0, 6, kPartBytes);
-    // More readers than the disk can serve at once, all the time.
-    bool reading = true;
-    std::function<void()> load = [&] {
-      if (!reading) return;
-      for (int i = 0; i < 24; ++i) {
-        ReadBlock read{1, static_cast<uint32_t>(i % 6), Nodes::kGroup, 0, kPartBytes};
-        (void)nodes.monitor->bus.send("sim://storage-1", [&] {
-          Envelope envelope = envelope_of(read, "storage/1");
-          envelope.header.request = 1'000'000 + static_cast<uint64_t>(i);
-          return envelope;
-        }());
-      }
-      nodes.world.after(milliseconds(5), nodes.world.find("monitor"), load);
-    };
-    nodes.world.after(Duration::zero(), nodes.world.find("monitor"), load);
-    nodes.world.run_for(milliseconds(200));
-    const Duration began = nodes.world.now();
-    CHECK(nodes.fill(2, nodes.fill_request({1})).state == FillState::done);
-    CHECK(nodes.world.now() - began >= milliseconds(400));
-    reading = false;
-    nodes.world.run_for(seconds(1));
-  }
 }
 
 }  // namespace dfs

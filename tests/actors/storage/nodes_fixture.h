@@ -204,11 +204,17 @@ struct Nodes {
     out->emplace(std::move(answer));
   }
   template <Request R>
-  Result<Answer<R>> ask(NodeId to, R request, Payload payload = {}) {
+  std::shared_ptr<std::optional<Result<Answer<R>>>> begin_to_ask(NodeId to, R request,
+                                                                 Payload payload = {}) {
     auto out = std::make_shared<std::optional<Result<Answer<R>>>>();
     const std::string number = std::to_string(to);
     monitor->scope.spawn(flow<R>(monitor, endpoint("storage-" + number), "storage/" + number,
                                  std::move(request), std::move(payload), out));
+    return out;
+  }
+  template <Request R>
+  Result<Answer<R>> ask(NodeId to, R request, Payload payload = {}) {
+    const auto out = begin_to_ask(to, std::move(request), std::move(payload));
     world.run_until([&] { return out->has_value(); }, std::chrono::seconds(30));
     REQUIRE(out->has_value());
     return std::move(**out);
