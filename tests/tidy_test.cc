@@ -42,6 +42,8 @@ std::string_view included(std::string_view line) {
 const Words kSeams = {"broker/bus.h", "broker/actor.h", "broker/task.h", "broker/calls.h",
                       "broker/announcer.h"};
 const Words kShared = {"actors/disk.h", "actors/table.h"};
+// What those share that have a replica.
+const Words kRows = {"actors/rows.h", "actors/event_rows.h"};
 
 struct IncludeRule {
   std::string folder;  // the longest that is a prefix of the path decides
@@ -57,6 +59,8 @@ Words operator+(Words a, const Words& b) {
 const std::vector<IncludeRule> kIncludeRules = {
     {"messages/", {"messages/"}, {"msgpack", "isa-l"}},
     {"messages/join_token.", {"messages/"}, {"openssl"}},
+    {"messages/password.", {"messages/"}, {"sodium"}},
+    {"messages/ticket.", {"messages/"}, {"sodium"}},
     {"broker/", {"messages/", "broker/"}, {"zmq", "spdlog", "CLI"}},
     {"actors/", Words{"messages/"} + kShared + Words{"actors/mem_table.h"}, {}},
     {"actors/posix_disk.", Words{"messages/", "actors/posix_disk.h"} + kShared, {}},
@@ -70,8 +74,13 @@ const std::vector<IncludeRule> kIncludeRules = {
     {"actors/replica/",
      Words{"messages/", "actors/raft/", "actors/replica/"} + kSeams + kShared,
      {}},
+    {"actors/rows.", Words{"messages/", "actors/replica/state_machine.h"} + kRows + kShared, {}},
+    {"actors/event_rows.", Words{"messages/"} + kRows + kShared, {}},
     {"actors/monitor/",
-     Words{"messages/", "actors/replica/", "actors/monitor/"} + kSeams + kShared,
+     Words{"messages/", "actors/replica/", "actors/monitor/"} + kRows + kSeams + kShared,
+     {}},
+    {"actors/lock/",
+     Words{"messages/", "actors/replica/", "actors/lock/"} + kRows + kSeams + kShared,
      {}},
     {"actors/storage/", Words{"messages/", "actors/storage/"} + kSeams + kShared, {}},
     {"actors/client/", Words{"messages/", "actors/client/"} + kSeams + kShared, {}},
@@ -85,8 +94,8 @@ const std::vector<IncludeRule> kIncludeRules = {
     {"cli/", {"messages/", "broker/", "actors/", "cli/"}, {"zmq", "spdlog", "CLI", "openssl"}},
     {"tests/", {""}, {""}},
 };
-const Words kLibraries = {"msgpack", "isa-l",   "zmq",     "spdlog",
-                          "CLI",     "rocksdb", "doctest", "openssl"};
+const Words kLibraries = {"msgpack", "isa-l",   "zmq",     "spdlog", "CLI",
+                          "rocksdb", "doctest", "openssl", "sodium"};
 
 Complaints check_includes(const Files& files) {
   Complaints complaints;
