@@ -42,8 +42,6 @@ std::string_view included(std::string_view line) {
 const Words kSeams = {"broker/bus.h", "broker/actor.h", "broker/task.h", "broker/calls.h",
                       "broker/announcer.h"};
 const Words kShared = {"actors/disk.h", "actors/table.h"};
-// What those share that have a replica.
-const Words kRows = {"actors/rows.h", "actors/event_rows.h"};
 
 struct IncludeRule {
   std::string folder;  // the longest that is a prefix of the path decides
@@ -74,14 +72,10 @@ const std::vector<IncludeRule> kIncludeRules = {
     {"actors/replica/",
      Words{"messages/", "actors/raft/", "actors/replica/"} + kSeams + kShared,
      {}},
-    {"actors/rows.", Words{"messages/", "actors/replica/state_machine.h"} + kRows + kShared, {}},
-    {"actors/event_rows.", Words{"messages/"} + kRows + kShared, {}},
     {"actors/monitor/",
-     Words{"messages/", "actors/replica/", "actors/monitor/"} + kRows + kSeams + kShared,
+     Words{"messages/", "actors/replica/", "actors/monitor/"} + kSeams + kShared,
      {}},
-    {"actors/lock/",
-     Words{"messages/", "actors/replica/", "actors/lock/"} + kRows + kSeams + kShared,
-     {}},
+    {"actors/lock/", Words{"messages/", "actors/replica/", "actors/lock/"} + kSeams + kShared, {}},
     {"actors/storage/", Words{"messages/", "actors/storage/"} + kSeams + kShared, {}},
     {"actors/client/", Words{"messages/", "actors/client/"} + kSeams + kShared, {}},
     {"actors/agent/",
