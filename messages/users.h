@@ -13,6 +13,10 @@
 // change of role, groups or password, and a lock, end the sessions of the user. A request that
 // changes something may be repeated with the same `from` and `request`; it is done once and
 // answered the same.
+//
+// The audit is the events of the lock actor's log (events.h; actor "lock", index of that log), read
+// with ReadEvents at this service: login, login-failed, denied, user-added, user-changed,
+// user-removed, password-changed, session-ended, token-made, sign-up-set.
 #pragma once
 
 #include <string>

@@ -85,7 +85,8 @@ struct Lock::State : Service {
   // The entry that set the user's password, when that is `password`; `denied`, or `busy` when the
   // user or the source has to wait, otherwise.
   Task<Result<LogIndex>> check_password(std::string user, std::string password, Envelope origin);
-  void propose_grant(const Envelope& envelope, Type type, std::string body);
+  // Answers with the ticket that comes of it, which is one of `user`.
+  void propose_grant(const Envelope& envelope, std::string user, Type type, std::string body);
 
   // Tickets (tickets.cc).
   // Whose ticket the request carries. Counts what is refused.

@@ -62,7 +62,7 @@ Task<void> Lock::State::log_in(Envelope origin, LogIn request) {
   command.session = fresh_session();
   command.lasts_ms = ticket_ms();
   command.source = source_of(origin.header);
-  propose_grant(origin, command.kType, encode(command));
+  propose_grant(origin, command.user, command.kType, encode(command));
 }
 
 // Takes as long for users that there are not.
@@ -99,27 +99,31 @@ Task<Result<LogIndex>> Lock::State::check_password(std::string user, std::string
 
 // The ticket is signed when the log has taken the session. Signing is a function of what it took,
 // so a repeated request gets the same one.
-void Lock::State::propose_grant(const Envelope& envelope, Type type, std::string body) {
-  propose_for(envelope, type, std::move(body),
-              [this](const Envelope& origin, const Result<Outcome>& outcome) {
-                if (!outcome || outcome->type == Type::Error) return answer(origin, outcome);
-                const auto granted = decode<lock::Granted>(outcome->body);
-                if (!granted) return refuse(origin, granted.error());
-                Rows rows(table);
-                auto reply = lock::signed_ticket(rows, *granted);
-                if (reply) {
-                  const int64_t left = reply->expires_ms - bus.wall_ms();
-                  reply->lasts_ms = static_cast<uint32_t>(std::clamp<int64_t>(left, 0, UINT32_MAX));
-                }
-                answer_with(origin, reply);
-              });
+void Lock::State::propose_grant(const Envelope& envelope, std::string user, Type type,
+                                std::string body) {
+  propose_for(
+      envelope, type, std::move(body),
+      [this, user = std::move(user)](const Envelope& origin, const Result<Outcome>& outcome) {
+        if (!outcome || outcome->type == Type::Error) return answer(origin, outcome);
+        const auto granted = decode<lock::Granted>(outcome->body);
+        if (!granted) return refuse(origin, granted.error());
+        // Whoever uses another's address and request number is told no remembered outcome.
+        if (granted->ticket.user != user) return refuse(origin, wrong_password());
+        Rows rows(table);
+        auto reply = lock::signed_ticket(rows, *granted);
+        if (reply) {
+          const int64_t left = reply->expires_ms - bus.wall_ms();
+          reply->lasts_ms = static_cast<uint32_t>(std::clamp<int64_t>(left, 0, UINT32_MAX));
+        }
+        answer_with(origin, reply);
+      });
 }
 
 void Lock::State::on(const Envelope& envelope, const RenewTicket&) {
   const auto asker = asker_of(envelope, true);
   if (!asker) return refuse(envelope, asker.error());
   const lock::ExtendSession command{asker->session, ticket_ms()};
-  propose_grant(envelope, command.kType, encode(command));
+  propose_grant(envelope, asker->user, command.kType, encode(command));
 }
 
 void Lock::State::on(const Envelope& envelope, const LogOut& request) {
@@ -188,7 +192,7 @@ Task<void> Lock::State::change_password(Envelope origin, ChangePassword request,
   command.session = fresh_session();
   command.lasts_ms = ticket_ms();
   command.source = source_of(origin.header);
-  propose_grant(origin, command.kType, encode(command));
+  propose_grant(origin, command.user, command.kType, encode(command));
 }
 
 void Lock::State::on(const Envelope& envelope, const AddServiceToken& request) {
@@ -210,7 +214,7 @@ void Lock::State::on(const Envelope& envelope, const AddServiceToken& request) {
   command.lasts_ms = request.lasts_ms;
   command.by_session = asker->session;
   command.origin = {asker->user, source_of(envelope.header)};
-  propose_grant(envelope, command.kType, encode(command));
+  propose_grant(envelope, command.user, command.kType, encode(command));
 }
 
 }  // namespace dfs

@@ -108,7 +108,7 @@ Task<void> Lock::State::sign_up(Envelope origin, SignUp request) {
   command.session = fresh_session();
   command.lasts_ms = ticket_ms();
   command.origin = {request.user, source_of(origin.header)};
-  propose_grant(origin, command.kType, encode(command));
+  propose_grant(origin, command.user, command.kType, encode(command));
 }
 
 }  // namespace dfs

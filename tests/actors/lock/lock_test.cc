@@ -174,6 +174,16 @@ TEST_SUITE("lock") {
     CHECK(test.ask(ListSessions{}, one->ticket.bytes)->sessions.size() == 1);
   }
 
+  TEST_CASE("nobody gets another's ticket by the number of their request") {
+    TestLock test;
+    test.start();
+    const std::string admin = test.admin();
+    REQUIRE(test.ask(new_user("ada", "correct horse"), admin).ok());
+    REQUIRE(test.ask(new_user("ben", "battery staple"), admin).ok());
+    REQUIRE(test.ask(LogIn{"ada", Blob{"correct horse"}}, {}, 78).ok());
+    CHECK(test.ask(LogIn{"ben", Blob{"battery staple"}}, {}, 78).code() == Code::denied);
+  }
+
   TEST_CASE("what ends a session is published at once") {
     TestLock test;
     test.start();

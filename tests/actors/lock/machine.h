@@ -11,6 +11,7 @@
 #include "actors/lock/lock_machine.h"
 #include "actors/lock/operations.h"
 #include "actors/mem_table.h"
+#include "messages/envelope.h"
 
 namespace dfs::lock {
 
