@@ -89,7 +89,7 @@ TEST_SUITE("lock") {
     TestLockMachine machine;
     REQUIRE(machine.add("ada").ok());
     REQUIRE(machine.log_in("ada", 1).ok());
-    IssueToken issue{"ada", "backup", "/photos", true, 2, 1000, 1, {"ada", "here"}};
+    IssueToken issue{"ada", "backup", "/photos", true, 2, machine.kLastsMs, 1, {"ada", "here"}};
     const auto token = machine.tell<Granted>(issue);
     REQUIRE(token.ok());
     CHECK(token->ticket.below == "/photos");
