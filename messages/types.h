@@ -209,6 +209,10 @@ enum class Type : uint16_t {
   RaiseEpoch = 920,
 
   // 1000: commands in the lock actor's log; never on a socket
+  TakeLock = 1050,
+  EndLock = 1051,
+  EndOwners = 1052,
+  ExpireWaits = 1053,
 };
 
 }  // namespace dfs

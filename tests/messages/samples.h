@@ -12,6 +12,7 @@
 #include "tests/messages/agent_samples.h"
 #include "tests/messages/block_samples.h"
 #include "tests/messages/consensus_samples.h"
+#include "tests/messages/lock_samples.h"
 #include "tests/messages/rebuild_samples.h"
 #include "tests/messages/repair_samples.h"
 
@@ -47,6 +48,8 @@ void for_each_message(Visitor&& visit) {
                           ListJoinTokens, JoinTokenList>();
   all.template operator()<RequestVote, RequestVoteReply, AppendEntries, AppendEntriesReply,
                           InstallSnapshot, ReadSnapshot, ReadSnapshotReply, TimeoutNow>();
+  all.template operator()<AcquireLock, LockReply, AwaitLock, RenewLocks, RenewLocksReply,
+                          ReleaseLock, ReleaseLockReply, BreakLock, ListLocks, LockList>();
 }
 
 // The same for the entries of the monitor's log, which must stay readable as long as logs do.
@@ -57,6 +60,7 @@ void for_each_command(Visitor&& visit) {
                           PruneOrphans, TrimEvents, BecomeLeader, ChangeMembers>();
   all.template operator()<MoveGroups, SetFilled, SetLacking, SetStanding, SetTask, ExpireHistory,
                           DeclareDead, ForgetObjects, RaiseEpoch>();
+  all.template operator()<lock::TakeLock, lock::EndLock, lock::EndOwners, lock::ExpireWaits>();
 }
 
 inline Header header() {
@@ -315,7 +319,7 @@ inline MakeDirReply sample() {
 }
 template <>
 inline Rename sample() {
-  return {.from = "/photos/old", .to = "/photos/new", .replace = false};
+  return {.from = "/photos/old", .to = "/photos/new", .replace = false, .fence = 90, .to_fence = 91};
 }
 template <>
 inline RenameReply sample() {
@@ -331,7 +335,7 @@ inline SetAttributesReply sample() {
 }
 template <>
 inline Remove sample() {
-  return {.path = "/photos/new", .recursive = true};
+  return {.path = "/photos/new", .recursive = true, .fence = 92};
 }
 template <>
 inline RemoveReply sample() {
@@ -368,7 +372,8 @@ inline CommitFile sample() {
           .layout = layout(),
           .writes = {{.group = 5, .epoch = 11, .nodes = {7, 8}}},
           .expected_version = 2,
-          .copies = 2};
+          .copies = 2,
+          .fence = 93};
 }
 inline CommitFile inline_file() {
   return {.path = "/photos/note",
@@ -379,7 +384,8 @@ inline CommitFile inline_file() {
           .layout = {},
           .writes = {},
           .expected_version = 0,
-          .copies = 1};
+          .copies = 1,
+          .fence = 0};
 }
 template <>
 inline CommitFileReply sample() {
