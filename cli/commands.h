@@ -96,6 +96,7 @@ void add_pool_commands(CLI::App& app, Context& context);       // pool setattr
 void add_task_commands(CLI::App& app, Context& context);       // tasks rebalance
 void add_rebuild_command(CLI::App& app, Context& context);     // rebuild
 void add_explain_command(CLI::App& app, Context& context);     // explain
+void add_lock_commands(CLI::App& app, Context& context);       // lock
 
 // The heads as any of them knows them, and what each says when it is asked directly; either takes
 // at most `deadline`.

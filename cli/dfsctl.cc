@@ -102,6 +102,7 @@ int run(int argc, char** argv) {
   dfs::cli::add_task_commands(app, context);
   dfs::cli::add_rebuild_command(app, context);
   dfs::cli::add_explain_command(app, context);
+  dfs::cli::add_lock_commands(app, context);
 
   const std::vector<std::string> arguments = dfs::cli::shielded_arguments(argc, argv);
   try {

@@ -2,15 +2,16 @@
 #pragma once
 
 #include "actors/client/client.h"
+#include "actors/client/locks.h"
 #include "actors/client/part_buffers.h"
 #include "actors/client/transfer.h"
 
 namespace dfs {
 
 struct Client::State {
-  State(Bus& b, ClientSettings s) : bus(b), settings(s), calls(b) {}
+  State(Bus& b, ClientSettings s) : bus(b), settings(s), calls(b), locks(b, calls, s.deadline) {}
 
-  Workbench workbench() { return {bus, calls, buffers, spare_plan, settings.deadline}; }
+  Workbench workbench() { return {bus, calls, buffers, spare_plan, locks, settings.deadline}; }
 
   // The reply of the heads, without the envelope around it.
   template <Request R>
@@ -37,6 +38,7 @@ struct Client::State {
   LogIndex event_published = 0;  // the highest of the log that was heard of
   Signal event_news;             // it grew, or it is time to look whether a publication was lost
   SparePlan spare_plan{calls, bus};
+  Locks locks;
   TaskScope scope;  // last: its flows use all of the above
 };
 
