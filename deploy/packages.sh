@@ -9,7 +9,7 @@ set -euo pipefail
 build=(
   g++ cmake ninja-build ccache pkg-config
   libzmq3-dev cppzmq-dev libmsgpack-cxx-dev libspdlog-dev libcli11-dev doctest-dev
-  librocksdb-dev libisal-dev libssl-dev libjemalloc-dev
+  librocksdb-dev libisal-dev libssl-dev libsodium-dev libjemalloc-dev
   python3
 )
 tests=(python3-zmq python3-msgpack iproute2 patch clang libclang-rt-14-dev)

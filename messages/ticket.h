@@ -28,6 +28,7 @@ inline constexpr size_t kSignatureBytes = 64;
 inline constexpr size_t kSignKeyBytes = 64;    // of the secret key; its last 32 are the public one
 inline constexpr size_t kVerifyKeyBytes = 32;  // of the public key
 inline constexpr size_t kGroupsOfUserMax = 64;
+inline constexpr size_t kTicketPathBytesMax = 256;  // of `below`
 inline constexpr uint32_t kAdminUid = 0;
 inline constexpr uint32_t kNobodyUid = 65534;
 
@@ -45,20 +46,23 @@ struct Ticket {
   // Of a service token: the right is narrower than the user's.
   std::string below;       // only this directory and what is below; empty: everything
   bool read_only = false;  // nothing may be changed
+  // The password is a first one: good for nothing but ChangePassword and LogOut.
+  bool must_change = false;
   const char* invalid() const;
   DFS_FIELDS(cluster, key, user, uid, gid, groups, role, issued_ms, expires_ms, session, below,
-             read_only)
+             read_only, must_change)
 };
 
-// `secret` has kSignKeyBytes. The result fits into a header (kTicketBytesMax) for any valid ticket
-// whose path is below 512 bytes; `too_large` otherwise.
-Result<std::string> sign_ticket(const Ticket& ticket, std::string_view secret);
+// `secret` has kSignKeyBytes, `ticket` is valid; the result fits into a header (kTicketBytesMax).
+std::string sign_ticket(const Ticket& ticket, std::string_view secret);
 
 struct SignKeys {
   std::string secret;      // kSignKeyBytes
   std::string verify_key;  // kVerifyKeyBytes
 };
-SignKeys make_sign_keys();
+// The same pair for the same kSeedBytes.
+inline constexpr size_t kSeedBytes = 32;
+SignKeys make_sign_keys(std::string_view seed);
 
 // What is needed to judge tickets, as the lock actor publishes it (users.h).
 struct TicketKey {
@@ -88,17 +92,19 @@ class TicketJudge {
   uint64_t version() const { return version_; }
 
   // `login_needed`, with cause `reason`: "missing", "malformed", "foreign" (another cluster),
-  // "unknown-key", "forged", "early", "expired" or "revoked". The ticket is good until the next
-  // call of judge() or learn().
-  Result<const Ticket*> judge(std::string_view ticket, int64_t now_ms);
+  // "unknown-key", "forged", "early", "expired" or "revoked"; `denied` with reason "must-change"
+  // when the password has to be changed first, unless that `may_be_first`. The ticket is good
+  // until the next call of judge() or learn().
+  Result<const Ticket*> judge(std::string_view ticket, int64_t now_ms, bool may_be_first = false);
 
  private:
   struct Remembered {
     Ticket ticket;
     std::list<std::string>::iterator age;
   };
-  Result<const Ticket*> remember(std::string_view bytes, Ticket ticket);
-  Result<void> check_time(const Ticket& ticket, int64_t now_ms) const;
+  Result<Ticket> verify(const std::string& bytes) const;
+  const Ticket* remember(const std::string& bytes, Ticket ticket);
+  Result<void> check(const Ticket& ticket, int64_t now_ms, bool may_be_first) const;
 
   std::string cluster_;
   uint64_t version_ = 0;

@@ -142,7 +142,7 @@ enum class Type : uint16_t {
   // users
   SignUp = 700,
   LogIn = 701,
-  Session = 702,
+  TicketReply = 702,
   RenewTicket = 703,
   LogOut = 704,
   LogOutReply = 705,
@@ -208,7 +208,22 @@ enum class Type : uint16_t {
   ForgetObjects = 914,
   RaiseEpoch = 920,
 
-  // 1000: commands in the lock actor's log; never on a socket
+  // 1000: commands in the lock actor's log; never on a socket. Users:
+  FoundUsers = 1000,
+  CreateUser = 1001,
+  EnrollUser = 1002,
+  EditUser = 1003,
+  DeleteUser = 1004,
+  OpenSignUp = 1005,
+  BeginSession = 1006,
+  ExtendSession = 1007,
+  FinishSessions = 1008,
+  ReplacePassword = 1009,
+  IssueToken = 1010,
+  NoteDenials = 1011,
+  TidyUsers = 1012,
+  AddTicketKey = 1013,
+  // Locks:
   TakeLock = 1050,
   EndLock = 1051,
   EndOwners = 1052,

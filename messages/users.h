@@ -1,16 +1,18 @@
 // The conversation "users": who may come in. The lock actor answers, as service "lock".
 //
-//   anyone → lock:         SignUp, LogIn → Session;  GetTicketKeys → TicketKeys
-//   with a ticket → lock:  RenewTicket → Session, LogOut, ChangePassword
-//   admin → lock:          AddUser, ChangeUser, RemoveUser, ListUsers, SetSignUp,
-//                          AddServiceToken → Session, ListSessions, EndSession
+//   anyone → lock:         SignUp, LogIn → TicketReply;  GetTicketKeys → TicketKeys
+//   with a ticket → lock:  RenewTicket → TicketReply, LogOut, ChangePassword, AddServiceToken →
+//                          TicketReply, ListSessions, EndSession, ListUsers (of oneself)
+//   admin → lock:          AddUser, ChangeUser, RemoveUser, ListUsers, SetSignUp
 //   lock ⇒ topic "tickets":  TicketKeys, whenever something changed and again and again
 //
 // A password travels only inside these requests, over an encrypted connection; what is kept of it
 // is argon2id (RFC 9106), with the parameters it was made with. Whoever fails to log in waits
 // longer each time: `busy` with retry_after_ms, by user and by source. Errors of a log-in never
-// tell whether the user exists. A request that changes something may be repeated with the same
-// `from` and `request`; it is done once and answered the same.
+// tell whether the user exists. What a ticket says of its holder holds until it expires: so a
+// change of role, groups or password, and a lock, end the sessions of the user. A request that
+// changes something may be repeated with the same `from` and `request`; it is done once and
+// answered the same.
 #pragma once
 
 #include <string>
@@ -38,7 +40,7 @@ const char* bad_user(const std::string& name);
 const char* bad_password(const std::string& password);
 
 // A ticket, and what its holder should know of it.
-struct Session {
+struct TicketReply {
   Blob ticket;
   std::string user;
   Role role = Role::user;
@@ -46,14 +48,14 @@ struct Session {
   uint32_t lasts_ms = 0;     // from now on; renew it when half of that has passed
   bool must_change = false;  // the password is a first one: nothing else is allowed before
   Receipt receipt;
-  DFS_MESSAGE(Session, ticket, user, role, expires_ms, lasts_ms, must_change, receipt)
+  DFS_MESSAGE(TicketReply, ticket, user, role, expires_ms, lasts_ms, must_change, receipt)
 };
 
 // Errors: `denied`, sign-up is closed; `exists`; `invalid`.
 struct SignUp {
   std::string user;
   Blob password;
-  using Reply = Session;
+  using Reply = TicketReply;
   const char* invalid() const;
   DFS_MESSAGE(SignUp, user, password)
 };
@@ -61,14 +63,14 @@ struct SignUp {
 struct LogIn {
   std::string user;
   Blob password;
-  using Reply = Session;
+  using Reply = TicketReply;
   const char* invalid() const;
   DFS_MESSAGE(LogIn, user, password)
 };
 // The session of the request's ticket goes on. `login_needed` when it has ended, when the user is
 // locked or gone, or when the ticket expired.
 struct RenewTicket {
-  using Reply = Session;
+  using Reply = TicketReply;
   DFS_MESSAGE(RenewTicket)
 };
 struct LogOutReply {
@@ -84,7 +86,7 @@ struct LogOut {
 struct ChangePassword {
   Blob old_password;
   Blob new_password;
-  using Reply = Session;
+  using Reply = TicketReply;
   const char* invalid() const;
   DFS_MESSAGE(ChangePassword, old_password, new_password)
 };
@@ -120,17 +122,17 @@ struct AddUser {
   const char* invalid() const;
   DFS_MESSAGE(AddUser, user, password, role, must_change, uid)
 };
-// Changes what is given. Errors: `not_found`; `invalid`, the last administrator that can log in
-// would be none any more.
+// Changes what is given; all sessions of the user end. Errors: `not_found`; `invalid`, nobody would
+// be an administrator any more who can log in.
 struct ChangeUser {
   std::string user;
   bool set_role = false;
   Role role = Role::user;
-  bool set_locked = false;  // a locked user's sessions end
+  bool set_locked = false;
   bool locked = false;
   bool set_groups = false;
   std::vector<uint32_t> groups;
-  Blob password;  // not empty: a new one, to be changed at the next log-in; all sessions end
+  Blob password;  // not empty: a new one, to be changed at the next log-in
   using Reply = UserReply;
   const char* invalid() const;
   DFS_MESSAGE(ChangeUser, user, set_role, role, set_locked, locked, set_groups, groups, password)
@@ -148,6 +150,7 @@ struct UserList {
   bool sign_up = false;         // open
   DFS_MESSAGE(UserList, users, more, sign_up)
 };
+// Whoever is no administrator is told of themselves alone.
 struct ListUsers {
   std::string after;
   uint32_t limit = kListEntriesMax;
@@ -175,7 +178,7 @@ struct AddServiceToken {
   std::string below;  // a directory; empty: everything
   bool read_only = false;
   int64_t lasts_ms = 0;
-  using Reply = Session;
+  using Reply = TicketReply;
   const char* invalid() const;
   DFS_MESSAGE(AddServiceToken, user, label, below, read_only, lasts_ms)
 };

@@ -57,6 +57,8 @@ Words operator+(Words a, const Words& b) {
 const std::vector<IncludeRule> kIncludeRules = {
     {"messages/", {"messages/"}, {"msgpack", "isa-l"}},
     {"messages/join_token.", {"messages/"}, {"openssl"}},
+    {"messages/password.", {"messages/"}, {"sodium"}},
+    {"messages/ticket.", {"messages/"}, {"sodium"}},
     {"broker/", {"messages/", "broker/"}, {"zmq", "spdlog", "CLI"}},
     {"actors/", Words{"messages/"} + kShared + Words{"actors/mem_table.h"}, {}},
     {"actors/posix_disk.", Words{"messages/", "actors/posix_disk.h"} + kShared, {}},
@@ -73,6 +75,7 @@ const std::vector<IncludeRule> kIncludeRules = {
     {"actors/monitor/",
      Words{"messages/", "actors/replica/", "actors/monitor/"} + kSeams + kShared,
      {}},
+    {"actors/lock/", Words{"messages/", "actors/replica/", "actors/lock/"} + kSeams + kShared, {}},
     {"actors/storage/", Words{"messages/", "actors/storage/"} + kSeams + kShared, {}},
     {"actors/client/", Words{"messages/", "actors/client/"} + kSeams + kShared, {}},
     {"actors/agent/",
@@ -85,8 +88,8 @@ const std::vector<IncludeRule> kIncludeRules = {
     {"cli/", {"messages/", "broker/", "actors/", "cli/"}, {"zmq", "spdlog", "CLI", "openssl"}},
     {"tests/", {""}, {""}},
 };
-const Words kLibraries = {"msgpack", "isa-l",   "zmq",     "spdlog",
-                          "CLI",     "rocksdb", "doctest", "openssl"};
+const Words kLibraries = {"msgpack", "isa-l",   "zmq",     "spdlog", "CLI",
+                          "rocksdb", "doctest", "openssl", "sodium"};
 
 Complaints check_includes(const Files& files) {
   Complaints complaints;

@@ -1,5 +1,7 @@
 #include "actors/lock/lock_operations.h"
 
+#include "actors/replica/rows.h"
+
 #include "messages/envelope.h"
 
 namespace dfs::lock {
@@ -121,7 +123,7 @@ Outcome apply_lock_command(LockTable& locks, const Command& command, uint32_t vo
   Outcome outcome = Applying(locks, command, voters, work).run();
   const auto put = [&](LockId lock) {
     const LockRow* const row = locks.find(lock);
-    if (row != nullptr) batch.put(keys::lock(lock), encode(*row));
+    if (row != nullptr) batch.put(keys::lock(lock), encode_row(*row));
   };
   if (work.news.added != 0) put(work.news.added);
   for (const LockId lock : work.news.granted) {

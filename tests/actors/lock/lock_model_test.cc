@@ -210,7 +210,7 @@ struct Pair {
 
 }  // namespace
 
-TEST_SUITE_BEGIN("lock_table");
+TEST_SUITE_BEGIN("locks");
 
 TEST_CASE("thousands of short histories agree with a table that looks at everything") {
   for (uint64_t seed = 1; seed <= 4000; ++seed) {

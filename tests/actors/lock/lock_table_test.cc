@@ -3,7 +3,7 @@
 using namespace dfs;
 using namespace dfs::lock;
 
-TEST_SUITE_BEGIN("lock_table");
+TEST_SUITE_BEGIN("locks");
 
 TEST_CASE("what nobody holds is granted at once, with the number of its entry as fence") {
   LockBench bench;
