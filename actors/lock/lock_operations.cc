@@ -1,7 +1,6 @@
 #include "actors/lock/lock_operations.h"
 
 #include "actors/replica/rows.h"
-
 #include "messages/envelope.h"
 
 namespace dfs::lock {

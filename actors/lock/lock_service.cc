@@ -116,6 +116,9 @@ void LockService::on(const Envelope& envelope, const AcquireLock& request, const
                                            {{"owner", take.owner}},
                                            0});
   }
+  if (const auto room = locks_.check_room_now(take); !room) {
+    return service_.refuse(envelope, room.error());
+  }
   if (!renew(envelope, take.owner)) return;
   service_.propose_for(envelope, TakeLock::kType, encode(take),
                        [this](const Envelope& origin, const Result<Outcome>& outcome) {

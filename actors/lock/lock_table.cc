@@ -140,10 +140,20 @@ Result<void> LockTable::check_room(const LockRow& row) const {
 Result<void> LockTable::check_wait(const TakeLock& request, const LockRow& row,
                                    LockId blocker) const {
   if (request.wait_ms == 0) return locked(row, blocker);
-  if (index_.waiting(row.target) >= limits_.waiters || expiries_.size() >= limits_.waiting) {
-    return refusal(Code::busy, row, "too many wait already; try again");
-  }
+  DFS_CHECK(check_queue(row));
   return check_deadlock(row);
+}
+
+Result<void> LockTable::check_queue(const LockRow& row) const {
+  if (index_.waiting(row.target) < limits_.waiters && expiries_.size() < limits_.waiting) return {};
+  return refusal(Code::busy, row, "too many wait already; try again");
+}
+
+Result<void> LockTable::check_room_now(const TakeLock& request) const {
+  const LockRow row = row_of(request);
+  DFS_CHECK(check_room(row));
+  const Result<void> queue = check_queue(row);
+  return queue || request.wait_ms == 0 || would_grant(request) ? Result<void>() : queue;
 }
 
 Error LockTable::locked(const LockRow& row, LockId blocker) const {

@@ -73,6 +73,9 @@ class LockTable {
   std::optional<int64_t> next_expiry_ms() const;
   // What AcquireLock's ask_only wants to know, as a request that would be made now.
   Result<void> would_grant(const TakeLock& request) const;
+  // `busy` or `no_space` when that is what the request would be told now: what is in the log is
+  // remembered for its repetitions, and these may have more luck.
+  Result<void> check_room_now(const TakeLock& request) const;
   // Those that block a lock that waits, holders first, at most `most`; and how many requests are
   // served before it, `ahead`.
   std::vector<LockId> blockers(LockId lock, size_t most, uint32_t* ahead = nullptr) const;
@@ -94,6 +97,7 @@ class LockTable {
   void each_blocker(LockId lock, const LockRow& row, const Visit& visit) const;
   bool is_covered(const LockRow& row) const;
   Result<void> check_room(const LockRow& row) const;
+  Result<void> check_queue(const LockRow& row) const;
   Result<void> check_wait(const TakeLock& request, const LockRow& row, LockId blocker) const;
   Error locked(const LockRow& row, LockId blocker) const;
   Result<void> check_deadlock(const LockRow& row) const;

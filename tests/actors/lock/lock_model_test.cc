@@ -11,29 +11,16 @@ using namespace dfs::lock;
 
 namespace {
 
-std::vector<std::string> parts_of(const std::string& path) {
-  std::vector<std::string> parts;
-  std::string part;
-  for (const char c : path.substr(1) + "/") {
-    if (c != '/') {
-      part += c;
-    } else if (!part.empty()) {
-      parts.push_back(std::exchange(part, {}));
-    }
-  }
-  return parts;
+std::string as_directory(const std::string& path) {
+  return path == "/" ? path : path + "/";
 }
 
 bool begins_with(const std::string& path, const std::string& directory) {
-  const auto all = parts_of(path);
-  const auto first = parts_of(directory);
-  return all.size() >= first.size() && std::equal(first.begin(), first.end(), all.begin());
+  return as_directory(path).starts_with(as_directory(directory));
 }
 
 bool touch(const LockTarget& a, const LockTarget& b) {
-  if (parts_of(a.path) == parts_of(b.path)) {
-    return std::max(a.from, b.from) < std::min(a.until, b.until);
-  }
+  if (a.path == b.path) return std::max(a.from, b.from) < std::min(a.until, b.until);
   return (a.subtree && begins_with(b.path, a.path)) || (b.subtree && begins_with(a.path, b.path));
 }
 
@@ -183,16 +170,13 @@ struct Pair {
   }
 
   void compare() {
-    std::string expected;
+    REQUIRE(bench.locks.size() == model.locks.size());
     for (const auto& [id, row] : model.locks) {
-      expected += std::to_string(id) + " " + to_json(row) + "\n";
+      CAPTURE(id);
+      const LockRow* const actual = bench.locks.find(id);
+      REQUIRE(actual != nullptr);
+      if (!same(*actual, row)) REQUIRE(to_json(*actual) == to_json(row));
     }
-    std::string actual;
-    bool more = false;
-    for (const LockId id : bench.locks.list("", 0, SIZE_MAX, &more)) {
-      actual += std::to_string(id) + " " + to_json(*bench.locks.find(id)) + "\n";
-    }
-    REQUIRE(actual == expected);
   }
 
   // What a lock is there for.
@@ -213,11 +197,11 @@ struct Pair {
 TEST_SUITE_BEGIN("locks");
 
 TEST_CASE("thousands of short histories agree with a table that looks at everything") {
-  for (uint64_t seed = 1; seed <= 4000; ++seed) {
+  for (uint64_t seed = 1; seed <= 2500; ++seed) {
     CAPTURE(seed);
     Chance chance(seed);
     Pair pair;
-    for (int i = 0; i < 40; ++i) {
+    for (int i = 0; i < 25; ++i) {
       CAPTURE(i);
       pair.step(chance);
       pair.compare();
@@ -228,11 +212,11 @@ TEST_CASE("thousands of short histories agree with a table that looks at everyth
 }
 
 TEST_CASE("a long history agrees too, and a table that is loaded again goes on the same way") {
-  for (uint64_t seed = 1; seed <= 20; ++seed) {
+  for (uint64_t seed = 1; seed <= 10; ++seed) {
     CAPTURE(seed);
     Chance chance(seed * 7919);
     Pair pair;
-    for (int i = 0; i < 1000; ++i) {
+    for (int i = 0; i < 500; ++i) {
       pair.step(chance);
       if (i % 10 == 0) pair.compare();
       if (i % 100 != 0) continue;

@@ -295,6 +295,9 @@ TEST_CASE("there is an end to locks, to those of one owner, to those that wait")
   CHECK(bench.write("a", "/4").code() == Code::no_space);
   CHECK(bench.write("b", "/1").ok());
   CHECK(bench.write("c", "/1").ok());
+  CHECK(bench.locks.check_room_now(bench.request("d", "/1", LockMode::exclusive)).code() ==
+        Code::busy);
+  CHECK(bench.locks.check_room_now(bench.request("d", "/2", LockMode::exclusive)).ok());
   const auto busy = bench.write("d", "/1");
   CHECK(busy.code() == Code::busy);
   CHECK(busy.error().retry_after_ms > 0);
