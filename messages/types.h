@@ -222,7 +222,6 @@ enum class Type : uint16_t {
   IssueToken = 1010,
   NoteDenials = 1011,
   TidyUsers = 1012,
-  AddTicketKey = 1013,
   // Locks:
   TakeLock = 1050,
   EndLock = 1051,

@@ -15,6 +15,7 @@
 #include "tests/messages/lock_samples.h"
 #include "tests/messages/rebuild_samples.h"
 #include "tests/messages/repair_samples.h"
+#include "tests/messages/user_samples.h"
 
 namespace dfs::samples {
 
@@ -46,13 +47,18 @@ void for_each_message(Visitor&& visit) {
   all.template operator()<AgentBeat, ListAgents, AgentList, CreateNode, CreateNodeReply>();
   all.template operator()<AddJoinToken, AddJoinTokenReply, SetJoinRule, SetJoinRuleReply,
                           ListJoinTokens, JoinTokenList>();
+  all.template
+  operator()<SignUp, LogIn, TicketReply, RenewTicket, LogOut, LogOutReply, ChangePassword, AddUser,
+             UserReply, ChangeUser, RemoveUser, ListUsers, UserList, SetSignUp, SetSignUpReply,
+             AddServiceToken, ListSessions, SessionList, EndSession, GetTicketKeys, TicketKeys>();
   all.template operator()<RequestVote, RequestVoteReply, AppendEntries, AppendEntriesReply,
                           InstallSnapshot, ReadSnapshot, ReadSnapshotReply, TimeoutNow>();
   all.template operator()<AcquireLock, LockReply, AwaitLock, RenewLocks, RenewLocksReply,
                           ReleaseLock, ReleaseLockReply, BreakLock, ListLocks, LockList>();
 }
 
-// The same for the entries of the monitor's log, which must stay readable as long as logs do.
+// The same for the entries of the monitor's and the lock actor's logs, which must stay readable as
+// long as logs do.
 template <class Visitor>
 void for_each_command(Visitor&& visit) {
   const auto all = [&]<class... T>() { (visit.template operator()<T>(), ...); };
@@ -61,6 +67,10 @@ void for_each_command(Visitor&& visit) {
   all.template operator()<MoveGroups, SetFilled, SetLacking, SetStanding, SetTask, ExpireHistory,
                           DeclareDead, ForgetObjects, RaiseEpoch>();
   all.template operator()<lock::TakeLock, lock::EndLock, lock::EndOwners, lock::ExpireWaits>();
+  all.template
+  operator()<lock::FoundUsers, lock::CreateUser, lock::EnrollUser, lock::EditUser, lock::DeleteUser,
+             lock::OpenSignUp, lock::BeginSession, lock::ExtendSession, lock::FinishSessions,
+             lock::ReplacePassword, lock::IssueToken, lock::NoteDenials, lock::TidyUsers>();
 }
 
 inline Header header() {
@@ -319,7 +329,8 @@ inline MakeDirReply sample() {
 }
 template <>
 inline Rename sample() {
-  return {.from = "/photos/old", .to = "/photos/new", .replace = false, .fence = 90, .to_fence = 91};
+  return {
+      .from = "/photos/old", .to = "/photos/new", .replace = false, .fence = 90, .to_fence = 91};
 }
 template <>
 inline RenameReply sample() {
