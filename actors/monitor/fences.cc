@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "actors/monitor/commands.h"
 #include "actors/monitor/tree.h"
 
 namespace dfs {

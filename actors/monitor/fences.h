@@ -8,6 +8,7 @@
 
 #include <string>
 
+#include "actors/monitor/commands.h"
 #include "actors/monitor/versioned_rows.h"
 
 namespace dfs {
