@@ -108,6 +108,7 @@ void add_pool_commands(CLI::App& app, Context& context);       // pool setattr
 void add_task_commands(CLI::App& app, Context& context);       // tasks rebalance
 void add_rebuild_command(CLI::App& app, Context& context);     // rebuild
 void add_explain_command(CLI::App& app, Context& context);     // explain
+void add_lock_commands(CLI::App& app, Context& context);       // lock
 void add_login_commands(CLI::App& app, Context& context);      // signup login logout passwd whoami
 void add_user_commands(CLI::App& app, Context& context);       // user
 void add_token_commands(CLI::App& app, Context& context);      // token

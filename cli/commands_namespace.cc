@@ -6,6 +6,7 @@
 
 #include "cli/arguments.h"
 #include "cli/commands.h"
+#include "cli/lock_choice.h"
 
 namespace dfs::cli {
 
@@ -112,6 +113,7 @@ int make_dirs(Context& context, const MakeDirOptions& options) {
 struct MoveOptions {
   std::vector<std::string> paths;  // sources, then the target
   bool keep = false;               // what is at the target
+  std::shared_ptr<LockChoice> lock;
 };
 
 void move_one(Context& context, const MoveOptions& options, const std::string& text,
@@ -123,7 +125,11 @@ void move_one(Context& context, const MoveOptions& options, const std::string& t
   auto to =
       target_path(target, kind, must_be_directory, options.paths.size() - 1, base_name(*from));
   if (!to) return (void)context.fail(target, to.error());
-  auto renamed = context.session().rename(*from, *to, !options.keep);
+  const auto lock = lock_options(context, *options.lock);
+  if (!lock) return (void)context.fail("", lock.error());
+  auto renamed = context.session().run<RenameReply>([&](Client& client) {
+    return client.rename(Rename{*from, *to, !options.keep}, *lock);
+  });
   if (!renamed) return (void)context.fail(*from, renamed.error());
   if (!context.json()) return;
   JsonLine line;
@@ -147,6 +153,7 @@ struct RemoveOptions {
   std::vector<std::string> paths;
   bool recursive = false;
   bool force = false;
+  std::shared_ptr<LockChoice> lock;
 };
 
 int remove(Context& context, const RemoveOptions& options) {
@@ -156,7 +163,11 @@ int remove(Context& context, const RemoveOptions& options) {
       context.fail(text, path.error());
       continue;
     }
-    auto removed = context.session().remove(*path, options.recursive);
+    const auto lock = lock_options(context, *options.lock);
+    if (!lock) return context.fail("", lock.error());
+    auto removed = context.session().run<RemoveReply>([&](Client& client) {
+      return client.remove(Remove{*path, options.recursive}, *lock);
+    });
     if (!removed) {
       if (options.force && removed.code() == Code::not_found) continue;
       context.fail(*path, removed.error());
@@ -198,6 +209,7 @@ void add_namespace_commands(CLI::App& app, Context& context) {
       ->required()
       ->expected(2, CLI::detail::expected_max_vector_size);
   mv->add_flag("--no-replace", moving->keep, "refuse when there is something under the new name");
+  moving->lock = add_lock_options(*mv, true);
   mv->callback([&context, moving] {
     unshield(moving->paths);
     context.run = [&context, moving] { return move(context, *moving); };
@@ -208,6 +220,7 @@ void add_namespace_commands(CLI::App& app, Context& context) {
   rm->add_option("PATH", removing->paths, "what to remove")->required();
   rm->add_flag("-r,--recursive", removing->recursive, "directories with all below, at once");
   rm->add_flag("-f,--force", removing->force, "no error when it is not there");
+  removing->lock = add_lock_options(*rm, true);
   rm->callback([&context, removing] {
     unshield(removing->paths);
     context.run = [&context, removing] { return remove(context, *removing); };

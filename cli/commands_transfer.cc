@@ -14,6 +14,7 @@
 #include "broker/config.h"
 #include "cli/arguments.h"
 #include "cli/commands.h"
+#include "cli/lock_choice.h"
 
 namespace dfs::cli {
 
@@ -204,6 +205,7 @@ struct PutOptions {
   std::string block_size;
   std::string durability;
   bool recursive = false;
+  std::shared_ptr<LockChoice> lock;
 };
 
 Result<CopyLevel> copy_level(const std::string& name) {
@@ -257,6 +259,9 @@ int put(Context& context, const PutOptions& options) {
   auto level = copy_level(options.durability);
   if (!level) return context.fail("--durability", level.error());
   transfer.copies = *level;
+  auto lock = lock_options(context, *options.lock);
+  if (!lock) return context.fail("", lock.error());
+  transfer.lock = *lock;
   const std::string& target_text = options.paths.back();
   auto target = normal_path(target_text);
   if (!target) return context.fail(target_text, target.error());
@@ -303,6 +308,7 @@ struct GetOptions {
   std::vector<std::string> paths;  // sources, then the target
   std::string from;
   bool recursive = false;
+  std::shared_ptr<LockChoice> lock;
 };
 
 Result<NodeId> node_of(const std::string& text) {
@@ -389,6 +395,9 @@ int get(Context& context, GetOptions options) {
     if (!node) return context.fail("--from", node.error());
     transfer.from = *node;
   }
+  auto lock = lock_options(context, *options.lock);
+  if (!lock) return context.fail("", lock.error());
+  transfer.lock = *lock;
   // A single argument is a file to be put here.
   std::string target = ".";
   if (options.paths.size() > 1) {
@@ -442,6 +451,7 @@ void add_transfer_commands(CLI::App& app, Context& context) {
       "--durability", putting->durability,
       "succeed with copies on stable storage: one (as few as the pool permits, the "
       "default), quorum (more than half) or all; all live nodes get one in any case");
+  putting->lock = add_lock_options(*put_app, true);
   put_app->callback([&context, putting] {
     unshield(putting->paths);
     context.run = [&context, putting] { return put(context, *putting); };
@@ -454,6 +464,7 @@ void add_transfer_commands(CLI::App& app, Context& context) {
       ->expected(1, kMany);
   get_app->add_flag("-r,--recursive", getting->recursive, "directories with all below");
   get_app->add_option("--from", getting->from, "the storage node to read from where it has a copy");
+  getting->lock = add_lock_options(*get_app, false);
   add_stale_flag(*get_app, context);
   get_app->callback([&context, getting] {
     unshield(getting->paths);

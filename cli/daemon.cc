@@ -178,6 +178,7 @@ LockSettings lock_settings(const DaemonOptions& options, const std::string& brok
   settings.broker = broker;
   settings.announce_period = options.heartbeat;
   settings.ticket_lasts = options.ticket_lasts;
+  settings.lock_lease = options.lock_lease;
   settings.sign_up = options.sign_up == "open";
   settings.founding = tell_first_password;
   settings.replica.segment_bytes = std::min<uint64_t>(4 << 20, options.raft_log_kept / 4);

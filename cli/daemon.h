@@ -55,6 +55,7 @@ struct DaemonOptions {
   // head and lock
   std::string sign_up = "closed";
   Duration ticket_lasts = std::chrono::hours(12);
+  Duration lock_lease = std::chrono::seconds(10);
 
   // storage
   std::string host;

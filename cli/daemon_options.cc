@@ -118,6 +118,9 @@ Result<void> check_lock(Role role, const DaemonOptions& options) {
   }
   DFS_CHECK(check_endpoint("lock-listen", endpoint, 1, kPortMax));
   DFS_CHECK(check_reachable("lock-listen", endpoint));
+  if (options.lock_lease < std::chrono::seconds(1)) {
+    return misuse("--lock-lease must be at least 1s");
+  }
   if (options.ticket_lasts < std::chrono::seconds(1)) {
     return misuse("--ticket-lasts must be at least 1s");
   }
@@ -308,6 +311,8 @@ void add_settings(Settings& settings, Role role, DaemonOptions& options) {
                      : "tcp://HOST:PORT for the lock actors of other heads");
     settings.add_duration("ticket-lasts", options.ticket_lasts,
                           "how long a log-in is good for; clients renew it when half is over");
+    settings.add_duration("lock-lease", options.lock_lease,
+                          "whoever is silent for so long loses the locks it holds");
     settings.add_choice("sign-up", options.sign_up, {"open", "closed"},
                         "whether anybody may become a user of a new cluster; dfsctl user sign-up "
                         "changes it");

@@ -104,6 +104,7 @@ int run(int argc, char** argv) {
   dfs::cli::add_task_commands(app, context);
   dfs::cli::add_rebuild_command(app, context);
   dfs::cli::add_explain_command(app, context);
+  dfs::cli::add_lock_commands(app, context);
   dfs::cli::add_login_commands(app, context);
   dfs::cli::add_user_commands(app, context);
   dfs::cli::add_token_commands(app, context);

@@ -9,10 +9,14 @@
 // A lock is on a path, or on a subtree: that path and all below it; of a file it may be on a range
 // of bytes. It need not exist. Two locks of different owners conflict when paths and ranges
 // overlap and one of them is exclusive. Who comes first is served first: a request waits behind
-// every earlier one that it conflicts with, so nobody starves.
+// every earlier one that it conflicts with, so nobody starves. Only what an owner's lock covers
+// already it is given at once: whoever waits in between waits for that owner anyway.
 //
-// An owner (header `from`, unless the request names one) has one lease for all it holds and waits
-// for. When it is not renewed in time all of that ends, and whoever waited is next.
+// An owner (header `from`, unless the request names one) does one thing at a time: while one of its
+// requests waits, none of its locks is given up. That is what deadlocks are found by, so flows of
+// one client that do not depend on each other have owners of their own. An owner has one lease for
+// all it holds and waits for. When it is not renewed in time all of that ends, and whoever waited
+// is next.
 //
 // `fence` is the number of the log entry that granted the lock, so a later holder's is higher. A
 // change of the namespace names the fence it was made under; the monitor refuses one that is lower
@@ -36,10 +40,13 @@ enum class LockMode : uint8_t { shared = 1, exclusive = 2 };
 enum class LockState : uint8_t { granted = 1, waiting = 2, ended = 3 };
 
 inline constexpr size_t kWaitersMax = 1024;        // of one path, those of subtrees above included
+inline constexpr size_t kWaitingMax = 64 * 1024;   // of all paths
+inline constexpr size_t kBelowMax = 64 * 1024;     // locks below a subtree that is to be locked
 inline constexpr size_t kLocksPerOwnerMax = 4096;  // held and waited for
 inline constexpr size_t kLocksMax = 1'000'000;
 inline constexpr size_t kOwnerBytesMax = 255;
 inline constexpr uint32_t kLockWaitMsMax = 24 * 3600 * 1000;
+inline constexpr uint32_t kLockPollMs = 500;  // less than makes a client try another broker
 
 struct LockTarget {
   std::string path;
@@ -47,13 +54,17 @@ struct LockTarget {
   uint64_t from = 0;            // of bytes; a subtree is always whole
   uint64_t until = UINT64_MAX;  // past the end
   DFS_FIELDS(path, subtree, from, until)
+  bool operator==(const LockTarget&) const = default;
   const char* invalid() const {
     if (from >= until) return "the range of bytes is empty";
     if (subtree && (from != 0 || until != UINT64_MAX)) return "a subtree has no range of bytes";
     return bad_path(path);
   }
 };
+// Whether some byte, or name, is in both.
 bool overlap(const LockTarget& a, const LockTarget& b);
+// Whether all of `inner` is in `outer`.
+bool covers(const LockTarget& outer, const LockTarget& inner);
 
 struct LockView {
   LockId lock = 0;
@@ -88,13 +99,16 @@ struct AcquireLock {
   uint32_t wait_ms = 0;  // most to wait, by logged time
   std::string owner;     // empty: header `from`
   std::string label;
+  // Only asks: nothing is taken or logged. `locked` when somebody holds, or waits for, what is in
+  // the way; otherwise the answer has lock 0, and as fence the last entry of the log it tells of.
+  bool ask_only = false;
   using Reply = LockReply;
   const char* invalid() const;
-  DFS_MESSAGE(AcquireLock, target, mode, wait_ms, owner, label)
+  DFS_MESSAGE(AcquireLock, target, mode, wait_ms, owner, label, ask_only)
 };
-// Answered when the lock is granted, at the latest at the request's deadline or after 5 s, then
-// with state waiting: ask again. Errors: `timeout`, the wait is over; `not_found`, the lock ended:
-// it was released, broken, or its owner's lease ran out (cause `reason`).
+// Answered when the lock is granted, at the latest after kLockPollMs, then with state waiting: ask
+// again. Errors: `locked`, the wait is over; `not_found`, the lock ended: it was released, broken,
+// or its owner's lease ran out (cause `reason`).
 struct AwaitLock {
   LockId lock = 0;
   std::string owner;

@@ -128,12 +128,14 @@ struct Rename {
   std::string from;
   std::string to;
   bool replace = true;  // false: `exists` when there is something at `to`
+  uint64_t fence = 0;   // of the lock on `from` (locks.h); 0: none is held
+  uint64_t to_fence = 0;
   using Reply = RenameReply;
   const char* invalid() const {
     const char* why = bad_path(from);
     return why != nullptr ? why : bad_path(to);
   }
-  DFS_MESSAGE(Rename, from, to, replace)
+  DFS_MESSAGE(Rename, from, to, replace, fence, to_fence)
 };
 
 struct SetAttributesReply {
@@ -161,9 +163,10 @@ struct RemoveReply {
 struct Remove {
   std::string path;
   bool recursive = false;  // a directory with all below it, at once
+  uint64_t fence = 0;      // of the lock on it (locks.h); 0: none is held
   using Reply = RemoveReply;
   const char* invalid() const { return bad_path(path); }
-  DFS_MESSAGE(Remove, path, recursive)
+  DFS_MESSAGE(Remove, path, recursive, fence)
 };
 
 // Where the blocks of an object are. Block i is in groups[i % groups.size()] unless overridden.
@@ -256,10 +259,11 @@ struct CommitFile {
   std::vector<GroupWrites> writes;
   uint64_t expected_version = UINT64_MAX;  // UINT64_MAX: any; 0: must not exist; else must match
   uint32_t copies = 0;  // fewer copies of any block are `stale_map`; 0: the pool's min_copies
+  uint64_t fence = 0;   // of the lock on the path (locks.h); 0: none is held
   using Reply = CommitFileReply;
   const char* invalid() const;
   DFS_MESSAGE(CommitFile, path, size, crc32c, mode, content, layout, writes, expected_version,
-              copies)
+              copies, fence)
 };
 
 struct OpenFileReply {

@@ -222,6 +222,11 @@ enum class Type : uint16_t {
   IssueToken = 1010,
   NoteDenials = 1011,
   TidyUsers = 1012,
+  // Locks:
+  TakeLock = 1050,
+  EndLock = 1051,
+  EndOwners = 1052,
+  ExpireWaits = 1053,
 };
 
 }  // namespace dfs

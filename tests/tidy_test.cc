@@ -41,7 +41,7 @@ std::string_view included(std::string_view line) {
 // What an actor may know of the broker: its seams, which have no zmq in them.
 const Words kSeams = {"broker/bus.h", "broker/actor.h", "broker/task.h", "broker/calls.h",
                       "broker/announcer.h"};
-const Words kShared = {"actors/disk.h", "actors/table.h"};
+const Words kShared = {"actors/disk.h", "actors/leases.h", "actors/table.h"};
 
 struct IncludeRule {
   std::string folder;  // the longest that is a prefix of the path decides

@@ -36,7 +36,7 @@ void Client::link_down(const Link& link) {
 
 void Client::stop(std::function<void()> stopped) {
   state_->scope.clear();
-  stopped();
+  state_->locks.finish(std::move(stopped));
 }
 
 Task<Result<TransferReport>> Client::put(std::shared_ptr<Source> source, std::string path,
@@ -53,6 +53,10 @@ Task<Result<TransferReport>> Client::get(std::string path, std::shared_ptr<Sink>
   Task<Result<TransferReport>> running = download.run();
   Result<TransferReport> report = co_await running;
   co_return report;
+}
+
+Locks& Client::locks() {
+  return state_->locks;
 }
 
 TaskScope& Client::scope() {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "actors/client/fsck.h"
+#include "actors/client/locks.h"
 #include "actors/client/rebuild.h"
 #include "actors/client/survey.h"
 #include "actors/disk.h"
@@ -77,6 +78,7 @@ struct TransferOptions {
   Duration part_deadline = std::chrono::milliseconds(1500);  // then the replica is given up
   std::function<void(const Progress&)> progress;             // on the client's thread, per part
   uint64_t trace = 0;
+  LockOptions lock = {};  // put: exclusive; get: shared
 };
 
 // What a put or get did and what the system promises about it.
@@ -177,6 +179,14 @@ class Client : public Actor {
   Task<Result<AddJoinTokenReply>> add_join_token(AddJoinToken request);
   Task<Result<SetJoinRuleReply>> set_join_rule(JoinRule rule);
   Task<Result<JoinTokenList>> join_tokens();
+
+  // Locks (messages/locks.h). Of rename and remove: exclusive, on all that they touch.
+  Task<Result<RenameReply>> rename(Rename request, LockOptions lock);
+  Task<Result<RemoveReply>> remove(Remove request, LockOptions lock);
+  Task<Result<LockList>> list_locks(ListLocks request);
+  Task<Result<ReleaseLockReply>> break_lock(LockId lock);
+  Task<Result<ReleaseLockReply>> release_lock(LockId lock, std::string owner);
+  Locks& locks();
 
   // Users (users.h). Whoever got a ticket by one of these uses it with set_ticket().
   void set_ticket(std::string ticket);

@@ -2,17 +2,19 @@
 #pragma once
 
 #include "actors/client/client.h"
+#include "actors/client/locks.h"
 #include "actors/client/part_buffers.h"
 #include "actors/client/transfer.h"
 
 namespace dfs {
 
 struct Client::State {
-  State(Bus& b, ClientSettings s) : bus(b), settings(std::move(s)), calls(b) {
+  State(Bus& b, ClientSettings s)
+      : bus(b), settings(std::move(s)), calls(b), locks(b, calls, settings.deadline) {
     calls.set_ticket(settings.ticket);
   }
 
-  Workbench workbench() { return {bus, calls, buffers, spare_plan, settings.deadline}; }
+  Workbench workbench() { return {bus, calls, buffers, spare_plan, locks, settings.deadline}; }
 
   // The reply of the heads, without the envelope around it.
   template <Request R>
@@ -44,6 +46,7 @@ struct Client::State {
   LogIndex event_published = 0;  // the highest of the log that was heard of
   Signal event_news;             // it grew, or it is time to look whether a publication was lost
   SparePlan spare_plan{calls, bus};
+  Locks locks;
   TaskScope scope;  // last: its flows use all of the above
 };
 

@@ -10,6 +10,7 @@ namespace dfs {
 Download::Download(Workbench bench, std::string path, std::shared_ptr<Sink> sink,
                    TransferOptions options)
     : transfer_(bench, std::move(options)),
+      owner_(bench.locks, transfer_.options.lock.owner),
       path_(std::move(path)),
       sink_(std::move(sink)),
       reader_(transfer_, path_) {}
@@ -19,7 +20,25 @@ Download::~Download() {
   transfer_.scope.clear();
 }
 
+Task<Result<void>> Download::take_lock() {
+  if (!transfer_.options.lock.take) co_return Result<void>();
+  LockWish wish;
+  wish.target.path = path_;
+  wish.mode = LockMode::shared;
+  wish.wait = transfer_.options.lock.wait;
+  wish.label = "get";
+  wish.waiting = transfer_.options.lock.waiting;
+  Task<Result<LockReply>> acquiring = owner_.acquire(std::move(wish));
+  const Result<LockReply> reply = co_await acquiring;
+  if (!reply) co_return reply.error();
+  co_return Result<void>();
+}
+
 Task<Result<TransferReport>> Download::run() {
+  Task<Result<void>> locking = take_lock();
+  const Result<void> locked = co_await locking;
+  if (!locked) co_return locked.error();
+  transfer_.not_stalled();
   Task<Result<Answer<OpenFile>>> opening =
       transfer_.ask_monitor(OpenFile{path_, transfer_.options.stale});
   Result<Answer<OpenFile>> opened = co_await opening;

@@ -42,12 +42,14 @@ class Download {
   Task<Result<void>> put_in_sink(Payload payload, uint64_t offset);
   Task<Result<void>> call_sink(std::function<Result<void>(Sink&)> call);
   Task<Result<TransferReport>> finish();
+  Task<Result<void>> take_lock();
 
   BlockRange range_at(uint64_t file_offset) const;
   void note_crc(const BlockRange& range, uint32_t crc);
   uint64_t block_length(uint32_t block) const;
 
   Transfer transfer_;
+  LockOwner owner_;
   std::string path_;
   std::shared_ptr<Sink> sink_;
   InodeInfo info_;

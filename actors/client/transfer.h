@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "actors/client/client.h"
+#include "actors/client/locks.h"
 #include "actors/client/node_health.h"
 #include "actors/client/part_buffers.h"
 #include "actors/client/spare_plan.h"
@@ -19,12 +20,14 @@ struct Workbench {
   Calls& calls;
   PartBuffers& buffers;
   SparePlan& spare_plan;
+  Locks& locks;
   Duration ask_deadline;
 };
 
 // Who is asked: the head that leads, or any when the answer may be stale.
 template <Request R>
 std::string service_of(const R& request) {
+  if constexpr (R::kType >= Type::AcquireLock && R::kType <= Type::LockList) return "lock";
   if constexpr (requires { request.stale; }) {
     if (request.stale) return "monitor-replica";
   }

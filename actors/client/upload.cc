@@ -40,6 +40,7 @@ Duration pause_before(uint32_t attempt, uint64_t random) {
 Upload::Upload(Workbench bench, std::shared_ptr<Source> source, std::string path,
                TransferOptions options)
     : transfer_(bench, std::move(options)),
+      owner_(bench.locks, transfer_.options.lock.owner),
       source_(std::move(source)),
       path_(std::move(path)),
       placement_(transfer_, path_),
@@ -56,6 +57,10 @@ Task<Result<TransferReport>> Upload::run() {
   size_ = source_->size();
   transfer_.total_bytes = size_;
   seekable_ = source_->seekable() && size_ != Source::kUnknownSize;
+  // It is needed at the commit only, so nothing waits for it until then.
+  const bool small = seekable_ && size_ <= kInlineBytesMax;
+  locking_ = transfer_.options.lock.take && !small;
+  if (locking_) transfer_.scope.spawn(take_lock());
   if (!seekable_) {
     Task<Result<TransferReport>> putting = put_stream();
     Result<TransferReport> report = co_await putting;
@@ -78,8 +83,12 @@ Task<Result<TransferReport>> Upload::run() {
 }
 
 Task<Result<TransferReport>> Upload::put_inline(std::string content) {
+  Task<Result<uint64_t>> passing = pass_lock();
+  const Result<uint64_t> fence = co_await passing;
+  if (!fence) co_return fence.error();
   CommitFile request;
   request.path = path_;
+  request.fence = *fence;
   request.size = content.size();
   request.crc32c = crc32c(content);
   request.mode = transfer_.options.mode;

@@ -59,6 +59,10 @@ class Upload {
   Task<Result<void>> check_source();
 
   Task<void> keep_lease();
+  LockWish lock_wish() const;
+  Task<void> take_lock();
+  Task<Result<uint64_t>> await_lock();
+  Task<Result<uint64_t>> pass_lock();
   Task<Result<CommitFileReply>> commit();
   CommitFile commit_request() const;
   std::vector<GroupWrites> writes() const;
@@ -68,6 +72,9 @@ class Upload {
   TransferReport report_of(const CommitFileReply& reply, InodeInfo info);
 
   Transfer transfer_;
+  LockOwner owner_;
+  bool locking_ = false;           // the lock is being taken, or held
+  std::optional<uint64_t> fence_;  // of it, when it is held
   std::shared_ptr<Source> source_;
   std::string path_;
   Placement placement_;

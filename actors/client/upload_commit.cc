@@ -17,6 +17,9 @@ Task<Result<TransferReport>> Upload::finish() {
   Task<Result<void>> checking = check_source();
   const Result<void> unchanged = co_await checking;
   if (!unchanged) co_return unchanged.error();
+  Task<Result<uint64_t>> locking = await_lock();
+  const Result<uint64_t> locked = co_await locking;
+  if (!locked) co_return locked.error();
   Error last;
   for (uint32_t round = 0; round < kCommitRoundsMax; ++round) {
     std::set<GroupId> again = thin_groups();
@@ -77,6 +80,55 @@ Task<void> Upload::keep_lease() {
   }
 }
 
+LockWish Upload::lock_wish() const {
+  LockWish wish;
+  wish.target.path = path_;
+  wish.wait = transfer_.options.lock.wait;
+  wish.label = "put";
+  wish.waiting = transfer_.options.lock.waiting;
+  return wish;
+}
+
+Task<void> Upload::take_lock() {
+  Task<Result<LockReply>> acquiring = owner_.acquire(lock_wish());
+  const Result<LockReply> reply = co_await acquiring;
+  if (!reply) {
+    transfer_.fail(reply.error());
+    co_return;
+  }
+  fence_ = reply->fence;
+  transfer_.changed.notify();
+}
+
+// The fence to commit with; 0 without a lock.
+Task<Result<uint64_t>> Upload::await_lock() {
+  if (!locking_) co_return uint64_t{0};
+  Task<void> waiting = transfer_.until([this] { return fence_.has_value(); });
+  co_await waiting;
+  if (!fence_) co_return transfer_.error();
+  co_return *fence_;
+}
+
+// One step needs no lock to be whole. It is enough that nobody holds one, or waits for one, when it
+// is made: who was granted it in between, and has committed, is not overwritten, for the fence is
+// older than theirs.
+Task<Result<uint64_t>> Upload::pass_lock() {
+  if (!transfer_.options.lock.take) co_return uint64_t{0};
+  if (locking_) {
+    Task<Result<uint64_t>> locking = await_lock();
+    Result<uint64_t> fence = co_await locking;
+    co_return fence;
+  }
+  Task<Result<LockReply>> asking = owner_.ask(lock_wish());
+  const Result<LockReply> free = co_await asking;
+  if (free && free->state == LockState::granted) co_return free->fence;
+  if (!free && free.code() != Code::locked) co_return free.error();
+  Task<Result<LockReply>> acquiring = owner_.acquire(lock_wish());
+  const Result<LockReply> held = co_await acquiring;
+  if (!held) co_return held.error();
+  co_return held->fence;
+}
+
 CommitFile Upload::commit_request() const {
   CommitFile request;
   request.path = path_;
@@ -84,6 +136,7 @@ CommitFile Upload::commit_request() const {
   request.mode = transfer_.options.mode;
   request.expected_version = transfer_.options.expected_version;
   request.copies = placement_.copies_asked();
+  request.fence = fence_.value_or(0);
   request.layout.object = placement_.object();
   request.layout.block_bytes = placement_.block_bytes();
   request.layout.groups = placement_.home_groups();

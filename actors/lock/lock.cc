@@ -34,6 +34,9 @@ Result<void> check(const LockSettings& settings) {
   if (settings.ticket_lasts < std::chrono::seconds(1)) {
     return {Code::invalid, "ticket_lasts must be at least 1 s"};
   }
+  if (settings.lock_lease < kLeaseTicks * std::chrono::milliseconds(10)) {
+    return {Code::invalid, "lock_lease must be at least 80 ms"};
+  }
   if (settings.password_checks_max == 0) {
     return {Code::invalid, "password_checks_max must be above zero"};
   }
@@ -50,7 +53,10 @@ Lock::State::State(Bus& bus_, Disk& disk_, Table& table_, LockSettings settings_
       settings(std::move(settings_)),
       replica(bus_, disk_, table_, machine, replica_settings(settings)),
       calls(bus_),
-      passwords(bus_, settings.password_checks_max, settings.password_waits_max) {
+      passwords(bus_, settings.password_checks_max, settings.password_waits_max),
+      locks(*this, bus_, replica, machine.locks(), settings.lock_lease) {
+  machine.listen_to_locks(
+      [this](const Command& command, const lock::LockWork& work) { locks.applied(command, work); });
   machine.listen([this](const lock::LockMachine::Change& change) { applied(change); });
   Replica::Watcher watcher;
   watcher.leading = [this] { lead(); };
@@ -169,6 +175,7 @@ Task<void> Lock::State::found() {
 void Lock::State::serve() {
   learn_tickets();
   publish_tickets();
+  locks.begin();
   reign.announcer = std::make_unique<Announcer>(bus, settings.announce_period);
   reign.announcer->begin(kLockService, replica.term());
   tidy();
@@ -178,6 +185,7 @@ void Lock::State::serve() {
 void Lock::State::follow() {
   if (!std::exchange(leading, false)) return;
   ++reigns;
+  locks.end();
   cancel_timers();
   reign = Reign();
 }
@@ -186,6 +194,7 @@ void Lock::State::stop(std::function<void()> stopped) {
   stopping = true;
   announcer.reset();
   reign.announcer.reset();
+  locks.end();
   cancel_timers();
   scope.clear();
   report_ready(Error{Code::stopping, "the lock actor is shutting down", {}, 0});

@@ -26,6 +26,9 @@ struct LockSettings {
   Duration heads_period = std::chrono::seconds(5);  // how often the monitor's heads are looked at
   Duration tidy_period = std::chrono::seconds(10);
   Duration ticket_lasts = std::chrono::hours(12);
+  // Whoever is silent for so long loses the locks it holds.
+  Duration lock_lease = std::chrono::seconds(10);
+  bool locks_need_ticket = false;  // where everybody has to log in
   PasswordCost password_cost;
   size_t password_checks_max = 2;  // at a time; each takes the memory of its cost
   size_t password_waits_max = 64;  // beyond those; more are refused as `busy`

@@ -64,11 +64,22 @@ Outcome dispatch_command(Work& work) {
 
 }  // namespace
 
+Outcome LockMachine::apply_to_locks(const Command& command, Table& table, Batch& batch) {
+  lock_work_ = {};
+  Outcome outcome = apply_lock_command(locks_, command, voters_, batch, lock_work_);
+  PendingRows rows(table, command, voters_, kActor);
+  for (LockEvent& event : lock_work_.events) rows.note(event.topic, std::move(event.fields));
+  rows.commit(batch);
+  events_ = rows.take_events();
+  return outcome;
+}
+
 Outcome LockMachine::apply(const Command& command, Table& table, Batch& batch) {
+  tickets_changed_ = false;
+  if (is_lock_command(command.type)) return apply_to_locks(command, table, batch);
   const size_t before = batch.changes().size();
   Work work{command, table, batch, voters_, {}};
   Outcome outcome = dispatch_command(work);
-  tickets_changed_ = false;
   for (size_t i = before; i < batch.changes().size(); ++i) {
     const auto& [key, value] = batch.changes()[i];
     tickets_changed_ |= key[0] == keys::kRevocation || key[0] == keys::kTicketKey;
@@ -81,11 +92,14 @@ Outcome LockMachine::apply(const Command& command, Table& table, Batch& batch) {
 }
 
 void LockMachine::applied(const Command& command, const Outcome& outcome) {
+  if (is_lock_command(command.type) && lock_listener_) lock_listener_(command, lock_work_);
   if (outcome.type == Type::Error || !listener_) return;
   listener_(Change{command, events_, tickets_changed_});
 }
 
 Result<void> LockMachine::loaded(Table& table) {
+  locks_ = LockTable();
+  DFS_CHECK(load_locks(table, locks_));
   Rows rows(table);
   auto group = rows.get<GroupRow>(keys::group());
   if (!group) return group.error();

@@ -5,6 +5,7 @@
 #include <functional>
 #include <vector>
 
+#include "actors/lock/lock_operations.h"
 #include "actors/replica/state_machine.h"
 #include "messages/events.h"
 
@@ -30,7 +31,17 @@ class LockMachine : public StateMachine {
   using Listener = std::function<void(const Change& change)>;
   void listen(Listener listener) { listener_ = std::move(listener); }
 
+  const LockTable& locks() const { return locks_; }
+  // Called for each command about locks, whatever came of it.
+  using LockListener = std::function<void(const Command& command, const LockWork& work)>;
+  void listen_to_locks(LockListener listener) { lock_listener_ = std::move(listener); }
+
  private:
+  Outcome apply_to_locks(const Command& command, Table& table, Batch& batch);
+
+  LockTable locks_;
+  LockWork lock_work_;  // of the command that was applied last
+  LockListener lock_listener_;
   uint32_t voters_ = 1;
   bool founded_ = false;
   bool tickets_changed_ = false;  // by the command that was applied last

@@ -11,6 +11,7 @@
 #include "actors/lock/denials.h"
 #include "actors/lock/lock.h"
 #include "actors/lock/lock_machine.h"
+#include "actors/lock/lock_service.h"
 #include "actors/lock/password_queue.h"
 #include "actors/lock/throttle.h"
 #include "actors/replica/service.h"
@@ -88,6 +89,16 @@ struct Lock::State : Service {
   // Answers with the ticket that comes of it, which is one of `user`.
   void propose_grant(const Envelope& envelope, std::string user, Type type, std::string body);
 
+  // Locks (locks.cc; lock_service.h).
+  Result<lock::LockService::Asker> locker_of(const Envelope& envelope, const LockTarget* target,
+                                             bool changes);
+  void on(const Envelope& envelope, const AcquireLock& request);
+  void on(const Envelope& envelope, const AwaitLock& request);
+  void on(const Envelope& envelope, const RenewLocks& request);
+  void on(const Envelope& envelope, const ReleaseLock& request);
+  void on(const Envelope& envelope, const BreakLock& request);
+  void on(const Envelope& envelope, const ListLocks& request);
+
   // Tickets (tickets.cc).
   // Whose ticket the request carries. Counts what is refused.
   Result<Ticket> asker_of(const Envelope& envelope, bool may_be_first = false);
@@ -116,6 +127,7 @@ struct Lock::State : Service {
   std::optional<Announcer> announcer;  // of what any head serves
   std::string first_password;          // of the first administrator, while that is made
   lock::PasswordQueue passwords;
+  lock::LockService locks;
 
   // What a leader keeps in memory. It begins afresh with each reign, and ends with it.
   struct Reign {

@@ -44,7 +44,8 @@ void Lock::State::receive(Envelope& envelope) {
   const Result<void> understood =
       dispatch<AddHead, ListHeads, TransferLead, Ping, ReadEvents, GetTicketKeys, AddUser,
                ChangeUser, RemoveUser, ListUsers, SetSignUp, SignUp, LogIn, RenewTicket, LogOut,
-               ChangePassword, AddServiceToken, ListSessions, EndSession>(*this, envelope);
+               ChangePassword, AddServiceToken, ListSessions, EndSession, AcquireLock, AwaitLock,
+               RenewLocks, ReleaseLock, BreakLock, ListLocks>(*this, envelope);
   if (!understood) refuse(envelope, understood.error());
 }
 

@@ -2,6 +2,7 @@
 #include <map>
 #include <set>
 
+#include "actors/monitor/fences.h"
 #include "actors/monitor/guard.h"
 #include "actors/monitor/operations.h"
 
@@ -173,6 +174,7 @@ void set_content(VersionedRows& rows, const CommitFile& request, InodeRow& inode
   inode.crc32c = request.crc32c;
   inode.modified_ms = rows.time_ms();
   inode.version += 1;
+  inode.fence = std::max(inode.fence, request.fence);
   inode.content = request.content;
   inode.block_bytes = request.layout.block_bytes;
   inode.slices.clear();
@@ -211,6 +213,8 @@ Result<CommitFileReply> commit_file(VersionedRows& rows, const CommitFile& reque
     if (!inode) return inode.error();
     existing = std::move(*inode);
   }
+  DFS_CHECK(
+      check_fence(rows, request.path, request.fence, existing ? existing->fence : uint64_t{0}));
   DFS_CHECK(check_version(request, existing));
   if (request.layout.object != 0) {
     DFS_CHECK(check_object(rows, request));

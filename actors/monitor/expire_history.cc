@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "actors/monitor/fences.h"
 #include "actors/monitor/operations.h"
 
 namespace dfs {
@@ -35,8 +36,11 @@ class Expiry {
     }
     // There may be more of the time of the last one.
     if (!marks.empty()) from.history_ms = static_cast<int64_t>(read_u64(marks.back(), 1));
+    auto fences = expire_fences(rows_, from.fences_ms, before_ms,
+                                limit_ - static_cast<uint32_t>(marks.size()));
+    if (!fences) return fences.error();
     rows_.put(keys::kept(), from);
-    return Pruned{static_cast<uint32_t>(marks.size()), more};
+    return Pruned{static_cast<uint32_t>(marks.size()) + fences->rows, more || fences->more};
   }
 
  private:

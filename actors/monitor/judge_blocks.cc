@@ -135,7 +135,7 @@ ObjectId Monitor::State::lowest_upload(Rows& rows) {
   if (!reign.leases.complete()) return 0;
   auto cluster = rows.require<ClusterRow>(keys::cluster());
   if (!cluster) return 0;
-  ObjectId lowest = std::min(cluster->next_object, reign.leases.lowest());
+  ObjectId lowest = std::min(cluster->next_object, reign.leases.first().value_or(UINT64_MAX));
   for (const ObjectRange& range : {reign.ids, reign.next_ids}) {
     if (range.count > 0) lowest = std::min(lowest, range.first);
   }

@@ -12,9 +12,9 @@
 #include <set>
 #include <string>
 
+#include "actors/leases.h"
 #include "actors/monitor/agents.h"
 #include "actors/monitor/commands.h"
-#include "actors/monitor/leases.h"
 #include "actors/monitor/members.h"
 #include "actors/monitor/monitor.h"
 #include "actors/monitor/monitor_machine.h"
@@ -231,7 +231,7 @@ struct Monitor::State : Service {
     Sweep trim;
     Sweep expiry;
     Sweep forgetting;
-    Leases leases;
+    Leases<ObjectId> leases;  // of uploads under way
     Bus::TimerId lease_timer = 0;
     std::map<std::string, uint64_t> refusals;  // of nodes that wanted to join, by reason
     std::set<ObjectId> doomed;  // to be declared dead: on their way into the log, or about to be

@@ -1,3 +1,6 @@
+#include <algorithm>
+
+#include "actors/monitor/fences.h"
 #include "actors/monitor/operations.h"
 
 namespace dfs {
@@ -11,10 +14,11 @@ Result<RemoveReply> remove(VersionedRows& rows, const Remove& request) {
   if (!place->entry) return no_such_path(request.path);
   const bool directory = place->is_directory();
   const Ino ino = place->entry->ino;
+  auto inode = rows.require<InodeRow>(keys::inode(ino));
+  if (!inode) return inode.error();
+  DFS_CHECK(check_fence(rows, request.path, request.fence, inode->fence));
   bool empty = true;
   if (directory) {
-    auto inode = rows.require<InodeRow>(keys::inode(ino));
-    if (!inode) return inode.error();
     empty = inode->entries == 0;
     if (!empty && !request.recursive) {
       return error_at(Code::not_empty,
@@ -24,6 +28,8 @@ Result<RemoveReply> remove(VersionedRows& rows, const Remove& request) {
   }
   rows.erase<EntryRow>(keys::entry(place->parent, place->name));
   DFS_CHECK(touch_directory(rows, place->parent, -1, directory ? -1 : 0));
+  DFS_CHECK(
+      keep_fence(rows, request.path, std::max(inode->fence, request.fence), request.fence != 0));
   rows.note("removed", {{"path", request.path}});
   if (!empty) {
     // Whatever the size of the subtree, it is gone with this one entry; its rows are unreachable

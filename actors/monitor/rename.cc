@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "actors/monitor/fences.h"
 #include "actors/monitor/operations.h"
 
 namespace dfs {
@@ -42,6 +43,19 @@ Result<void> set_parent(VersionedRows& rows, Ino directory, Ino parent) {
   return {};
 }
 
+// What was seen at a name moves with neither the file nor its inode.
+Result<void> pass_fence(VersionedRows& rows, const std::string& path, uint64_t fence,
+                        const Place& place) {
+  uint64_t written = 0;
+  if (place.entry) {
+    auto inode = rows.require<InodeRow>(keys::inode(place.entry->ino));
+    if (!inode) return inode.error();
+    written = inode->fence;
+  }
+  DFS_CHECK(check_fence(rows, path, fence, written));
+  return keep_fence(rows, path, std::max(fence, written), fence != 0);
+}
+
 }  // namespace
 
 Result<RenameReply> rename(VersionedRows& rows, const Rename& request) {
@@ -64,6 +78,8 @@ Result<RenameReply> rename(VersionedRows& rows, const Rename& request) {
     receipt.index = moved.since;
     return RenameReply{receipt};
   }
+  DFS_CHECK(pass_fence(rows, request.from, request.fence, *from));
+  DFS_CHECK(pass_fence(rows, request.to, request.to_fence, *to));
   if (to->entry) DFS_CHECK(replace_target(rows, request, *from, *to));
 
   const int64_t links = from->is_directory() ? 1 : 0;

@@ -123,6 +123,16 @@ std::string content() {
   return "content";
 }
 
+std::string fence(std::string_view path) {
+  return std::string(1, kFence).append(path);
+}
+
+std::string fence_by_time(int64_t kept_ms, std::string_view path) {
+  std::string key(1, kFenceByTime);
+  append_u64(key, static_cast<uint64_t>(kept_ms));
+  return key.append(path);
+}
+
 std::string kept() {
   return "since";
 }

@@ -219,7 +219,17 @@ struct KeptRow {
   static constexpr bool kVersioned = false;
   int64_t history_ms = 0;
   int64_t dead_ms = 0;
-  DFS_FIELDS(history_ms, dead_ms)
+  int64_t fences_ms = 0;
+  DFS_FIELDS(history_ms, dead_ms, fences_ms)
+};
+
+// The highest fence seen of a path that was removed or renamed (fences.h). The path is in the key.
+struct FenceRow {
+  static constexpr bool kVersioned = false;
+  uint64_t fence = 0;
+  uint64_t below = 0;   // of all paths below
+  int64_t kept_ms = 0;  // since then
+  DFS_FIELDS(fence, below, kept_ms)
 };
 
 // A row that says all in its key.
@@ -273,6 +283,8 @@ inline constexpr char kRemovedHead = 'b';
 inline constexpr char kRebuild = 'r';
 inline constexpr char kJoinToken = 'j';
 inline constexpr char kLoss = 'l';
+inline constexpr char kFence = 'f';
+inline constexpr char kFenceByTime = 'y';
 
 std::string inode(Ino ino);
 std::string entries(Ino parent);  // the prefix of all entries of a directory
@@ -300,6 +312,8 @@ std::string died(int64_t died_ms);  // before all objects that died then
 std::string dead(int64_t died_ms, ObjectId object);
 std::string content();
 std::string kept();
+std::string fence(std::string_view path);
+std::string fence_by_time(int64_t kept_ms, std::string_view path);
 
 }  // namespace keys
 

@@ -93,8 +93,12 @@ void Monitor::State::expire_history() {
   Rows rows(table);
   const auto kept = rows.get<KeptRow>(keys::kept());
   if (!kept || before_ms <= 0) return;
-  const int64_t from_ms = kept->value_or(KeptRow()).history_ms;
-  if (!any_row(table, keys::history_since(from_ms), keys::history_since(before_ms))) return;
+  const KeptRow from = kept->value_or(KeptRow());
+  if (!any_row(table, keys::history_since(from.history_ms), keys::history_since(before_ms)) &&
+      !any_row(table, keys::fence_by_time(from.fences_ms, {}),
+               keys::fence_by_time(before_ms, {}))) {
+    return;
+  }
   propose_sweep("ExpireHistory", ExpireHistory{before_ms, kRowsForgotten}, &Reign::expiry,
                 &State::expire_history);
 }

@@ -12,6 +12,7 @@
 #include "tests/messages/agent_samples.h"
 #include "tests/messages/block_samples.h"
 #include "tests/messages/consensus_samples.h"
+#include "tests/messages/lock_samples.h"
 #include "tests/messages/rebuild_samples.h"
 #include "tests/messages/repair_samples.h"
 #include "tests/messages/user_samples.h"
@@ -52,6 +53,8 @@ void for_each_message(Visitor&& visit) {
              AddServiceToken, ListSessions, SessionList, EndSession, GetTicketKeys, TicketKeys>();
   all.template operator()<RequestVote, RequestVoteReply, AppendEntries, AppendEntriesReply,
                           InstallSnapshot, ReadSnapshot, ReadSnapshotReply, TimeoutNow>();
+  all.template operator()<AcquireLock, LockReply, AwaitLock, RenewLocks, RenewLocksReply,
+                          ReleaseLock, ReleaseLockReply, BreakLock, ListLocks, LockList>();
 }
 
 // The same for the entries of the monitor's and the lock actor's logs, which must stay readable as
@@ -63,6 +66,7 @@ void for_each_command(Visitor&& visit) {
                           PruneOrphans, TrimEvents, BecomeLeader, ChangeMembers>();
   all.template operator()<MoveGroups, SetFilled, SetLacking, SetStanding, SetTask, ExpireHistory,
                           DeclareDead, ForgetObjects, RaiseEpoch>();
+  all.template operator()<lock::TakeLock, lock::EndLock, lock::EndOwners, lock::ExpireWaits>();
   all.template
   operator()<lock::FoundUsers, lock::CreateUser, lock::EnrollUser, lock::EditUser, lock::DeleteUser,
              lock::OpenSignUp, lock::BeginSession, lock::ExtendSession, lock::FinishSessions,
@@ -325,7 +329,8 @@ inline MakeDirReply sample() {
 }
 template <>
 inline Rename sample() {
-  return {.from = "/photos/old", .to = "/photos/new", .replace = false};
+  return {
+      .from = "/photos/old", .to = "/photos/new", .replace = false, .fence = 90, .to_fence = 91};
 }
 template <>
 inline RenameReply sample() {
@@ -341,7 +346,7 @@ inline SetAttributesReply sample() {
 }
 template <>
 inline Remove sample() {
-  return {.path = "/photos/new", .recursive = true};
+  return {.path = "/photos/new", .recursive = true, .fence = 92};
 }
 template <>
 inline RemoveReply sample() {
@@ -378,7 +383,8 @@ inline CommitFile sample() {
           .layout = layout(),
           .writes = {{.group = 5, .epoch = 11, .nodes = {7, 8}}},
           .expected_version = 2,
-          .copies = 2};
+          .copies = 2,
+          .fence = 93};
 }
 inline CommitFile inline_file() {
   return {.path = "/photos/note",
@@ -389,7 +395,8 @@ inline CommitFile inline_file() {
           .layout = {},
           .writes = {},
           .expected_version = 0,
-          .copies = 1};
+          .copies = 1,
+          .fence = 0};
 }
 template <>
 inline CommitFileReply sample() {

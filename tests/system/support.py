@@ -292,6 +292,12 @@ class Cluster:
         self.runs.append(run)
         return run
 
+    def begin_shell(self, script):
+        """The same with a shell, in which dfsctl finds the cluster."""
+        run = Run(["sh", "-c", script], self.context.directory, self.environment)
+        self.runs.append(run)
+        return run
+
     def ctl(self, *arguments, wanted=0, seconds=120.0, **options):
         """Runs dfsctl to its end, which must have the exit status `wanted`."""
         return self.begin(*arguments, **options).finish(wanted, seconds)

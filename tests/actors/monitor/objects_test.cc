@@ -1,7 +1,7 @@
 // The life and death of objects: operations on the table, without an actor around them.
 #include <algorithm>
 
-#include "actors/monitor/leases.h"
+#include "actors/leases.h"
 #include "tests/actors/monitor/machine.h"
 
 using namespace dfs;
@@ -286,7 +286,7 @@ TEST_CASE("dead objects are forgotten in batches, the oldest first") {
 }
 
 TEST_CASE("a lease ends a whole lease time after its last renewal, wherever in a tick it was") {
-  Leases leases;
+  Leases<ObjectId> leases;
   for (uint32_t tick = 0; tick <= kLeaseTicks; ++tick) {
     CHECK(!leases.complete());
     leases.tick();
@@ -296,17 +296,17 @@ TEST_CASE("a lease ends a whole lease time after its last renewal, wherever in a
   REQUIRE(leases.renew(9));
   for (uint32_t tick = 0; tick < kLeaseTicks; ++tick) leases.tick();
   CHECK(leases.holds(7));
-  CHECK(leases.lowest() == 7);
+  CHECK(leases.first() == 7);
   REQUIRE(leases.renew(9));
   leases.tick();
   CHECK(!leases.holds(7));
-  CHECK(leases.lowest() == 9);
+  CHECK(leases.first() == 9);
   leases.end(9);
-  CHECK(leases.lowest() == UINT64_MAX);
+  CHECK(leases.first() == std::nullopt);
 }
 
 TEST_CASE("the number of leases is bounded, renewals are not refused") {
-  Leases leases;
+  Leases<ObjectId> leases;
   for (ObjectId id = 1; id <= kLeasesMax; ++id) REQUIRE(leases.renew(id));
   CHECK(!leases.renew(kLeasesMax + 1));
   CHECK(leases.renew(1));

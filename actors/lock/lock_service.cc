@@ -1,0 +1,357 @@
+#include "actors/lock/lock_service.h"
+
+#include <algorithm>
+
+#include "messages/events.h"
+
+namespace dfs::lock {
+
+using std::chrono::milliseconds;
+
+namespace {
+
+constexpr size_t kEndsKept = 4096;
+constexpr size_t kOwnersEnded = 256;  // by one command
+constexpr size_t kLocksEnded = 8192;  // likewise, about
+constexpr size_t kWaitersOfLock = 4;  // repetitions that came through several brokers
+constexpr Duration kExpiryMin = milliseconds(5);
+constexpr Duration kExpiryMax = milliseconds(500);
+
+bool is_repetition(const Envelope& a, const Envelope& b) {
+  return a.header.from == b.header.from && a.header.request == b.header.request;
+}
+
+}  // namespace
+
+LockService::LockService(Service& service, Bus& bus, Replica& replica, const LockTable& locks,
+                         Duration lease)
+    : service_(service),
+      bus_(bus),
+      replica_(replica),
+      locks_(locks),
+      lease_(lease),
+      leases_(kLocksMax) {}
+
+LockService::~LockService() {
+  bus_.cancel(tick_timer_);
+  bus_.cancel(expiry_timer_);
+  for (const auto& [lock, waiters] : waiters_) {
+    for (const Waiter& waiter : waiters) bus_.cancel(waiter.timer);
+  }
+}
+
+void LockService::begin() {
+  leading_ = true;
+  leases_ = Leases<std::string>(kLocksMax);
+  doomed_.clear();
+  all_judged_ = ending_ = expiring_ = false;
+  tick_timer_ = bus_.after(lease_ / kLeaseTicks, [this] { tick(); });
+  plan_expiry();
+}
+
+void LockService::end() {
+  if (!std::exchange(leading_, false)) return;
+  bus_.cancel(tick_timer_);
+  bus_.cancel(expiry_timer_);
+  for (const auto& [lock, waiters] : std::exchange(waiters_, {})) {
+    for (const Waiter& waiter : waiters) {
+      bus_.cancel(waiter.timer);
+      service_.refuse(waiter.origin, service_.not_serving());
+    }
+  }
+}
+
+std::string LockService::owner_of(const Envelope& envelope, const std::string& named) {
+  return named.empty() ? envelope.header.from : named;
+}
+
+uint32_t LockService::lease_ms() const {
+  return static_cast<uint32_t>(lease_ / milliseconds(1));
+}
+
+// False when the owner was refused.
+bool LockService::renew(const Envelope& envelope, const std::string& owner) {
+  if (leases_.renew(owner)) {
+    doomed_.erase(owner);
+    return true;
+  }
+  service_.refuse(envelope, Error{Code::busy, "too many hold locks; try again", {}, 1000});
+  return false;
+}
+
+LockView LockService::full_view(LockId lock) const {
+  LockView view = view_of(lock, *locks_.find(lock));
+  view.silent_ms = leases_.silent_ticks(view.owner) * int64_t{lease_ms()} / kLeaseTicks;
+  return view;
+}
+
+LockReply LockService::full_reply(LockId lock) const {
+  LockReply reply = reply_of(locks_, lock);
+  for (LockView& blocker : reply.blockers) blocker = full_view(blocker.lock);
+  reply.lease_ms = lease_ms();
+  return reply;
+}
+
+void LockService::on(const Envelope& envelope, const AcquireLock& request, const Asker& asker) {
+  TakeLock take;
+  take.target = request.target;
+  take.mode = request.mode;
+  take.wait_ms = request.wait_ms;
+  take.owner = owner_of(envelope, request.owner);
+  take.user = asker.user;
+  take.label = request.label;
+  if (request.ask_only) {
+    return service_.read(envelope, request, [this, take](Rows&, const AcquireLock&) {
+      const Result<void> free = locks_.would_grant(take);
+      if (!free) return Result<LockReply>(free.error());
+      LockReply reply;
+      reply.fence = replica_.applied();
+      return Result<LockReply>(std::move(reply));
+    });
+  }
+  const std::string* const user = locks_.user_of(take.owner);
+  if (user != nullptr && *user != asker.user) {
+    return service_.refuse(envelope, Error{Code::denied,
+                                           "the owner " + take.owner + " is another user's",
+                                           {{"owner", take.owner}},
+                                           0});
+  }
+  if (const auto room = locks_.check_room_now(take); !room) {
+    return service_.refuse(envelope, room.error());
+  }
+  if (!renew(envelope, take.owner)) return;
+  service_.propose_for(envelope, TakeLock::kType, encode(take),
+                       [this](const Envelope& origin, const Result<Outcome>& outcome) {
+                         if (!outcome || outcome->type != LockReply::kType) {
+                           return service_.answer(origin, outcome);
+                         }
+                         const auto logged = decode<LockReply>(outcome->body);
+                         if (!logged) return service_.refuse(origin, logged.error());
+                         // As it is now: a repetition may come late.
+                         LockReply reply = full_reply(logged->lock);
+                         if (reply.state == LockState::ended) {
+                           const std::string owner = owner_of(origin, {});
+                           return service_.refuse(origin, ended(logged->lock, owner));
+                         }
+                         reply.receipt = logged->receipt;
+                         service_.answer_with(origin, Result<LockReply>(std::move(reply)));
+                       });
+}
+
+Error LockService::ended(LockId lock, const std::string& owner) const {
+  const auto known = ends_.find(lock);
+  const std::string number = std::to_string(lock);
+  const std::string reason = known == ends_.end() ? "unknown" : name_of(known->second);
+  if (known != ends_.end() && known->second == LockEnd::wait_over) {
+    return Error{Code::locked,
+                 "lock " + number + " was not granted in time: others still hold it",
+                 {{"lock", number}, {"reason", reason}},
+                 0};
+  }
+  return Error{Code::not_found,
+               owner + " has no lock " + number +
+                   (known == ends_.end() ? " (any more)" : ": it ended, " + reason),
+               {{"lock", number}, {"reason", reason}},
+               0};
+}
+
+void LockService::on(const Envelope& envelope, const AwaitLock& request) {
+  const std::string owner = owner_of(envelope, request.owner);
+  const LockRow* const row = locks_.find(request.lock);
+  if (row == nullptr || row->owner != owner) {
+    return service_.refuse(envelope, ended(request.lock, owner));
+  }
+  if (!renew(envelope, owner)) return;
+  if (row->state == LockState::granted) {
+    return service_.answer_with(envelope, Result<LockReply>(full_reply(request.lock)));
+  }
+  std::vector<Waiter>& waiters = waiters_[request.lock];
+  const auto again = std::find_if(waiters.begin(), waiters.end(), [&](const Waiter& waiter) {
+    return is_repetition(waiter.origin, envelope);
+  });
+  if (again != waiters.end()) {
+    again->origin.link = envelope.link;
+    return;
+  }
+  if (waiters.size() >= kWaitersOfLock) {
+    return service_.refuse(envelope, Error{Code::busy, "too many wait for this lock", {}, 200});
+  }
+  Waiter waiter{Envelope{envelope.header, {}, {}, envelope.link}};
+  waiter.timer = bus_.after(
+      milliseconds(kLockPollMs),
+      [this, lock = request.lock, from = envelope.header.from] { poll_over(lock, from); });
+  waiters.push_back(std::move(waiter));
+}
+
+// It still waits, and is told for whom.
+void LockService::poll_over(LockId lock, const std::string& from) {
+  const auto found = waiters_.find(lock);
+  if (found == waiters_.end() || locks_.find(lock) == nullptr) return;
+  std::vector<Waiter>& waiters = found->second;
+  const auto its = std::find_if(waiters.begin(), waiters.end(), [&](const Waiter& waiter) {
+    return waiter.origin.header.from == from;
+  });
+  if (its == waiters.end()) return;
+  const Envelope origin = std::move(its->origin);
+  waiters.erase(its);
+  if (waiters.empty()) waiters_.erase(found);
+  service_.answer_with(origin, Result<LockReply>(full_reply(lock)));
+}
+
+void LockService::tell_waiters(LockId lock) {
+  const auto found = waiters_.find(lock);
+  if (found == waiters_.end()) return;
+  const std::vector<Waiter> waiters = std::move(found->second);
+  waiters_.erase(found);
+  const LockRow* const row = locks_.find(lock);
+  for (const Waiter& waiter : waiters) {
+    bus_.cancel(waiter.timer);
+    if (row == nullptr) {
+      service_.refuse(waiter.origin, ended(lock, waiter.origin.header.from));
+    } else {
+      service_.answer_with(waiter.origin, Result<LockReply>(full_reply(lock)));
+    }
+  }
+}
+
+// Linearizable: a leader that was deposed without its knowledge renews nothing.
+void LockService::on(const Envelope& envelope, const RenewLocks& request) {
+  const std::string owner = owner_of(envelope, request.owner);
+  if (leading_ && locks_.has_owner(owner) && !renew(envelope, owner)) return;
+  service_.read(envelope, request, [this, owner](Rows&, const RenewLocks& asked) {
+    RenewLocksReply reply;
+    reply.lease_ms = lease_ms();
+    for (const LockId lock : asked.locks) {
+      const LockRow* const row = locks_.find(lock);
+      if (row == nullptr || row->owner != owner) reply.ended.push_back(lock);
+    }
+    return Result<RenewLocksReply>(std::move(reply));
+  });
+}
+
+Result<void> LockService::check_may_end(LockId lock, const Asker& asker) const {
+  const LockRow* const row = locks_.find(lock);
+  if (row == nullptr || asker.may_all || row->user == asker.user) return {};
+  return Error{Code::denied,
+               "lock " + std::to_string(lock) + " is that of user " + row->user +
+                   "; ask them, or an administrator",
+               {{"lock", std::to_string(lock)}},
+               0};
+}
+
+void LockService::on(const Envelope& envelope, const ReleaseLock& request, const Asker& asker) {
+  if (const auto may = check_may_end(request.lock, asker); !may) {
+    return service_.refuse(envelope, may.error());
+  }
+  const EndLock end{request.lock, LockEnd::released, owner_of(envelope, request.owner), asker.user};
+  service_.propose_for(envelope, EndLock::kType, encode(end),
+                       [this](const Envelope& origin, const Result<Outcome>& outcome) {
+                         service_.answer(origin, outcome);
+                       });
+}
+
+void LockService::on(const Envelope& envelope, const BreakLock& request, const Asker& asker) {
+  if (const auto may = check_may_end(request.lock, asker); !may) {
+    return service_.refuse(envelope, may.error());
+  }
+  const EndLock end{request.lock, LockEnd::broken, {}, asker.user};
+  service_.propose_for(envelope, EndLock::kType, encode(end),
+                       [this](const Envelope& origin, const Result<Outcome>& outcome) {
+                         service_.answer(origin, outcome);
+                       });
+}
+
+void LockService::on(const Envelope& envelope, const ListLocks& request) {
+  service_.read(envelope, request, [this](Rows&, const ListLocks& asked) {
+    LockList list;
+    for (const LockId lock : locks_.list(asked.below, asked.after, asked.limit, &list.more)) {
+      list.locks.push_back(full_view(lock));
+    }
+    return Result<LockList>(std::move(list));
+  });
+}
+
+void LockService::applied(const Command& command, const LockWork& work) {
+  for (const EndedLock& gone : work.news.ended) {
+    if (ends_.emplace(gone.lock, gone.end).second) ends_in_order_.push_back(gone.lock);
+    if (ends_in_order_.size() > kEndsKept) {
+      ends_.erase(ends_in_order_.front());
+      ends_in_order_.pop_front();
+    }
+  }
+  if (!leading_) return;
+  for (const EndedLock& gone : work.news.ended) {
+    if (!locks_.has_owner(gone.row.owner)) leases_.end(gone.row.owner);
+    tell_waiters(gone.lock);
+  }
+  for (const LockId lock : work.news.granted) {
+    const LockRow* const row = locks_.find(lock);
+    if (row == nullptr) continue;
+    Event event{"lock-granted", 0, command.time_ms, bus_.address(), command.trace, {}};
+    event.fields = {{"lock", std::to_string(lock)},
+                    {"path", row->target.path},
+                    {"owner", row->owner},
+                    {"fence", std::to_string(row->fence)}};
+    bus_.publish(std::string(kEventTopic) + event.topic, envelope_of(event));
+    tell_waiters(lock);
+  }
+  plan_expiry();
+}
+
+void LockService::tick() {
+  tick_timer_ = bus_.after(lease_ / kLeaseTicks, [this] { tick(); });
+  for (std::string& owner : leases_.tick()) {
+    if (locks_.has_owner(owner)) doomed_.insert(std::move(owner));
+  }
+  if (leases_.complete() && !std::exchange(all_judged_, true)) {
+    for (std::string& owner : locks_.owners()) {
+      if (!leases_.holds(owner)) doomed_.insert(std::move(owner));
+    }
+  }
+  end_owners();
+}
+
+void LockService::end_owners() {
+  if (ending_ || !leading_) return;
+  EndOwners command;
+  size_t locks = 0;
+  for (auto at = doomed_.begin(); at != doomed_.end();) {
+    if (command.owners.size() >= kOwnersEnded || locks >= kLocksEnded) break;
+    locks += locks_.locks_of(*at);
+    if (locks_.has_owner(*at)) command.owners.push_back(*at);
+    at = doomed_.erase(at);
+  }
+  if (command.owners.empty()) return;
+  ending_ = true;
+  service_.propose(command, [this, owners = command.owners](const Result<Outcome>& outcome) {
+    ending_ = false;
+    if (!outcome) {
+      doomed_.insert(owners.begin(), owners.end());
+      return;  // with the next tick
+    }
+    end_owners();
+  });
+}
+
+// Looks again when the first wait is over, by the wall clock, which is what the log's time follows.
+void LockService::plan_expiry() {
+  bus_.cancel(expiry_timer_);
+  expiry_timer_ = 0;
+  const auto first_ms = locks_.next_expiry_ms();
+  if (!first_ms || !leading_) return;
+  const Duration left = milliseconds(std::clamp<int64_t>(*first_ms - bus_.wall_ms(), 0, 1000));
+  expiry_timer_ = bus_.after(std::clamp(left, kExpiryMin, kExpiryMax), [this] { expire_waits(); });
+}
+
+void LockService::expire_waits() {
+  const auto first_ms = locks_.next_expiry_ms();
+  const int64_t now_ms = std::max(bus_.wall_ms(), replica_.logged_ms());
+  if (!first_ms || *first_ms > now_ms || expiring_) return plan_expiry();
+  expiring_ = true;
+  service_.propose(ExpireWaits{}, [this](const Result<Outcome>&) {
+    expiring_ = false;
+    plan_expiry();
+  });
+}
+
+}  // namespace dfs::lock

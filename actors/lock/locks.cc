@@ -1,0 +1,62 @@
+// What is asked about locks, once it is known who asks.
+#include "actors/lock/lock_state.h"
+
+namespace dfs {
+
+// A service token reaches no further here than with files.
+Result<lock::LockService::Asker> Lock::State::locker_of(const Envelope& envelope,
+                                                        const LockTarget* target, bool changes) {
+  using Asker = lock::LockService::Asker;
+  if (envelope.header.ticket.empty() && !settings.locks_need_ticket) return Asker{{}, true};
+  auto ticket = asker_of(envelope);
+  if (!ticket) return std::move(ticket).error();
+  const LockTarget own{ticket->below.empty() ? "/" : ticket->below, true, 0, UINT64_MAX};
+  const bool outside = target != nullptr && !covers(own, *target);
+  if (outside || (changes && ticket->read_only)) {
+    deny(envelope, ticket->user, "a lock");
+    return Error{Code::denied,
+                 outside ? "this token is not for that path" : "this token is for reading only",
+                 {{"reason", "token"}},
+                 0};
+  }
+  return Asker{ticket->user, ticket->role == Role::admin && ticket->below.empty()};
+}
+
+void Lock::State::on(const Envelope& envelope, const AcquireLock& request) {
+  const bool changes = request.mode == LockMode::exclusive && !request.ask_only;
+  const auto asker = locker_of(envelope, &request.target, changes);
+  if (!asker) return refuse(envelope, asker.error());
+  locks.on(envelope, request, *asker);
+}
+
+void Lock::State::on(const Envelope& envelope, const AwaitLock& request) {
+  const auto asker = locker_of(envelope, nullptr, false);
+  if (!asker) return refuse(envelope, asker.error());
+  locks.on(envelope, request);
+}
+
+void Lock::State::on(const Envelope& envelope, const RenewLocks& request) {
+  const auto asker = locker_of(envelope, nullptr, false);
+  if (!asker) return refuse(envelope, asker.error());
+  locks.on(envelope, request);
+}
+
+void Lock::State::on(const Envelope& envelope, const ReleaseLock& request) {
+  const auto asker = locker_of(envelope, nullptr, false);
+  if (!asker) return refuse(envelope, asker.error());
+  locks.on(envelope, request, *asker);
+}
+
+void Lock::State::on(const Envelope& envelope, const BreakLock& request) {
+  const auto asker = locker_of(envelope, nullptr, true);
+  if (!asker) return refuse(envelope, asker.error());
+  locks.on(envelope, request, *asker);
+}
+
+void Lock::State::on(const Envelope& envelope, const ListLocks& request) {
+  const auto asker = locker_of(envelope, nullptr, false);
+  if (!asker) return refuse(envelope, asker.error());
+  locks.on(envelope, request);
+}
+
+}  // namespace dfs

@@ -1,0 +1,62 @@
+#include "actors/monitor/fences.h"
+
+#include <algorithm>
+
+#include "actors/monitor/tree.h"
+
+namespace dfs {
+
+Result<void> check_fence(Rows& rows, const std::string& path, uint64_t fence, uint64_t written) {
+  if (fence == 0) return {};
+  uint64_t seen = written;
+  for (size_t end = path.size(); end != 0 && end != std::string::npos;
+       end = path.rfind('/', end - 1)) {
+    auto row = rows.get<FenceRow>(keys::fence(std::string_view(path).substr(0, end)));
+    if (!row) return row.error();
+    if (!*row) continue;
+    seen = std::max(seen, end == path.size() ? (*row)->fence : (*row)->below);
+  }
+  if (fence >= seen) return {};
+  Error error =
+      error_at(Code::fenced, "the lock that this was done under was lost meanwhile", path);
+  error.text += "; somebody else has had it since, and nothing was changed: do it again";
+  error.cause["fence"] = std::to_string(fence);
+  error.cause["seen"] = std::to_string(seen);
+  return error;
+}
+
+Result<void> keep_fence(VersionedRows& rows, const std::string& path, uint64_t fence, bool below) {
+  if (fence == 0) return {};
+  const std::string key = keys::fence(path);
+  auto found = rows.get<FenceRow>(key);
+  if (!found) return found.error();
+  FenceRow row = found->value_or(FenceRow());
+  if (row.kept_ms != 0) rows.erase<MarkRow>(keys::fence_by_time(row.kept_ms, path));
+  row.fence = std::max(row.fence, fence);
+  if (below) row.below = std::max(row.below, fence);
+  row.kept_ms = rows.time_ms();
+  rows.put(key, row);
+  rows.put(keys::fence_by_time(row.kept_ms, path), MarkRow());
+  return {};
+}
+
+Result<Pruned> expire_fences(VersionedRows& rows, int64_t& from_ms, int64_t before_ms,
+                             uint32_t limit) {
+  std::vector<std::string> marks;
+  bool more = false;
+  DFS_CHECK(rows.scan(keys::fence_by_time(from_ms, {}), keys::fence_by_time(before_ms, {}),
+                      [&](auto key, auto) {
+                        more = marks.size() >= limit;
+                        if (!more) marks.emplace_back(key);
+                        return !more;
+                      }));
+  const size_t skipped = keys::fence_by_time(0, {}).size();
+  for (const std::string& mark : marks) {
+    rows.erase<FenceRow>(keys::fence(std::string_view(mark).substr(skipped)));
+    rows.erase<MarkRow>(mark);
+  }
+  if (!marks.empty()) from_ms = static_cast<int64_t>(read_u64(marks.back(), 1));
+  return Pruned{static_cast<uint32_t>(marks.size()), more};
+}
+
+}  // namespace dfs

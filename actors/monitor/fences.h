@@ -1,0 +1,28 @@
+// The fences of locks (locks.h): a change that was made under a lock names the number with which it
+// was granted, and is refused when a later one has been seen for that path. So whoever lost a lock
+// without knowing it spoils nothing.
+//
+// A file's inode has the fence of who wrote it last. What must outlive the file, or is of a whole
+// directory, has a row of its own by path, which is forgotten with the history of that time.
+#pragma once
+
+#include <string>
+
+#include "actors/monitor/commands.h"
+#include "actors/monitor/versioned_rows.h"
+
+namespace dfs {
+
+// `fenced` when a higher one than `fence` was seen for `path`, by removals and renames at or above
+// it, or by the writers of what is there (`written`). A fence of 0 claims nothing and is let pass.
+Result<void> check_fence(Rows& rows, const std::string& path, uint64_t fence, uint64_t written);
+
+// From now on `fence` has been seen for `path`, and when `below` is set for all below it too.
+Result<void> keep_fence(VersionedRows& rows, const std::string& path, uint64_t fence, bool below);
+
+// Forgets what was kept before `before_ms`, at most `limit` rows; `from_ms` is where they begin,
+// and is moved on.
+Result<Pruned> expire_fences(VersionedRows& rows, int64_t& from_ms, int64_t before_ms,
+                             uint32_t limit);
+
+}  // namespace dfs
