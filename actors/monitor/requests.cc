@@ -59,6 +59,7 @@ void Monitor::State::receive(Envelope& envelope) {
                   Error{Code::stopping, "the monitor is shutting down; ask again", {}, 0});
   }
   if (!serving() && !is_for_any_head(type)) return refuse(envelope, not_serving());
+  if (!is_let_in(envelope)) return;
   if (serving() && is_refused_for_rebuild(envelope)) return;
   const Result<void> understood =
       dispatch<Stat, List, OpenFile, MakeDir, Rename, Remove, PlanFile, CommitFile, Join, GetMap,
@@ -146,16 +147,21 @@ void Monitor::State::read_stale(const Envelope& envelope, const R& request, Make
 }
 
 void Monitor::State::on(const Envelope& envelope, const Stat& request) {
-  read(envelope, request, stat);
+  read(envelope, request,
+       [who = asker](Rows& rows, const Stat& asked) { return stat(rows, asked, who); });
 }
 
 void Monitor::State::on(const Envelope& envelope, const List& request) {
-  read(envelope, request, list);
+  read(envelope, request,
+       [who = asker](Rows& rows, const List& asked) { return list(rows, asked, who); });
 }
 
 void Monitor::State::on(const Envelope& envelope, const OpenFile& request) {
-  read(envelope, request,
-       [this](Rows& rows, const OpenFile& asked) { return open_file(rows, cluster(), asked); });
+  read(envelope, request, [this, who = asker](Rows& rows, const OpenFile& asked) {
+    auto reply = open_file(rows, cluster(), asked, who);
+    if (reply) reply->grant = grant_for(reply->info.object, BlockRight::read, who);
+    return reply;
+  });
 }
 
 void Monitor::State::on(const Envelope& envelope, const GetMap& request) {
@@ -175,8 +181,9 @@ void Monitor::State::on(const Envelope& envelope, const ReadEvents& request) {
 
 // Linearizable like any read: a leader that was deposed without its knowledge renews nothing.
 void Monitor::State::on(const Envelope& envelope, const RenewUploads& request) {
-  read(envelope, request,
-       [this](Rows& rows, const RenewUploads& asked) { return renew_uploads(rows, asked); });
+  read(envelope, request, [this, who = asker](Rows& rows, const RenewUploads& asked) {
+    return renew_uploads(rows, asked, who);
+  });
 }
 
 void Monitor::State::on(const Envelope& envelope, const JudgeBlocks& request) {
@@ -214,7 +221,12 @@ void Monitor::State::on(const Envelope& envelope, const Rename&) {
 void Monitor::State::on(const Envelope& envelope, const Remove&) {
   change(envelope);
 }
-void Monitor::State::on(const Envelope& envelope, const CommitFile&) {
+void Monitor::State::on(const Envelope& envelope, const CommitFile& request) {
+  const ObjectId object = request.layout.object;
+  if (object != 0) {
+    const Result<void> theirs = check_upload_of(asker, object, request.grant);
+    if (!theirs) return refuse(envelope, theirs.error());
+  }
   change(envelope);
 }
 
@@ -262,15 +274,17 @@ void Monitor::State::propose_for(
   Command command;
   command.type = type;
   command.body = std::move(body);
-  command.client = header.request != 0 ? header.from : std::string();
+  command.client = header.request != 0 ? client_of(header) : std::string();
   command.request = header.request;
   command.trace = header.trace;
+  if (authenticates() && !asker_is_cluster) command.requester = encode(asker);
   replica.propose(std::move(command),
                   [origin = Envelope{header, {}, {}, envelope.link}, done = std::move(done)](
                       const Result<Outcome>& outcome) { done(origin, outcome); });
 }
 
 void Monitor::State::refuse(const Envelope& request, Error error) {
+  count_denial(request, error);
   if (request.header.request == 0) return;
   // The broker follows no advice that is older than what it knows.
   if (error.code == Code::not_leader) error.cause["term"] = std::to_string(replica.term());
@@ -279,6 +293,7 @@ void Monitor::State::refuse(const Envelope& request, Error error) {
 
 void Monitor::State::answer(const Envelope& request, const Result<Outcome>& outcome) {
   if (!outcome) return refuse(request, outcome.error());
+  if (outcome->type == Type::Error) count_denial(request, *outcome);
   if (request.header.request == 0) return;
   Envelope reply = reply_to(request, ErrorReply());
   reply.header.type = outcome->type;

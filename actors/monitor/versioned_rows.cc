@@ -2,6 +2,12 @@
 
 namespace dfs {
 
+Requester requester_in(const Command& command) {
+  if (command.requester.empty()) return superuser();
+  auto requester = decode<Requester>(command.requester);
+  return requester ? std::move(*requester) : Requester();
+}
+
 Result<void> Rows::scan(std::string_view from, std::string_view until, const Table::Visit& visit) {
   Result<void> scanned = table_.scan(from, until, visit);
   if (!scanned) broken_ = scanned.error();
@@ -52,6 +58,7 @@ void VersionedRows::change(const std::string& key, std::optional<std::string> va
 }
 
 void VersionedRows::note(std::string topic, std::map<std::string, std::string> fields) {
+  if (!requester_.user.empty()) fields.emplace("by", requester_.user);
   events_.push_back({std::move(topic), command_.index, command_.time_ms, kLogActor, command_.trace,
                      std::move(fields)});
 }

@@ -12,6 +12,7 @@
 #include "actors/replica/state_machine.h"
 #include "actors/table.h"
 #include "messages/events.h"
+#include "messages/requester.h"
 
 namespace dfs {
 
@@ -51,11 +52,14 @@ class Rows {
   std::optional<Error> broken_;
 };
 
+// Who asked for the command. The cluster itself may do anything; who cannot be read may do nothing.
+Requester requester_in(const Command& command);
+
 class VersionedRows : public Rows {
  public:
   // `voters`: of the heads, as of this command.
   VersionedRows(Table& table, const Command& command, uint32_t voters = 1)
-      : Rows(table), command_(command), voters_(voters) {}
+      : Rows(table), command_(command), requester_(requester_in(command)), voters_(voters) {}
 
   // Changes of this command. A versioned row's since and since_ms are set here.
   template <Fielded R>
@@ -88,6 +92,8 @@ class VersionedRows : public Rows {
   LogIndex index() const { return command_.index; }
   uint64_t term() const { return command_.term; }
   int64_t time_ms() const { return command_.time_ms; }
+  // On whose behalf the command is: its rights decide whether it may.
+  const Requester& requester() const { return requester_; }
   // What the reply to this command promises. A majority has the entry on stable storage before it
   // is applied.
   Receipt receipt() const { return {command_.index, command_.term, true, voters_}; }
@@ -117,6 +123,7 @@ class VersionedRows : public Rows {
               LogIndex ended, int64_t ended_ms);
 
   const Command& command_;
+  const Requester requester_;
   const uint32_t voters_;
   std::vector<Event> events_;
   std::map<std::string, Pending, std::less<>> pending_;

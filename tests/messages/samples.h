@@ -56,7 +56,7 @@ void for_each_command(Visitor&& visit) {
   all.template operator()<CreateCluster, RegisterNode, SetNodeState, SetGroups, ReserveObjects,
                           PruneOrphans, TrimEvents, BecomeLeader, ChangeMembers>();
   all.template operator()<MoveGroups, SetFilled, SetLacking, SetStanding, SetTask, ExpireHistory,
-                          DeclareDead, ForgetObjects, RaiseEpoch>();
+                          DeclareDead, ForgetObjects, NoteDenied, RaiseEpoch>();
 }
 
 inline Header header() {
@@ -84,7 +84,8 @@ inline InodeInfo inode() {
           .crc32c = 0xdeadbeef,
           .object = 0x2002,
           .block_bytes = 128ull << 20,
-          .pool = "archive"};
+          .pool = "archive",
+          .has_acl = true};
 }
 inline Receipt receipt() {
   return {.index = 4711, .term = 2, .synced = true, .replicas = 3};
@@ -154,8 +155,11 @@ inline Join sample() {
 }
 template <>
 inline JoinReply sample() {
-  return {
-      .node = 7, .cluster = "fedcba9876543210fedcba9876543210", .epoch = 12, .heartbeat_ms = 2500};
+  return {.node = 7,
+          .cluster = "fedcba9876543210fedcba9876543210",
+          .epoch = 12,
+          .heartbeat_ms = 2500,
+          .grant_key = {.bytes = std::string(32, '\x80')}};
 }
 template <>
 inline Heartbeat sample() {
@@ -179,7 +183,8 @@ inline Heartbeat sample() {
                     .done = 123'456'789,
                     .total = 1ull << 40,
                     .found = 2,
-                    .until_ms = 1'700'000'000'123}}};
+                    .until_ms = 1'700'000'000'123}},
+          .denied = 5};
 }
 template <>
 inline GetMap sample() {
@@ -274,7 +279,9 @@ inline ClusterStatus sample() {
               {{.view = node(), .heartbeat = sample<Heartbeat>(), .silent_ms = 3100, .groups = 64}},
           .heads = sample<HeadList>(),
           .freshness = freshness(),
-          .content = {.live = 1900, .live_bytes = 1 << 30, .dead = 3, .dead_bytes = 4096}};
+          .content = {.live = 1900, .live_bytes = 1 << 30, .dead = 3, .dead_bytes = 4096},
+          .authentication = true,
+          .denied = 6};
 }
 template <>
 inline Ping sample() {
@@ -293,7 +300,7 @@ inline Stat sample() {
 }
 template <>
 inline StatReply sample() {
-  return {.info = inode(), .freshness = freshness()};
+  return {.info = inode(), .freshness = freshness(), .acl = acl(), .default_acl = acl()};
 }
 template <>
 inline List sample() {
@@ -323,7 +330,19 @@ inline RenameReply sample() {
 }
 template <>
 inline SetAttributes sample() {
-  return {.path = "/photos", .set_pool = true, .pool = "archive"};
+  return {.path = "/photos",
+          .set_pool = true,
+          .pool = "archive",
+          .set_mode = true,
+          .mode = 0640,
+          .set_owner = true,
+          .uid = 1001,
+          .set_group = true,
+          .gid = 100,
+          .set_acl = true,
+          .acl = acl(),
+          .set_default_acl = true,
+          .default_acl = acl()};
 }
 template <>
 inline SetAttributesReply sample() {
@@ -347,7 +366,8 @@ inline PlanFile sample() {
           .block_bytes = 128ull << 20,
           .object = 0x2002,
           .avoid = {7},
-          .copies = 2};
+          .copies = 2,
+          .grant = grant()};
 }
 template <>
 inline PlanFileReply sample() {
@@ -356,7 +376,8 @@ inline PlanFileReply sample() {
           .replicas = 2,
           .min_copies = 2,
           .groups = routes(),
-          .lease_ms = 60'000};
+          .lease_ms = 60'000,
+          .grant = grant()};
 }
 template <>
 inline CommitFile sample() {
@@ -368,7 +389,8 @@ inline CommitFile sample() {
           .layout = layout(),
           .writes = {{.group = 5, .epoch = 11, .nodes = {7, 8}}},
           .expected_version = 2,
-          .copies = 2};
+          .copies = 2,
+          .grant = grant()};
 }
 inline CommitFile inline_file() {
   return {.path = "/photos/note",
@@ -395,7 +417,8 @@ inline OpenFileReply sample() {
           .content = {.bytes = std::string("\x00\x01\xff", 3)},
           .layout = layout(),
           .routes = routes(),
-          .freshness = freshness()};
+          .freshness = freshness(),
+          .grant = grant()};
 }
 template <>
 inline Event sample() {
@@ -429,7 +452,9 @@ inline CreateCluster sample() {
           .min_copies = 2,
           .groups = 128,
           .rebuild = true,
-          .join_rule = JoinRule::token};
+          .join_rule = JoinRule::token,
+          .authentication = Authentication::required,
+          .grant_key = {.bytes = std::string(32, '\x80')}};
 }
 template <>
 inline RegisterNode sample() {
