@@ -56,12 +56,17 @@ class Calls {
   template <Request R>
   Task<Result<Answer<R>>> ask(std::string service, R request, CallOptions options = {}) {
     Envelope envelope = envelope_of(request, std::move(service), std::move(options.payload));
+    envelope.header.ticket = ticket_;
     envelope.header.trace = options.trace;
     envelope.header.request = options.request != 0 ? options.request : fresh_request();
     Task<Result<Envelope>> asking = ask_envelope(std::move(envelope), options.deadline);
     Result<Envelope> reply = co_await asking;
     co_return answer_of<R>(std::move(reply));
   }
+
+  // What ask() shows from now on, to say who asks (messages/ticket.h); empty: nothing. Nodes that
+  // are called directly need none.
+  void set_ticket(std::string ticket) { ticket_ = std::move(ticket); }
 
   // True when the envelope was the reply to a pending call, which has been resumed. A reply that
   // comes after its call gave up is false, and is to be dropped.
@@ -120,6 +125,7 @@ class Calls {
   uint64_t last_id_ = 0;
   size_t broker_ = 0;            // index of the broker that worked last
   bool reached_broker_ = false;  // some broker answered something, ever
+  std::string ticket_;
 };
 
 }  // namespace dfs

@@ -1,6 +1,7 @@
 #include "broker/last_values.h"
 
 #include "messages/events.h"
+#include "messages/users.h"
 
 namespace dfs {
 namespace {
@@ -12,7 +13,7 @@ size_t bytes_of(const LastValues::Value& value) {
 }  // namespace
 
 bool LastValues::keeps(std::string_view topic) {
-  return topic == kMapTopic || topic.starts_with(kHeartbeatTopic);
+  return topic == kMapTopic || topic == kTicketsTopic || topic.starts_with(kHeartbeatTopic);
 }
 
 void LastValues::put(std::string_view topic, std::string_view header, std::string_view body,

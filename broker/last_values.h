@@ -30,7 +30,7 @@ class LastValues {
 
   explicit LastValues(LastValueLimits limits = {}) : limits_(limits) {}
 
-  // State is kept ("map", "heartbeat/…"); news is not ("event/…"): it happened once.
+  // State is kept ("map", "tickets", "heartbeat/…"); news is not ("event/…"): it happened once.
   static bool keeps(std::string_view topic);
 
   // Replaces the value of its topic. Over a limit, the longest unchanged are forgotten; a value

@@ -16,6 +16,8 @@
 #include "cli/heads_view.h"
 #include "cli/output.h"
 #include "cli/paths.h"
+#include "cli/ticket_store.h"
+#include "messages/users.h"
 
 namespace CLI {
 class App;
@@ -29,6 +31,7 @@ struct GlobalOptions {
   bool quiet = false;
   Duration timeout = std::chrono::seconds(30);
   uint32_t jobs = 4;
+  std::string ticket;  // as text, or @FILE with that text
   std::string log_level = "warn";
 };
 
@@ -43,6 +46,11 @@ class Context {
 
   // Connects at first use. Aborts nothing: an unreachable cluster shows in the first request.
   Session& session();
+  // The ticket that requests carry: that of the options, else the one that was kept; empty: none.
+  const std::string& ticket();
+  // Keeps what a log-in gave for the commands to come, or forgets it. `local_io`.
+  Result<void> keep_ticket(const TicketReply& session);
+  Result<void> drop_ticket();
   // Ends what is under way, from the thread that watches for Ctrl-C.
   void interrupt();
   bool interrupted() const { return interrupted_; }
@@ -74,8 +82,12 @@ class Context {
 
  private:
   Error explained(Error error);
+  Result<std::string> find_ticket();
+  void renew_ticket();
 
   std::unique_ptr<Session> session_;
+  std::optional<std::string> ticket_;
+  std::optional<StoredTicket> stored_;  // where it comes from, unless from the options
   std::atomic<Session*> live_session_ = nullptr;
   std::atomic<bool> interrupted_ = false;
   std::atomic<int> status_ = kExitOk;
@@ -97,6 +109,10 @@ void add_rights_commands(CLI::App& app, Context& context);     // chmod chown ch
 void add_task_commands(CLI::App& app, Context& context);       // tasks rebalance
 void add_rebuild_command(CLI::App& app, Context& context);     // rebuild
 void add_explain_command(CLI::App& app, Context& context);     // explain
+void add_login_commands(CLI::App& app, Context& context);      // signup login logout passwd whoami
+void add_user_commands(CLI::App& app, Context& context);       // user
+void add_token_commands(CLI::App& app, Context& context);      // token
+void add_audit_command(CLI::App& app, Context& context);       // audit
 
 // The heads as any of them knows them, and what each says when it is asked directly; either takes
 // at most `deadline`.

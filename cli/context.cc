@@ -3,12 +3,16 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <cstring>
+#include <fstream>
 #include <iostream>
+#include <iterator>
 #include <mutex>
 
 #include "cli/commands.h"
+#include "messages/ticket.h"
 
 namespace dfs::cli {
 
@@ -21,6 +25,11 @@ std::mutex& output_mutex() {
 
 // The time that finding out what is wrong may take.
 constexpr Duration kDiagnosis = std::chrono::milliseconds(300);
+
+int64_t wall_ms() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
+}
 
 void clear_progress_line() {
   if (isatty(STDERR_FILENO) != 0) std::fputs("\r\x1b[K", stderr);
@@ -58,10 +67,71 @@ Session& Context::session() {
     settings.brokers = options.brokers;
     settings.deadline = options.timeout;
     settings.pool_threads = std::max<size_t>(4, options.jobs);
+    settings.ticket = ticket();
     session_ = std::make_unique<Session>(std::move(settings));
     live_session_ = session_.get();
+    renew_ticket();
   }
   return *session_;
+}
+
+Result<std::string> Context::find_ticket() {
+  if (options.ticket.starts_with("@")) {
+    std::ifstream in(options.ticket.substr(1));
+    const std::string text{std::istreambuf_iterator<char>(in), {}};
+    if (!in) return Error{Code::local_io, "cannot read " + options.ticket.substr(1), {}, 0};
+    return ticket_of_text(text);
+  }
+  if (!options.ticket.empty()) return ticket_of_text(options.ticket);
+  auto stored = TicketStore(TicketStore::default_directory()).find(options.brokers);
+  if (!stored) return stored.error();
+  if (!*stored || (*stored)->is_over(wall_ms())) return std::string();
+  stored_ = std::move(**stored);
+  return stored_->ticket.bytes;
+}
+
+const std::string& Context::ticket() {
+  if (!ticket_) {
+    auto found = find_ticket();
+    if (!found) warn(found.error().text);
+    ticket_ = found ? std::move(*found) : std::string();
+  }
+  return *ticket_;
+}
+
+// When half of its time is over. Whatever keeps that from being done, the ticket is good for now.
+void Context::renew_ticket() {
+  if (!stored_ || stored_->must_change || !stored_->wants_renewal(wall_ms())) return;
+  const bool logs_in = command == "login" || command == "signup" || command == "logout";
+  if (logs_in) return;
+  auto renewed = session_->run<TicketReply>([](Client& client) { return client.renew_ticket(); });
+  if (renewed) (void)keep_ticket(*renewed);
+}
+
+Result<void> Context::keep_ticket(const TicketReply& session) {
+  auto ticket = unverified_ticket(session.ticket.bytes);
+  if (!ticket) return ticket.error();
+  StoredTicket stored;
+  stored.ticket = session.ticket;
+  stored.cluster = ticket->cluster;
+  stored.user = session.user;
+  stored.brokers = options.brokers;
+  stored.got_ms = wall_ms();
+  stored.lasts_ms = session.lasts_ms;
+  stored.must_change = session.must_change;
+  DFS_CHECK(TicketStore(TicketStore::default_directory()).save(stored));
+  ticket_ = session.ticket.bytes;
+  this->session().post([bytes = *ticket_](Client& client) { client.set_ticket(bytes); });
+  stored_ = std::move(stored);
+  return {};
+}
+
+Result<void> Context::drop_ticket() {
+  ticket_ = std::string();
+  if (!stored_) return {};
+  const std::string cluster = stored_->cluster;
+  stored_.reset();
+  return TicketStore(TicketStore::default_directory()).remove(cluster);
 }
 
 void Context::interrupt() {

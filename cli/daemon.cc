@@ -12,6 +12,7 @@
 
 #include "actors/agent/agent.h"
 #include "actors/client/session.h"
+#include "actors/lock/lock.h"
 #include "actors/monitor/monitor.h"
 #include "actors/posix_launcher.h"
 #include "actors/replica/identity.h"
@@ -21,6 +22,7 @@
 #include "broker/process.h"
 #include "cli/data_directory.h"
 #include "cli/exit_codes.h"
+#include "messages/users.h"
 
 namespace dfs::cli {
 
@@ -53,6 +55,7 @@ class Marker {
 // A head that leads hands over before it stops, and its table may have much to write.
 constexpr Duration kStopDeadline = std::chrono::seconds(8);
 constexpr Duration kMonitorStopDeadline = std::chrono::seconds(5);
+constexpr Duration kLockStopDeadline = std::chrono::seconds(2);
 
 ProcessSettings process_settings(Role role, const DaemonOptions& options) {
   ProcessSettings settings;
@@ -167,6 +170,53 @@ Result<void> start_monitor(Process& process, const DaemonOptions& options,
   return {};
 }
 
+// The only place that ever says it: whoever founds the cluster reads it here.
+void tell_first_password(const std::string& password) {
+  std::cout << "administrator: " << kAdminName << ", one-time password: " << password << std::endl;
+}
+
+LockSettings lock_settings(const DaemonOptions& options, const std::string& broker) {
+  LockSettings settings;
+  settings.directory = options.data + "/lock/log";
+  settings.broker = broker;
+  settings.announce_period = options.heartbeat;
+  settings.ticket_lasts = options.ticket_lasts;
+  settings.sign_up = options.sign_up == "open";
+  settings.founding = tell_first_password;
+  settings.replica.segment_bytes = std::min<uint64_t>(4 << 20, options.raft_log_kept / 4);
+  settings.replica.log_bytes_kept = std::min<uint64_t>(64 << 20, options.raft_log_kept);
+  settings.replica.heartbeat = options.raft_heartbeat;
+  settings.replica.election_min = options.election_timeout;
+  settings.replica.election_max = 2 * options.election_timeout;
+  return settings;
+}
+
+// Keeps what it keeps below the monitor's directory, whose identity is its own. `broker` and
+// `brokers` as for the monitor.
+Result<void> start_lock(Process& process, const DaemonOptions& options, const std::string& broker,
+                        std::vector<std::string> brokers) {
+  auto opened = open_data_directory(options.data + "/lock", "lock");
+  if (!opened) return std::move(opened).error();
+  auto& data = process.keep(std::make_unique<DataDirectory>(std::move(*opened)));
+  const auto known = known_brokers(options.brokers, options.join, options.listen);
+  brokers.insert(brokers.end(), known.begin(), known.end());
+  LockSettings settings = lock_settings(options, broker);
+  settings.identity = [&data, directory = options.data] {
+    return load_identity(*data.disk, directory);
+  };
+  ActorSettings actor;
+  actor.address = "lock";
+  actor.listen = lock_endpoint(options);
+  actor.brokers = std::move(brokers);
+  actor.start_deadline = std::chrono::seconds(60);
+  actor.stop_deadline = kLockStopDeadline;
+  auto started = process.start(std::move(actor), [&data, settings](Bus& bus) {
+    return std::make_unique<Lock>(bus, *data.disk, *data.table, settings);
+  });
+  if (!started) return std::move(started).error();
+  return {};
+}
+
 // What a setting TEXT or @FILE says, without the end of the line. The token in a file is spent when
 // the node has joined, so that the file may be gone.
 std::string read_token(const std::string& setting) {
@@ -265,6 +315,7 @@ Result<std::string> start_role(Process& process, Role role, const DaemonOptions&
     case Role::head: {
       DFS_CHECK(start_broker(process, options, true));
       DFS_CHECK(start_monitor(process, options, options.listen, {kInproc}));
+      DFS_CHECK(start_lock(process, options, options.listen, {kInproc}));
       return options.listen;
     }
     case Role::broker:
@@ -272,6 +323,9 @@ Result<std::string> start_role(Process& process, Role role, const DaemonOptions&
       return options.listen;
     case Role::monitor:
       DFS_CHECK(start_monitor(process, options, options.brokers.front(), {}));
+      return std::string();
+    case Role::lock:
+      DFS_CHECK(start_lock(process, options, options.brokers.front(), {}));
       return std::string();
     case Role::storage:
       return start_storage(process, options, std::move(refused));

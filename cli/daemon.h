@@ -10,7 +10,7 @@
 
 namespace dfs::cli {
 
-enum class Role { head, broker, monitor, storage, agent };
+enum class Role { head, broker, monitor, lock, storage, agent };
 const char* name_of(Role role);
 
 struct DaemonOptions {
@@ -30,6 +30,7 @@ struct DaemonOptions {
   std::string rebuild;  // id of a cluster
   std::vector<std::string> join;
   std::string raft_listen;  // empty: see raft_endpoint()
+  std::string lock_listen;  // likewise, and of a lock actor by itself; see lock_endpoint()
   Duration raft_heartbeat = std::chrono::milliseconds(100);
   Duration election_timeout = std::chrono::milliseconds(500);
   uint64_t raft_log_kept = 256ull << 20;
@@ -52,6 +53,10 @@ struct DaemonOptions {
   Duration object_retention = std::chrono::hours(7 * 24);
   uint64_t events_kept = 500'000;
   Duration events_kept_for = std::chrono::hours(7 * 24);
+
+  // head and lock
+  std::string sign_up = "closed";
+  Duration ticket_lasts = std::chrono::hours(12);
 
   // storage
   std::string host;
@@ -83,6 +88,9 @@ Result<void> check_options(Role role, const DaemonOptions& options);
 // Where the other heads reach the monitor: --raft-listen, or three above the port of --listen.
 // `options` must have passed check_options().
 std::string raft_endpoint(const DaemonOptions& options);
+
+// Where the other heads reach the lock actor: --lock-listen, or one above raft_endpoint().
+std::string lock_endpoint(const DaemonOptions& options);
 
 // Those of both lists, each once, without `own`.
 std::vector<std::string> known_brokers(const std::vector<std::string>& some,

@@ -26,6 +26,9 @@ bool hosts_broker(Role role) {
 bool hosts_monitor(Role role) {
   return role == Role::head || role == Role::monitor;
 }
+bool hosts_lock(Role role) {
+  return role == Role::head || role == Role::lock;
+}
 
 std::string own_host_name() {
   std::array<char, 256> name{};
@@ -106,6 +109,29 @@ Result<void> check_raft(const DaemonOptions& options) {
   return {};
 }
 
+Result<void> check_lock(Role role, const DaemonOptions& options) {
+  const std::string endpoint = lock_endpoint(options);
+  if (endpoint.empty()) {
+    return misuse("--listen " + options.listen +
+                  " leaves no port above its four for the lock actors of other heads; give "
+                  "--lock-listen");
+  }
+  DFS_CHECK(check_endpoint("lock-listen", endpoint, 1, kPortMax));
+  DFS_CHECK(check_reachable("lock-listen", endpoint));
+  if (options.ticket_lasts < std::chrono::seconds(1)) {
+    return misuse("--ticket-lasts must be at least 1s");
+  }
+  if (role != Role::head) return {};
+  const Endpoint lock = parse_endpoint(endpoint);
+  const Endpoint broker = parse_endpoint(options.listen);
+  const bool in_broker = lock.host == broker.host && lock.port >= broker.port &&
+                         lock.port < broker.port + kBrokerPorts;
+  if (in_broker || endpoint == raft_endpoint(options)) {
+    return misuse("--lock-listen " + endpoint + " is a port that --listen or --raft-listen takes");
+  }
+  return {};
+}
+
 Result<void> check_monitor(const DaemonOptions& options) {
   DFS_CHECK(check_raft(options));
   if (options.replicas < 1 || options.replicas > kReplicasMax) {
@@ -180,6 +206,8 @@ const char* name_of(Role role) {
       return "broker";
     case Role::monitor:
       return "monitor";
+    case Role::lock:
+      return "lock";
     case Role::storage:
       return "storage";
     case Role::agent:
@@ -194,6 +222,7 @@ DaemonOptions default_options(Role role) {
   if (role == Role::storage || role == Role::agent) options.listen = "tcp://127.0.0.1:0";
   if (!hosts_broker(role)) options.brokers = {"tcp://127.0.0.1:7000"};
   if (role == Role::monitor) options.raft_listen = "tcp://127.0.0.1:7003";
+  if (role == Role::lock) options.lock_listen = "tcp://127.0.0.1:7004";
   if (role == Role::storage || role == Role::agent) options.host = own_host_name();
   return options;
 }
@@ -277,6 +306,17 @@ void add_settings(Settings& settings, Role role, DaemonOptions& options) {
     settings.add_duration("object-retention", options.object_retention,
                           "what died after that is remembered one by one for so long");
   }
+  if (hosts_lock(role)) {
+    settings.add("lock-listen", options.lock_listen,
+                 role == Role::head
+                     ? "tcp://HOST:PORT for the lock actors of other heads; PORT+4 unless given"
+                     : "tcp://HOST:PORT for the lock actors of other heads");
+    settings.add_duration("ticket-lasts", options.ticket_lasts,
+                          "how long a log-in is good for; clients renew it when half is over");
+    settings.add_choice("sign-up", options.sign_up, {"open", "closed"},
+                        "whether anybody may become a user of a new cluster; dfsctl user sign-up "
+                        "changes it");
+  }
   if (role == Role::storage) {
     settings.add("host", options.host, "the machine; copies go to different ones where possible");
     settings.add("rack", options.rack, "the rack, likewise");
@@ -348,6 +388,7 @@ Result<void> check_options(Role role, const DaemonOptions& options) {
     DFS_CHECK(check_endpoint("broker", broker, 1, broker_port_max));
   }
   if (hosts_monitor(role)) DFS_CHECK(check_monitor(options));
+  if (hosts_lock(role)) DFS_CHECK(check_lock(role, options));
   if (role == Role::storage) DFS_CHECK(check_storage(options));
   if (role == Role::agent) DFS_CHECK(check_agent(options));
   return {};
@@ -355,6 +396,11 @@ Result<void> check_options(Role role, const DaemonOptions& options) {
 
 std::string raft_endpoint(const DaemonOptions& options) {
   return options.raft_listen.empty() ? raft_endpoint_of(options.listen) : options.raft_listen;
+}
+
+std::string lock_endpoint(const DaemonOptions& options) {
+  return options.lock_listen.empty() ? lock_endpoint_of(raft_endpoint(options))
+                                     : options.lock_listen;
 }
 
 std::vector<std::string> known_brokers(const std::vector<std::string>& some,

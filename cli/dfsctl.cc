@@ -76,6 +76,8 @@ void add_settings(dfs::Settings& settings, dfs::cli::GlobalOptions& options) {
   settings.add_duration("timeout", options.timeout,
                         "longest time to wait for an answer, or for a transfer to move");
   settings.add("jobs", options.jobs, "blocks or files to move at once, 1 to 64");
+  settings.add("ticket", options.ticket,
+               "of a service token, or @FILE with it; else that of dfsctl login");
   settings.add("log-level", options.log_level, "what the client reports on stderr");
 }
 
@@ -103,6 +105,10 @@ int run(int argc, char** argv) {
   dfs::cli::add_task_commands(app, context);
   dfs::cli::add_rebuild_command(app, context);
   dfs::cli::add_explain_command(app, context);
+  dfs::cli::add_login_commands(app, context);
+  dfs::cli::add_user_commands(app, context);
+  dfs::cli::add_token_commands(app, context);
+  dfs::cli::add_audit_command(app, context);
 
   const std::vector<std::string> arguments = dfs::cli::shielded_arguments(argc, argv);
   try {
@@ -124,6 +130,11 @@ int run(int argc, char** argv) {
   }
   if (context.options.brokers.empty()) {
     return misuse(context, "no broker is known; give --broker tcp://HOST:PORT or --config FILE");
+  }
+  // Every user of the machine sees the arguments of a process.
+  const bool shows_ticket = settings.source_of("ticket").starts_with("flag");
+  if (shows_ticket && !context.options.ticket.starts_with("@")) {
+    return misuse(context, "a ticket must not be an argument; give --ticket @FILE or DFS_TICKET");
   }
   if (context.options.jobs < 1 || context.options.jobs > 64) {
     return misuse(context, "--jobs must be 1 to 64");

@@ -50,10 +50,11 @@ int main(int argc, char** argv) {
       "Exit status: 0 stopped in order, 1 could not start, 2 wrong usage or the wrong directory,\n"
       "4 not now (a port is taken, nobody answered), 5 the cluster wants no such node,\n"
       "6 what it keeps is damaged.");
-  std::array<Choice, 5> choices = {
-      Choice{Role::head, "broker and monitor in one process", {}, nullptr, {}},
+  std::array<Choice, 6> choices = {
+      Choice{Role::head, "broker, monitor and lock actor in one process", {}, nullptr, {}},
       Choice{Role::broker, "passes messages on between clients and services", {}, nullptr, {}},
       Choice{Role::monitor, "keeps the namespace and watches the storage nodes", {}, nullptr, {}},
+      Choice{Role::lock, "knows the users, beside a monitor by itself", {}, nullptr, {}},
       Choice{Role::storage, "keeps blocks", {}, nullptr, {}},
       Choice{Role::agent, "starts storage nodes on its machine when asked to", {}, nullptr, {}}};
   std::vector<std::string> names;
@@ -75,7 +76,7 @@ int main(int argc, char** argv) {
     return misuse(where, dfs::cli::parse_error_text(app, error, arguments));
   }
   if (app.get_subcommands().empty()) {
-    return misuse("", "a role is missing: head, broker, monitor, storage or agent");
+    return misuse("", "a role is missing: head, broker, monitor, lock, storage or agent");
   }
   for (Choice& choice : choices) {
     if (!choice.app->parsed()) continue;

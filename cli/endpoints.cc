@@ -24,4 +24,10 @@ std::string raft_endpoint_of(const std::string& broker) {
   return endpoint.host + ":" + std::to_string(port);
 }
 
+std::string lock_endpoint_of(const std::string& raft) {
+  const Endpoint endpoint = parse_endpoint(raft);
+  if (endpoint.port <= 0 || endpoint.port >= kPortMax) return {};
+  return endpoint.host + ":" + std::to_string(endpoint.port + 1);
+}
+
 }  // namespace dfs::cli

@@ -17,6 +17,10 @@ struct Endpoint {
 // The port is -1 when `text` has another form.
 Endpoint parse_endpoint(const std::string& text);
 
+// Where the other heads reach the lock actor beside the monitor at `raft`: on the next port. Empty
+// when there is none.
+std::string lock_endpoint_of(const std::string& raft);
+
 // Where the other heads reach the monitor beside the broker at `broker`, unless it was told
 // otherwise; empty when `broker` is no address or leaves no port for it.
 std::string raft_endpoint_of(const std::string& broker);

@@ -24,7 +24,7 @@ Names are head-1 …, storage-1 … and agent-1 …
   --storages N       default 4
   --agents N         default 1; each starts further nodes when dfsctl node create asks
   --replicas R       copies of each block, default 2 (1 with a single storage)
-  --port P|auto      first port, default auto; each head takes four, then each storage one
+  --port P|auto      first port, default auto; each head takes five, then each storage one
   --preset NAME      which build to run: build/NAME/bin, default release
   --bin DIR          or the directory of dfsd and dfsctl itself
   --config FILE      further settings for every process, or below [head] and [storage] lines for
@@ -141,8 +141,8 @@ all_names() {
   for ((i = 1; i <= agents; ++i)); do echo "agent-$i"; done
 }
 role_of() { echo "${1%%-*}"; }
-# Of a head: requests, news in, news out, and the other heads.
-head_ports=4
+# Of a head: requests, news in, news out, and the other heads: their monitors, their lock actors.
+head_ports=5
 port_of() {
   local number=${1#*-}
   case $1 in

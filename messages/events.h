@@ -8,10 +8,12 @@
 // group-filled, group-moved, blocks-unreadable, task-began, task-done, directory-made,
 // file-committed, file-renamed, removed, attributes-set, pool-created, pool-changed,
 // join-token-made, join-rule-set, files-rebuilt, rebuild-ended.
+// Of the lock actor's log, with actor "lock": login, login-failed, denied, user-added, user-changed,
+// user-removed, password-changed, session-ended, token-made, sign-up-set.
 // Others: block-corrupt, block-repaired, blocks-reclaimed, disk-full, disk-ok, directory-failed,
 // segment-fenced, storage-recovered, scrub-finished, broker-up, node-failing, node-given-up.
 //
-// An event with index > 0 is part of the monitor's log and numbered by it. Publications may be
+// An event with index > 0 is part of the log of its actor and numbered by it. Publications may be
 // lost: they only wake. Who must miss nothing reads the events of the log with ReadEvents, page
 // after page, and again whenever one with a higher index is published; whichever head leads, each
 // event comes once and in order.

@@ -25,6 +25,7 @@ struct PasswordHash {
   uint64_t passes = 0;
   uint64_t memory_bytes = 0;
   bool empty() const { return hash.bytes.empty(); }
+  bool operator==(const PasswordHash&) const = default;
   DFS_FIELDS(salt, hash, passes, memory_bytes)
 };
 

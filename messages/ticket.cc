@@ -64,6 +64,13 @@ std::string sign_ticket(const Ticket& ticket, std::string_view secret) {
   return bytes;
 }
 
+Result<Ticket> unverified_ticket(std::string_view bytes) {
+  if (bytes.size() <= kSignatureBytes || bytes.size() > kTicketBytesMax) {
+    return Error{Code::malformed, "this is no ticket", {}, 0};
+  }
+  return decode<Ticket>(bytes.substr(0, bytes.size() - kSignatureBytes));
+}
+
 SignKeys make_sign_keys(std::string_view seed) {
   DFS_ASSERT(sodium_init() >= 0);
   DFS_ASSERT(seed.size() == kSeedBytes);
@@ -111,10 +118,9 @@ Result<const Ticket*> TicketJudge::judge(std::string_view ticket, int64_t now_ms
 
 Result<Ticket> TicketJudge::verify(const std::string& bytes) const {
   const auto malformed = [] { return not_good("malformed", "the ticket cannot be read"); };
-  if (bytes.size() <= kSignatureBytes || bytes.size() > kTicketBytesMax) return malformed();
-  const size_t size = bytes.size() - kSignatureBytes;
-  auto ticket = decode<Ticket>(std::string_view(bytes).substr(0, size));
+  auto ticket = unverified_ticket(bytes);
   if (!ticket) return malformed();
+  const size_t size = bytes.size() - kSignatureBytes;
   if (ticket->cluster != cluster_) return not_good("foreign", "the ticket is of another cluster");
   const auto key = std::find_if(keys_.begin(), keys_.end(),
                                 [&](const TicketKey& k) { return k.key == ticket->key; });

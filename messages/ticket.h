@@ -64,6 +64,9 @@ struct SignKeys {
 inline constexpr size_t kSeedBytes = 32;
 SignKeys make_sign_keys(std::string_view seed);
 
+// What the ticket says, for its holder: nothing is verified. `malformed`.
+Result<Ticket> unverified_ticket(std::string_view bytes);
+
 // What is needed to judge tickets, as the lock actor publishes it (users.h).
 struct TicketKey {
   uint32_t key = 0;

@@ -223,7 +223,6 @@ enum class Type : uint16_t {
   IssueToken = 1010,
   NoteDenials = 1011,
   TidyUsers = 1012,
-  AddTicketKey = 1013,
 };
 
 }  // namespace dfs

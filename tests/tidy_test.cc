@@ -43,8 +43,6 @@ const Words kSeams = {"broker/bus.h", "broker/actor.h", "broker/task.h", "broker
                       "broker/announcer.h"};
 const Words kGate = {"actors/gate.h"};
 const Words kShared = {"actors/disk.h", "actors/table.h"};
-// What those share that have a replica.
-const Words kRows = {"actors/rows.h", "actors/event_rows.h"};
 
 struct IncludeRule {
   std::string folder;  // the longest that is a prefix of the path decides
@@ -77,14 +75,10 @@ const std::vector<IncludeRule> kIncludeRules = {
      Words{"messages/", "actors/raft/", "actors/replica/"} + kSeams + kShared,
      {}},
     {"actors/gate.", Words{"messages/"} + kGate + kSeams, {}},
-    {"actors/rows.", Words{"messages/", "actors/replica/state_machine.h"} + kRows + kShared, {}},
-    {"actors/event_rows.", Words{"messages/"} + kRows + kShared, {}},
     {"actors/monitor/",
-     Words{"messages/", "actors/replica/", "actors/monitor/"} + kRows + kGate + kSeams + kShared,
+     Words{"messages/", "actors/replica/", "actors/monitor/"} + kGate + kSeams + kShared,
      {}},
-    {"actors/lock/",
-     Words{"messages/", "actors/replica/", "actors/lock/"} + kRows + kSeams + kShared,
-     {}},
+    {"actors/lock/", Words{"messages/", "actors/replica/", "actors/lock/"} + kSeams + kShared, {}},
     {"actors/storage/", Words{"messages/", "actors/storage/"} + kGate + kSeams + kShared, {}},
     {"actors/client/", Words{"messages/", "actors/client/"} + kSeams + kShared, {}},
     {"actors/agent/",

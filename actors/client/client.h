@@ -21,6 +21,7 @@
 #include "messages/namespace.h"
 #include "messages/repair.h"
 #include "messages/tasks.h"
+#include "messages/users.h"
 
 namespace dfs {
 
@@ -104,6 +105,7 @@ struct BlockLocation {
 
 struct ClientSettings {
   Duration deadline = std::chrono::seconds(30);  // of one namespace request, retries included
+  std::string ticket;  // shown with every request to a service; empty: nobody is logged in
 };
 
 class Client : public Actor {
@@ -176,6 +178,25 @@ class Client : public Actor {
   Task<Result<AddJoinTokenReply>> add_join_token(AddJoinToken request);
   Task<Result<SetJoinRuleReply>> set_join_rule(JoinRule rule);
   Task<Result<JoinTokenList>> join_tokens();
+
+  // Users (users.h). Whoever got a ticket by one of these uses it with set_ticket().
+  void set_ticket(std::string ticket);
+  Task<Result<TicketReply>> sign_up(SignUp request);
+  Task<Result<TicketReply>> log_in(LogIn request);
+  Task<Result<TicketReply>> renew_ticket();
+  Task<Result<TicketReply>> change_password(ChangePassword request);
+  Task<Result<TicketReply>> add_service_token(AddServiceToken request);
+  Task<Result<LogOutReply>> log_out(bool everywhere);
+  Task<Result<LogOutReply>> end_session(uint64_t session);
+  Task<Result<SessionList>> sessions(ListSessions request);
+  Task<Result<UserReply>> add_user(AddUser request);
+  Task<Result<UserReply>> change_user(ChangeUser request);
+  Task<Result<UserReply>> remove_user(std::string user);
+  Task<Result<UserList>> users(ListUsers request);
+  Task<Result<SetSignUpReply>> set_sign_up(bool open);
+  // A page of the events of the lock actor's log.
+  Task<Result<ReadEventsReply>> audit(ReadEvents request);
+  Task<Result<ReadEventsReply>> read_events(ReadEvents request);  // likewise of the monitor's
 
   // For flows of the owner (Session, tests): run until done, ended with the client.
   TaskScope& scope();

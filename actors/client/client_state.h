@@ -8,17 +8,24 @@
 namespace dfs {
 
 struct Client::State {
-  State(Bus& b, ClientSettings s) : bus(b), settings(s), calls(b) {}
+  State(Bus& b, ClientSettings s) : bus(b), settings(std::move(s)), calls(b) {
+    calls.set_ticket(settings.ticket);
+  }
 
   Workbench workbench() { return {bus, calls, buffers, spare_plan, settings.deadline}; }
 
   // The reply of the heads, without the envelope around it.
   template <Request R>
   Task<Result<typename R::Reply>> ask(R request, Duration deadline = Duration::zero()) {
+    const std::string service = service_of(request);
+    return ask_service<R>(service, std::move(request), deadline);
+  }
+  template <Request R>
+  Task<Result<typename R::Reply>> ask_service(std::string service, R request,
+                                              Duration deadline = Duration::zero()) {
     CallOptions options;
     options.deadline = deadline != Duration::zero() ? deadline : settings.deadline;
     options.trace = bus.random();
-    const std::string service = service_of(request);
     Task<Result<Answer<R>>> asking = calls.ask<R>(service, std::move(request), std::move(options));
     Result<Answer<R>> answer = co_await asking;
     if (!answer) co_return std::move(answer).error();

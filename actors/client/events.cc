@@ -15,7 +15,8 @@ constexpr Duration kBehindPause = std::chrono::milliseconds(20);
 void Client::State::hear(const Event& event) {
   const auto all = listeners;  // one that hears may add another
   for (const auto& heard : all) heard(event);
-  if (event.index <= event_published) return;
+  // Others have logs of their own.
+  if (event.actor != kLogActor || event.index <= event_published) return;
   event_published = event.index;
   event_news.notify();
 }

@@ -79,9 +79,10 @@ Task<void> drive(Client* client, std::shared_ptr<Waiting> waiting) {
 struct Session::State {
   explicit State(const SessionSettings& settings)
       : context(1),
-        thread(context, actor_settings(settings), [deadline = settings.deadline](Bus& bus) {
-          return std::make_unique<Client>(bus, ClientSettings{deadline});
-        }) {}
+        thread(context, actor_settings(settings),
+               [client = ClientSettings{settings.deadline, settings.ticket}](Bus& bus) {
+                 return std::make_unique<Client>(bus, client);
+               }) {}
 
   zmq::context_t context;
   ActorThread thread;

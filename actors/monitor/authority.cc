@@ -63,9 +63,11 @@ Result<void> Monitor::State::judge_asker(const Envelope& envelope) {
   return *access == Access::users ? Result<void>() : check_administrator(asker, type);
 }
 
-std::string Monitor::State::client_of(const Header& header) const {
-  if (!authenticates() || asker_is_cluster) return header.from;
-  return header.from + "#" + std::to_string(asker.uid);
+// Nobody's retry is another's: who they are is a part of how a request is known again.
+void Monitor::State::stamp(Command& command) const {
+  if (!authenticates() || asker_is_cluster) return;
+  if (!command.client.empty()) command.client += "#" + std::to_string(asker.uid);
+  command.requester = encode(asker);
 }
 
 Blob Monitor::State::grant_for(ObjectId object, BlockRight right, const Requester& who) {
@@ -101,14 +103,8 @@ Result<void> Monitor::State::check_not_content(Rows& rows, const PlanFile& reque
   return not_yours(request.object, "it has ended");
 }
 
-void Monitor::State::count_denial(const Envelope& request, const Outcome& outcome) {
-  if (!authenticates()) return;
-  const auto error = decode<ErrorReply>(outcome.body);
-  if (error) count_denial(request, error->to_error());
-}
-
 // What the same person is denied again and again is one event, with a count.
-void Monitor::State::count_denial(const Envelope& request, const Error& error) {
+void Monitor::State::refused(const Envelope& request, const Error& error) {
   if (!authenticates() || !is_denial(error.code)) return;
   ++denied;
   if (!serving() || stopping) return;

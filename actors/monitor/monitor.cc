@@ -73,7 +73,8 @@ constexpr Duration kCreateAgain = std::chrono::seconds(1);
 }  // namespace
 
 Monitor::State::State(Bus& bus_, Disk& disk_, Table& table_, MonitorSettings settings_)
-    : bus(bus_),
+    : Service(bus_, replica, table_),
+      bus(bus_),
       disk(disk_),
       table(table_),
       settings(std::move(settings_)),

@@ -1,7 +1,7 @@
 #include "actors/monitor/monitor_machine.h"
 
 #include "actors/monitor/operations.h"
-#include "messages/envelope.h"
+#include "actors/replica/perform.h"
 
 namespace dfs {
 
@@ -16,34 +16,10 @@ struct Work {
   std::vector<Event> events;
 };
 
-Outcome refusal(const Error& error) {
-  return {Type::Error, encode(ErrorReply::of(error))};
-}
-
-template <Fielded Reply>
-Outcome outcome_of(const Reply& reply) {
-  if constexpr (Message<Reply>) {
-    return {Reply::kType, encode(reply)};
-  } else {
-    return {Type::None, encode(reply)};
-  }
-}
-
 template <Message Request, Fielded Reply>
 Outcome perform(Result<Reply> (*operation)(VersionedRows&, const Request&), Work& work) {
-  auto request = decode<Request>(work.command.body);
-  if (!request) return refusal(request.error());
   VersionedRows rows(work.table, work.command, work.voters);
-  const Result<Reply> reply = operation(rows, *request);
-  if (rows.broken()) {
-    // Going on would make this monitor's state differ from what its log says.
-    std::fprintf(stderr, "the monitor stops: %s\n", rows.broken()->describe().c_str());
-    DFS_ASSERT(!rows.broken());
-  }
-  if (!reply) return refusal(reply.error());
-  rows.commit(work.batch);
-  work.events = rows.take_events();
-  return outcome_of(*reply);
+  return dfs::perform(operation, work.command, rows, work.batch, work.events);
 }
 
 Outcome dispatch_command(Work& work) {
@@ -111,12 +87,12 @@ Outcome dispatch_command(Work& work) {
     case Type::ChangeMembers:
       return perform(change_members, work);
     default:
-      return refusal(Error{Code::unsupported,
-                           "log entry of type " +
-                               std::to_string(static_cast<int>(work.command.type)) +
-                               " is not understood by this version",
-                           {},
-                           0});
+      return refusal_of(Error{Code::unsupported,
+                              "log entry of type " +
+                                  std::to_string(static_cast<int>(work.command.type)) +
+                                  " is not understood by this version",
+                              {},
+                              0});
   }
 }
 

@@ -21,6 +21,7 @@
 #include "actors/monitor/monitor_machine.h"
 #include "actors/monitor/repairs.h"
 #include "actors/replica/identity.h"
+#include "actors/replica/service.h"
 #include "broker/announcer.h"
 #include "broker/calls.h"
 #include "broker/task.h"
@@ -43,7 +44,7 @@ struct Beginning {
   DFS_FIELDS(founds, cluster, uuid, rebuilds)
 };
 
-struct Monitor::State {
+struct Monitor::State : Service {
   struct Reign;
   // Something the leader does in batches, again and again.
   struct Sweep {
@@ -52,7 +53,7 @@ struct Monitor::State {
   };
 
   State(Bus& bus_, Disk& disk_, Table& table_, MonitorSettings settings_);
-  ~State();
+  ~State() override;
 
   // Life cycle (monitor.cc).
   void start(std::function<void(Result<void>)> ready);
@@ -67,16 +68,6 @@ struct Monitor::State {
   void cancel_timers();
   // A command of the leader's own was refused or lost.
   void command_failed(const char* name, const Error& error);
-  // `done` is not called when this head stops leading meanwhile, even if it leads again by then.
-  template <Message M>
-  void propose(const M& command, std::function<void(Result<Outcome>)> done) {
-    Command entry;
-    entry.type = M::kType;
-    entry.body = encode(command);
-    replica.propose(std::move(entry), [this, in = reigns, done = std::move(done)](auto outcome) {
-      if (in == reigns) done(std::move(outcome));
-    });
-  }
 
   // Beginning (beginning.cc).
   Task<void> begin();
@@ -91,7 +82,6 @@ struct Monitor::State {
   // Requests (requests.cc).
   void receive(Envelope& envelope);
   void receive_consensus(const Envelope& envelope);
-  bool serving() const { return leading && cluster().exists(); }
   void on(const Envelope& envelope, const Stat& request);
   void on(const Envelope& envelope, const List& request);
   void on(const Envelope& envelope, const OpenFile& request);
@@ -102,45 +92,22 @@ struct Monitor::State {
   void on(const Envelope& envelope, const GetMap& request);
   void on(const Envelope& envelope, const ReadEvents& request);
   void on(const Envelope& envelope, const Ping& request);
-  void change(const Envelope& envelope);
 
   // Who may ask (authority.cc).
   bool authenticates() const { return cluster().authentication() == Authentication::required; }
   // Finds out who asks; false when that was refused.
   bool is_let_in(const Envelope& envelope);
   Result<void> judge_asker(const Envelope& envelope);
-  // Names the asker in the log: nobody's retry is another's.
-  std::string client_of(const Header& header) const;
+  // Names the asker in the log.
+  void stamp(Command& command) const override;
   // The right to the blocks of an object; empty where none is needed.
   Blob grant_for(ObjectId object, BlockRight right, const Requester& who);
   // The grant shows that the upload of the object is theirs.
   Result<void> check_upload_of(const Requester& who, ObjectId object, const Blob& grant) const;
   Result<void> check_not_content(Rows& rows, const PlanFile& request) const;
   // Counts what was refused for want of a right or a ticket, and tells of it.
-  void count_denial(const Envelope& request, const Error& error);
-  void count_denial(const Envelope& request, const Outcome& outcome);
+  void refused(const Envelope& request, const Error& error) override;
   void log_denials();
-
-  void answer(const Envelope& request, const Result<Outcome>& outcome);
-  // Puts a command into the log for whoever sent the envelope, under its number of the request, so
-  // that a retry is answered like the first. `done` gets the envelope back, without its content.
-  void propose_for(const Envelope& envelope, Type type, std::string body,
-                   std::function<void(const Envelope& origin, const Result<Outcome>&)> done);
-  void refuse(const Envelope& request, Error error);
-  Error not_serving() const;  // why a request that only the leader answers is refused
-  template <Message T>
-  void answer_with(const Envelope& request, const Result<T>& reply) {
-    if (!reply) return refuse(request, reply.error());
-    if (request.header.request == 0) return;
-    // A client that is gone needs no answer; a retry will find the remembered one.
-    (void)bus.reply(reply_to(request, *reply));
-  }
-  // Answers with what `make` reads, as soon as that is linearizable; or at once, when what this
-  // head knows is good enough for the asker.
-  template <Request R, class Make>
-  void read(const Envelope& envelope, const R& request, Make make);
-  template <Request R, class Make>
-  void read_stale(const Envelope& envelope, const R& request, Make make);
 
   // Uploads (uploads.cc).
   void on(const Envelope& envelope, const PlanFile& request);
@@ -234,6 +201,7 @@ struct Monitor::State {
                      void (State::*again)());
 
   const ClusterView& cluster() const { return machine.cluster(); }
+  bool founded() const override { return cluster().exists(); }
 
   Bus& bus;
   Disk& disk;
@@ -251,7 +219,6 @@ struct Monitor::State {
   bool founder = false;                     // its cluster may have to be created yet
   bool rebuilds = false;                    // and to be rebuilt
   bool begun = false;                       // replica.open() was called
-  bool opened = false;                      // and has succeeded
   bool stopping = false;
   Instant started;
   std::optional<Announcer> announcer;  // that it serves whoever can do with a replica
@@ -299,8 +266,6 @@ struct Monitor::State {
     Bus::TimerId denials_timer = 0;  // not 0: they will be soon
   };
   Reign reign;
-  bool leading = false;
-  uint64_t reigns = 0;  // grows with each beginning and each end of one
 
   TaskScope scope;  // last: its flows use all of the above
 };

@@ -4,7 +4,6 @@
 
 #include "actors/monitor/cluster_view.h"
 #include "actors/monitor/tree.h"
-#include "messages/events.h"
 #include "messages/namespace.h"
 #include "messages/tasks.h"
 
@@ -15,8 +14,6 @@ Result<StatReply> stat(Rows& rows, const Stat& request, const Requester& who);
 Result<ListReply> list(Rows& rows, const List& request, const Requester& who);
 Result<OpenFileReply> open_file(Rows& rows, const ClusterView& cluster, const OpenFile& request,
                                 const Requester& who);
-// `applied`: the entry whose state the rows are.
-Result<ReadEventsReply> read_events(Rows& rows, LogIndex applied, const ReadEvents& request);
 // What a removal of the node would be refused for, and which groups would lose something with it.
 Result<ChangeNodeReply> try_removal(Rows& rows, NodeId node);
 

@@ -1,16 +1,12 @@
-#include <algorithm>
-
 #include "actors/monitor/monitor_state.h"
 #include "actors/monitor/reads.h"
+#include "actors/replica/event_rows.h"
 
 namespace dfs {
 
 namespace {
 
-using std::chrono::milliseconds;
-
 constexpr Duration kForeignAgain = std::chrono::minutes(1);
-constexpr uint32_t kAskAgainMs = 20;
 
 // What every message between members of a group begins with.
 struct GroupName {
@@ -36,11 +32,6 @@ bool is_for_any_head(Type type) {
     default:
       return false;
   }
-}
-
-uint32_t rounded_up_ms(Duration age) {
-  const int64_t ms = std::chrono::ceil<milliseconds>(age).count();
-  return static_cast<uint32_t>(std::clamp<int64_t>(ms, 0, UINT32_MAX));
 }
 
 }  // namespace
@@ -78,72 +69,6 @@ void Monitor::State::receive_consensus(const Envelope& envelope) {
   told_foreign = bus.now();
   bus.log(Level::warn, "a head of another cluster speaks to this one; check the addresses of both",
           {{"from", envelope.header.from}, {"its", name->group}, {"own", identity.cluster}});
-}
-
-// Why a request that only a serving leader can answer is refused.
-Error Monitor::State::not_serving() const {
-  if (!opened) {
-    return {Code::unavailable,
-            "this head is starting: it reads its log; ask again in a moment",
-            {},
-            10 * kAskAgainMs};
-  }
-  if (replica.leader() == identity.member) {
-    return {
-        Code::unavailable, "this head was just elected; ask again in a moment", {}, kAskAgainMs};
-  }
-  const std::string leader = replica.leader_address();
-  if (leader.empty()) {
-    return {Code::not_leader,
-            "no head leads at the moment: they elect one, or too few of them are in contact; ask "
-            "again in a moment",
-            {},
-            2 * kAskAgainMs};
-  }
-  return {Code::not_leader,
-          bus.address() + " does not lead, " + leader + " does",
-          {{"leader", leader}},
-          0};
-}
-
-template <Request R, class Make>
-void Monitor::State::read(const Envelope& envelope, const R& request, Make make) {
-  if constexpr (requires { request.stale; }) {
-    if (request.stale) return read_stale(envelope, request, make);
-  }
-  if (!serving()) return refuse(envelope, not_serving());
-  Envelope origin{envelope.header, {}, {}, envelope.link};
-  replica.read([this, origin = std::move(origin), request, make](const Result<void>& may) {
-    if (!may) return refuse(origin, may.error());
-    Rows rows(table);
-    auto reply = make(rows, request);
-    if constexpr (requires { reply->freshness; }) {
-      if (reply) reply->freshness = {false, 0, replica.applied()};
-    }
-    answer_with(origin, reply);
-  });
-}
-
-template <Request R, class Make>
-void Monitor::State::read_stale(const Envelope& envelope, const R& request, Make make) {
-  const bool readable = opened && cluster().exists();
-  const std::optional<Duration> age = readable ? replica.staleness() : std::nullopt;
-  if (!age) {
-    return refuse(envelope, {Code::unavailable,
-                             "this head has not caught up with the others yet; ask again, or ask "
-                             "another",
-                             {},
-                             10 * kAskAgainMs});
-  }
-  Rows rows(table);
-  auto reply = make(rows, request);
-  const Freshness freshness{*age > Duration::zero(), rounded_up_ms(*age), replica.applied()};
-  if (reply) {
-    reply->freshness = freshness;
-  } else if (freshness.stale) {
-    reply.error().cause["stale_ms"] = std::to_string(freshness.stale_ms);
-  }
-  answer_with(envelope, reply);
 }
 
 void Monitor::State::on(const Envelope& envelope, const Stat& request) {
@@ -258,47 +183,6 @@ void Monitor::State::on(const Envelope& envelope, const EndRebuild&) {
 
 void Monitor::State::on(const Envelope& envelope, const Ping& request) {
   answer_with(envelope, Result<Pong>(Pong{request.nonce, bus.address()}));
-}
-
-// The request goes into the log as it came; dispatch() has seen that it decodes.
-void Monitor::State::change(const Envelope& envelope) {
-  propose_for(
-      envelope, envelope.header.type, envelope.body,
-      [this](const Envelope& origin, const Result<Outcome>& outcome) { answer(origin, outcome); });
-}
-
-void Monitor::State::propose_for(
-    const Envelope& envelope, Type type, std::string body,
-    std::function<void(const Envelope& origin, const Result<Outcome>&)> done) {
-  const Header& header = envelope.header;
-  Command command;
-  command.type = type;
-  command.body = std::move(body);
-  command.client = header.request != 0 ? client_of(header) : std::string();
-  command.request = header.request;
-  command.trace = header.trace;
-  if (authenticates() && !asker_is_cluster) command.requester = encode(asker);
-  replica.propose(std::move(command),
-                  [origin = Envelope{header, {}, {}, envelope.link}, done = std::move(done)](
-                      const Result<Outcome>& outcome) { done(origin, outcome); });
-}
-
-void Monitor::State::refuse(const Envelope& request, Error error) {
-  count_denial(request, error);
-  if (request.header.request == 0) return;
-  // The broker follows no advice that is older than what it knows.
-  if (error.code == Code::not_leader) error.cause["term"] = std::to_string(replica.term());
-  (void)bus.reply(reply_to(request, error));
-}
-
-void Monitor::State::answer(const Envelope& request, const Result<Outcome>& outcome) {
-  if (!outcome) return refuse(request, outcome.error());
-  if (outcome->type == Type::Error) count_denial(request, *outcome);
-  if (request.header.request == 0) return;
-  Envelope reply = reply_to(request, ErrorReply());
-  reply.header.type = outcome->type;
-  reply.body = outcome->body;
-  (void)bus.reply(std::move(reply));
 }
 
 }  // namespace dfs

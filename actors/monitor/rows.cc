@@ -78,9 +78,6 @@ std::string join_token(std::string_view hash) {
   return with_text(kJoinToken, hash);
 }
 
-std::string retention() {
-  return "retention";
-}
 std::string orphan(Ino ino) {
   return with_u64(kOrphan, ino);
 }
@@ -128,16 +125,6 @@ std::string content() {
 
 std::string kept() {
   return "since";
-}
-
-std::string events_from(LogIndex index) {
-  return with_u64(kEvent, index);
-}
-
-std::string event(LogIndex index, uint32_t number) {
-  std::string out = events_from(index);
-  append_u32(out, number);
-  return out;
 }
 
 }  // namespace dfs::keys

@@ -3,13 +3,12 @@
 // retyped or reused, and their defaults never change, because a field at its default is left out.
 #pragma once
 
-#include <array>
-#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "actors/table.h"
+#include "actors/replica/event_rows.h"
+#include "actors/replica/rows.h"
 #include "messages/agents.h"
 #include "messages/cluster.h"
 #include "messages/ids.h"
@@ -235,23 +234,6 @@ struct MarkRow {
   DFS_FIELDS()
 };
 
-// What happened, for whoever reads events again. The log index is in the key.
-struct EventRow {
-  static constexpr bool kVersioned = false;
-  std::string topic;
-  int64_t time_ms = 0;
-  uint64_t trace = 0;
-  std::map<std::string, std::string> fields;
-  DFS_FIELDS(topic, time_ms, trace, fields)
-};
-
-struct RetentionRow {
-  static constexpr bool kVersioned = false;
-  LogIndex first_kept = 1;  // events of entries before this one are forgotten
-  LogIndex erased = 1;      // and of those, the rows before this one are erased
-  DFS_FIELDS(first_kept, erased)
-};
-
 // Settings of a task that can be controlled; its id is in the key.
 struct TaskRow {
   static constexpr bool kVersioned = false;
@@ -292,7 +274,6 @@ inline constexpr char kOrphan = 'x';
 inline constexpr char kHistory = 'h';
 inline constexpr char kHistoryByTime = 'q';
 inline constexpr char kDead = 'd';
-inline constexpr char kEvent = 'v';
 inline constexpr char kTask = 'k';
 inline constexpr char kRemovedHead = 'b';
 inline constexpr char kRebuild = 'r';
@@ -310,7 +291,6 @@ std::string group(GroupId group);
 std::string cluster();
 std::string tree();
 std::string heads();
-std::string retention();
 std::string rebuild();
 std::string task(std::string_view id);
 std::string removed_head(std::string_view uuid);
@@ -326,52 +306,9 @@ std::string died(int64_t died_ms);  // before all objects that died then
 std::string dead(int64_t died_ms, ObjectId object);
 std::string content();
 std::string kept();
-std::string events_from(LogIndex index);  // before all events of that entry
-std::string event(LogIndex index, uint32_t number);
 
 }  // namespace keys
 
 inline constexpr const char* kDefaultPool = "default";
-
-namespace detail {
-
-template <class T>
-bool is_default(const T& value, const T& standard) {
-  if constexpr (IsVector<T>::value) {
-    return value.empty();
-  } else {
-    return value == standard;
-  }
-}
-
-}  // namespace detail
-
-// Like encode(), without the fields that have their default.
-template <Fielded R>
-std::string encode_row(const R& row) {
-  static const R standard;
-  std::array<const void*, 24> standards;
-  size_t fields = 0;
-  R::each_field(standard, [&](const char*, const auto& field) {
-    DFS_ASSERT(fields < standards.size());
-    standards[fields++] = &field;
-  });
-  size_t i = 0;
-  size_t count = 0;
-  const auto changed = [&]<class T>(const T& field) {
-    return !detail::is_default(field, *static_cast<const T*>(standards[i++]));
-  };
-  R::each_field(row, [&](const char*, const auto& field) { count += changed(field) ? 1 : 0; });
-  std::string out;
-  Writer writer(out);
-  writer.map(count);
-  i = 0;
-  R::each_field(row, [&](const char* name, const auto& field) {
-    if (!changed(field)) return;
-    writer.str(name);
-    write_value(writer, field);
-  });
-  return out;
-}
 
 }  // namespace dfs

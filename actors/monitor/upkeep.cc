@@ -51,30 +51,11 @@ void Monitor::State::prune_orphans() {
   });
 }
 
-// Events before the returned entry are to be forgotten; 0: all stay.
 Result<LogIndex> Monitor::State::events_to_trim() {
   Rows rows(table);
-  auto row = rows.get<RetentionRow>(keys::retention());
-  if (!row) return row.error();
-  const RetentionRow retention = row->value_or(RetentionRow());
-  LogIndex before = retention.first_kept;
-  // A command that forgets is an entry itself. Without some slack an idle cluster would go on for
-  // ever, forgetting one event with each.
-  const LogIndex kept = replica.applied() + 1 - before;
-  const uint64_t most = settings.events_entries_max;
-  if (kept > most + most / 16) before = replica.applied() + 1 - most;
-
   const int64_t oldest_ms = replica.logged_ms() - settings.events_ms_max;
-  const std::string until = after_prefix(std::string(1, keys::kEvent));
-  uint32_t visited = 0;
-  DFS_CHECK(rows.scan(keys::events_from(before), until, [&](auto key, auto value) {
-    const auto event = decode<EventRow>(value);
-    const bool old = event && event->time_ms < oldest_ms;
-    if (old) before = read_u64(key, 1) + 1;
-    return old && ++visited < kEventsTrimmed;
-  }));
-  const bool rest = retention.erased < retention.first_kept;
-  return before > retention.first_kept || rest ? before : 0;
+  return dfs::events_to_trim(rows, replica.applied(),
+                             {settings.events_entries_max, oldest_ms, kEventsTrimmed});
 }
 
 // One batch; the next one soon when there is more to do, else with the period.

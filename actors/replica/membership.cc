@@ -78,7 +78,7 @@ void Replica::State::add_member(Member wanted, std::function<void(Result<MemberI
     if (all.size() >= kMembersMax) {
       return done(Error{Code::invalid, "a group has at most 15 members", {}, 0});
     }
-    if (wanted.id != 0 && wanted.id <= core->members().last_id) {
+    if (wanted.id != 0 && wanted.id <= core->members().last_id && !settings.numbers_given) {
       return done(Error{Code::exists, "the number was given to another head before", {}, 0});
     }
     id = wanted.id != 0 ? wanted.id : core->members().last_id + 1;

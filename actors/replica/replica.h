@@ -23,9 +23,11 @@ class Raft;
 }
 
 struct ReplicaSettings {
-  std::string directory;                   // of the log; snapshots go into "<directory>.snapshots",
-                                           // on the file system of the table
-  std::string group = "monitor";           // members are the actors "<group>/<member>"
+  std::string directory;          // of the log; snapshots go into "<directory>.snapshots",
+                                  // on the file system of the table
+  std::string group = "monitor";  // members are the actors "<group>/<member>"
+  // Members bring the numbers they have elsewhere, where none is ever given twice.
+  bool numbers_given = false;
   size_t proposals_max = 4096;             // waiting; more are refused as `busy`. Reads likewise
   size_t unsaved_bytes_max = 32 << 20;     // proposed and not on disk; likewise
   uint64_t segment_bytes = 16 << 20;       // of one file of the log

@@ -125,5 +125,8 @@ TEST_SUITE("cli") {
     CHECK(raft_endpoint_of("tcp://:7000").empty());
     CHECK(raft_endpoint_of("tcp://10.0.0.1:70x").empty());
     CHECK(raft_endpoint_of("tcp://10.0.0.1:0").empty());
+    CHECK(lock_endpoint_of("tcp://10.0.0.1:7003") == "tcp://10.0.0.1:7004");
+    CHECK(lock_endpoint_of("tcp://10.0.0.1:65535").empty());
+    CHECK(lock_endpoint_of("").empty());
   }
 }

@@ -14,6 +14,7 @@
 #include "tests/messages/consensus_samples.h"
 #include "tests/messages/rebuild_samples.h"
 #include "tests/messages/repair_samples.h"
+#include "tests/messages/user_samples.h"
 
 namespace dfs::samples {
 
@@ -45,11 +46,16 @@ void for_each_message(Visitor&& visit) {
   all.template operator()<AgentBeat, ListAgents, AgentList, CreateNode, CreateNodeReply>();
   all.template operator()<AddJoinToken, AddJoinTokenReply, SetJoinRule, SetJoinRuleReply,
                           ListJoinTokens, JoinTokenList>();
+  all.template
+  operator()<SignUp, LogIn, TicketReply, RenewTicket, LogOut, LogOutReply, ChangePassword, AddUser,
+             UserReply, ChangeUser, RemoveUser, ListUsers, UserList, SetSignUp, SetSignUpReply,
+             AddServiceToken, ListSessions, SessionList, EndSession, GetTicketKeys, TicketKeys>();
   all.template operator()<RequestVote, RequestVoteReply, AppendEntries, AppendEntriesReply,
                           InstallSnapshot, ReadSnapshot, ReadSnapshotReply, TimeoutNow>();
 }
 
-// The same for the entries of the monitor's log, which must stay readable as long as logs do.
+// The same for the entries of the monitor's and the lock actor's logs, which must stay readable as
+// long as logs do.
 template <class Visitor>
 void for_each_command(Visitor&& visit) {
   const auto all = [&]<class... T>() { (visit.template operator()<T>(), ...); };
@@ -57,6 +63,10 @@ void for_each_command(Visitor&& visit) {
                           PruneOrphans, TrimEvents, BecomeLeader, ChangeMembers>();
   all.template operator()<MoveGroups, SetFilled, SetLacking, SetStanding, SetTask, ExpireHistory,
                           DeclareDead, ForgetObjects, NoteDenied, RaiseEpoch>();
+  all.template
+  operator()<lock::FoundUsers, lock::CreateUser, lock::EnrollUser, lock::EditUser, lock::DeleteUser,
+             lock::OpenSignUp, lock::BeginSession, lock::ExtendSession, lock::FinishSessions,
+             lock::ReplacePassword, lock::IssueToken, lock::NoteDenials, lock::TidyUsers>();
 }
 
 inline Header header() {

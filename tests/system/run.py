@@ -32,6 +32,7 @@ import durability  # noqa: F401
 import rebuild  # noqa: F401
 import node_create  # noqa: F401
 import rights  # noqa: F401
+import users  # noqa: F401
 
 
 COUNTS = re.compile(r"\d+ passed, \d+ failed")  # the last line of a run

@@ -212,7 +212,8 @@ class Cluster:
         self.directory = directory
         self.runs = []
         self.of_processes = {}  # what their environment has besides
-        self.environment = dict(os.environ, DFS_CONFIG=os.path.join(directory, "client.conf"))
+        self.environment = dict(os.environ, DFS_CONFIG=os.path.join(directory, "client.conf"),
+                                XDG_STATE_HOME=os.path.join(directory, "state"))
 
     def script(self, *arguments, wanted=0):
         command = [CLUSTER_SCRIPT, *arguments, "--dir", self.directory]

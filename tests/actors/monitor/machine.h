@@ -12,6 +12,7 @@
 #include "actors/monitor/commands.h"
 #include "actors/monitor/monitor_machine.h"
 #include "actors/monitor/reads.h"
+#include "actors/replica/event_rows.h"
 #include "messages/dispatch.h"
 
 namespace dfs {

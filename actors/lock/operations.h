@@ -1,0 +1,53 @@
+// What a committed command does to the rows. An operation either changes rows and returns its
+// reply, or returns an error, and then its changes are dropped. It depends on nothing but rows and
+// command.
+#pragma once
+
+#include "actors/lock/commands.h"
+#include "actors/lock/rows.h"
+#include "messages/raft.h"
+
+namespace dfs::lock {
+
+// Users (users_machine.cc).
+Result<Noted> found_users(PendingRows& rows, const FoundUsers& command);
+Result<UserReply> create_user(PendingRows& rows, const CreateUser& command);
+Result<Granted> enroll_user(PendingRows& rows, const EnrollUser& command);
+Result<UserReply> edit_user(PendingRows& rows, const EditUser& command);
+Result<UserReply> delete_user(PendingRows& rows, const DeleteUser& command);
+Result<SetSignUpReply> open_sign_up(PendingRows& rows, const OpenSignUp& command);
+
+// Sessions (sessions_machine.cc).
+Result<Granted> begin_session(PendingRows& rows, const BeginSession& command);
+Result<Granted> extend_session(PendingRows& rows, const ExtendSession& command);
+Result<LogOutReply> finish_sessions(PendingRows& rows, const FinishSessions& command);
+Result<Granted> replace_password(PendingRows& rows, const ReplacePassword& command);
+Result<Granted> issue_token(PendingRows& rows, const IssueToken& command);
+Result<Noted> note_denials(PendingRows& rows, const NoteDenials& command);
+Result<Tidied> tidy_users(PendingRows& rows, const TidyUsers& command);
+
+// Of the log itself.
+Result<Noted> change_members(PendingRows& rows, const ChangeMembers& command);
+
+// Questions, answered from the rows alone.
+Result<UserList> list_users(Rows& rows, const ListUsers& request, const Ticket& asker);
+Result<SessionList> list_sessions(Rows& rows, const ListSessions& request, const Ticket& asker);
+Result<TicketKeys> ticket_keys(Rows& rows);
+// The ticket as its holder gets it.
+Result<TicketReply> signed_ticket(Rows& rows, const Granted& granted);
+
+// Whether TidyUsers of that time would find something.
+Result<bool> anything_over(Rows& rows, int64_t before_ms);
+
+// What several of them share (sessions_machine.cc).
+
+// Begins a session of `user`, whose row it changes too. Errors: `no_space`.
+Result<Granted> begin(PendingRows& rows, const std::string& name, UserRow& user, uint64_t number,
+                      SessionRow session);
+// All sessions of the user end, and so do their tickets.
+Result<void> end_all(PendingRows& rows, const std::string& name, UserRow& user);
+
+UserView view_of(const std::string& name, const UserRow& user);
+std::map<std::string, std::string> told(const std::string& user, const Origin& origin);
+
+}  // namespace dfs::lock

@@ -1,0 +1,45 @@
+#include "actors/lock/throttle.h"
+
+#include <algorithm>
+
+namespace dfs::lock {
+
+Duration Throttle::wait(const std::string& key, Instant now) {
+  const auto found = entries_.find(key);
+  if (found == entries_.end()) return Duration::zero();
+  if (now - found->second.last >= kForget) {
+    forget(key);
+    return Duration::zero();
+  }
+  return std::max(found->second.next - now, Duration::zero());
+}
+
+void Throttle::attempt(const std::string& key, Instant now) {
+  auto found = entries_.find(key);
+  if (found == entries_.end()) {
+    if (entries_.size() >= kKeysMax) {
+      const std::string oldest = ages_.front();
+      forget(oldest);
+    }
+    found = entries_.emplace(key, Entry{0, now, now, ages_.insert(ages_.end(), key)}).first;
+  }
+  Entry& entry = found->second;
+  ages_.splice(ages_.end(), ages_, entry.age);
+  entry.last = now;
+  if (++entry.attempts < kFree) return;
+  const uint32_t doublings = std::min<uint32_t>(entry.attempts - kFree, 20);
+  entry.next = now + std::min<Duration>(kFirstWait * (1u << doublings), wait_max_);
+}
+
+void Throttle::succeeded(const std::string& key) {
+  forget(key);
+}
+
+void Throttle::forget(const std::string& key) {
+  const auto found = entries_.find(key);
+  if (found == entries_.end()) return;
+  ages_.erase(found->second.age);
+  entries_.erase(found);
+}
+
+}  // namespace dfs::lock

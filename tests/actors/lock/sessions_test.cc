@@ -1,0 +1,170 @@
+#include "tests/actors/lock/machine.h"
+
+using namespace dfs;
+using namespace dfs::lock;
+
+namespace {
+
+FinishSessions finish(const std::string& user, uint64_t session, bool admin = false) {
+  return {session, admin, {user, "here"}};
+}
+
+}  // namespace
+
+TEST_SUITE("lock") {
+  TEST_CASE("a session goes on when it is extended, and ends when it is finished") {
+    TestLockMachine machine;
+    REQUIRE(machine.add("ada").ok());
+    const auto first = machine.log_in("ada", 1);
+    REQUIRE(first.ok());
+    const auto second = machine.tell<Granted>(ExtendSession{1, 2 * machine.kLastsMs});
+    REQUIRE(second.ok());
+    CHECK(second->ticket.session == 1);
+    CHECK(second->ticket.expires_ms > first->expires_ms);
+    REQUIRE(machine.tell<LogOutReply>(finish("ada", 1)).ok());
+    CHECK(machine.judge(*first) == "revoked");
+    CHECK(machine.judge(second->ticket) == "revoked");
+    CHECK(machine.tell<Granted>(ExtendSession{1, 1000}).code() == Code::login_needed);
+    CHECK(machine.user("ada").sessions == 0);
+  }
+
+  TEST_CASE("one session ends and the user's others go on") {
+    TestLockMachine machine;
+    REQUIRE(machine.add("ada").ok());
+    const auto one = machine.log_in("ada", 1);
+    const auto two = machine.log_in("ada", 2);
+    REQUIRE(machine.tell<LogOutReply>(finish("ada", 1)).ok());
+    CHECK(machine.judge(*one) == "revoked");
+    CHECK(machine.judge(*two) == "good");
+    REQUIRE(machine.tell<LogOutReply>(finish("ada", 0)).ok());
+    CHECK(machine.judge(*two) == "revoked");
+    CHECK(machine.all().revocations == 1);
+  }
+
+  TEST_CASE("nobody ends another's session but an administrator") {
+    TestLockMachine machine;
+    REQUIRE(machine.add("ada").ok());
+    REQUIRE(machine.add("ben").ok());
+    const auto ada = machine.log_in("ada", 1);
+    CHECK(machine.tell<LogOutReply>(finish("ben", 1)).code() == Code::not_found);
+    CHECK(machine.judge(*ada) == "good");
+    CHECK(machine.tell<LogOutReply>(finish("ben", 1, true)).ok());
+    CHECK(machine.judge(*ada) == "revoked");
+  }
+
+  TEST_CASE("a log-in whose password was changed meanwhile fails, and so does a locked user's") {
+    TestLockMachine machine;
+    REQUIRE(machine.add("ada").ok());
+    const LogIndex before = machine.user("ada").password_index;
+    EditUser change;
+    change.user = "ada";
+    change.password = some_hash('q');
+    REQUIRE(machine.tell<UserReply>(change).ok());
+    CHECK(machine.tell<Granted>(BeginSession{"ada", before, 1, 1000, "x"}).code() == Code::denied);
+    CHECK(machine.log_in("ada", 1)->must_change);
+    EditUser locked;
+    locked.user = "ada";
+    locked.set_locked = locked.locked = true;
+    REQUIRE(machine.tell<UserReply>(locked).ok());
+    CHECK(machine.log_in("ada", 2).code() == Code::denied);
+    CHECK(machine.tell<Granted>(BeginSession{"nobody", 0, 3, 1000, "x"}).code() == Code::denied);
+  }
+
+  TEST_CASE(
+      "a changed password ends all sessions but the one that it begins, in the same instant") {
+    TestLockMachine machine;
+    machine.step_ms = 0;
+    REQUIRE(machine.add("ada").ok());
+    const auto before = machine.log_in("ada", 1);
+    const auto changed = machine.tell<Granted>(ReplacePassword{
+        "ada", machine.user("ada").password_index, some_hash('q'), 2, machine.kLastsMs, "here"});
+    REQUIRE(changed.ok());
+    CHECK(machine.judge(*before) == "revoked");
+    CHECK(machine.judge(changed->ticket) == "good");
+    CHECK(machine.user("ada").password == some_hash('q'));
+    CHECK(machine.judge(*machine.log_in("ada", 3)) == "good");
+  }
+
+  TEST_CASE("a service token is narrow, cannot go on and makes no others") {
+    TestLockMachine machine;
+    REQUIRE(machine.add("ada").ok());
+    REQUIRE(machine.log_in("ada", 1).ok());
+    IssueToken issue{"ada", "backup", "/photos", true, 2, 1000, 1, {"ada", "here"}};
+    const auto token = machine.tell<Granted>(issue);
+    REQUIRE(token.ok());
+    CHECK(token->ticket.below == "/photos");
+    CHECK(token->ticket.read_only);
+    CHECK(machine.judge(token->ticket) == "good");
+    CHECK(machine.tell<Granted>(ExtendSession{2, 1000}).code() == Code::denied);
+    issue.session = 3;
+    issue.by_session = 2;
+    CHECK(machine.tell<Granted>(issue).code() == Code::denied);
+    issue.by_session = 99;
+    CHECK(machine.tell<Granted>(issue).code() == Code::login_needed);
+    REQUIRE(machine.tell<LogOutReply>(finish("ada", 2)).ok());
+    CHECK(machine.judge(token->ticket) == "revoked");
+  }
+
+  TEST_CASE("a user has so many sessions and no more") {
+    TestLockMachine machine;
+    REQUIRE(machine.add("ada").ok());
+    for (uint64_t session = 1; session <= 1000; ++session) {
+      REQUIRE(machine.log_in("ada", session).ok());
+    }
+    CHECK(machine.log_in("ada", 1001).code() == Code::no_space);
+    REQUIRE(machine.tell<LogOutReply>(finish("ada", 0)).ok());
+    CHECK(machine.log_in("ada", 1001).ok());
+  }
+
+  TEST_CASE("what is over is forgotten, and what ended it too, once no ticket can be shown") {
+    TestLockMachine machine;
+    REQUIRE(machine.add("ada").ok());
+    for (uint64_t session = 1; session <= 5; ++session)
+      REQUIRE(machine.log_in("ada", session).ok());
+    REQUIRE(machine.tell<LogOutReply>(finish("ada", 1)).ok());
+    auto tidied = machine.tell<Tidied>(TidyUsers{machine.time_ms, 0, 2});
+    CHECK(tidied->rows == 0);
+    machine.time_ms += machine.kLastsMs + 10'000;
+    CHECK(machine.tell<Granted>(ExtendSession{2, 1000}).code() == Code::login_needed);
+    const uint64_t version = machine.all().version;
+    tidied = machine.tell<Tidied>(TidyUsers{machine.time_ms, 0, 2});
+    CHECK(tidied->more);
+    CHECK(machine.tell<Tidied>(TidyUsers{machine.time_ms, 0, 2})->more == false);
+    CHECK(machine.user("ada").sessions == 0);
+    CHECK(machine.all().revocations == 0);
+    CHECK(machine.all().version > version);
+  }
+
+  TEST_CASE("events that are over are forgotten with the rest") {
+    TestLockMachine machine;
+    for (const char* name : {"ada", "ben", "cleo"}) REQUIRE(machine.add(name).ok());
+    const size_t before = machine.events().size();
+    REQUIRE(machine.tell<Tidied>(TidyUsers{0, machine.index, 100}).ok());
+    CHECK(machine.events().size() < before);
+    CHECK(machine.events().back().fields.at("user") == "cleo");
+  }
+
+  TEST_CASE("people see their own sessions, administrators everybody's") {
+    TestLockMachine machine;
+    REQUIRE(machine.add("ada").ok());
+    REQUIRE(machine.add("ben").ok());
+    for (uint64_t session = 1; session <= 3; ++session) {
+      REQUIRE(machine.log_in(session == 2 ? "ben" : "ada", session).ok());
+    }
+    Rows rows(machine.table);
+    Ticket ada;
+    ada.user = "ada";
+    auto own = list_sessions(rows, ListSessions{}, ada);
+    REQUIRE(own.ok());
+    CHECK(own->sessions.size() == 2);
+    CHECK(list_sessions(rows, ListSessions{"ben"}, ada).code() == Code::denied);
+    CHECK(list_sessions(rows, ListSessions{"*"}, ada).code() == Code::denied);
+    Ticket admin;
+    admin.role = dfs::Role::admin;
+    const auto page = list_sessions(rows, ListSessions{"*", 1, 1}, admin);
+    REQUIRE(page.ok());
+    CHECK(page->more);
+    REQUIRE(page->sessions.size() == 1);
+    CHECK(page->sessions[0].user == "ben");
+  }
+}
