@@ -467,18 +467,6 @@ inline CreateCluster sample() {
           .grant_key = {.bytes = std::string(32, '\x80')}};
 }
 template <>
-inline RegisterNode sample() {
-  return {.uuid = "0123456789abcdef0123456789abcdef",
-          .endpoint = "tcp://127.0.0.1:7107",
-          .host = "h1",
-          .rack = "r1",
-          .total_bytes = 1ull << 40,
-          .feature_level = 2,
-          .heartbeat_ms = 2500,
-          .number = 7,
-          .token = kTokenHash};
-}
-template <>
 inline SetNodeState sample() {
   return {.node = 7, .state = NodeState::down, .reason = "silent for 3000 ms"};
 }
