@@ -185,7 +185,7 @@ TEST_SUITE("monitor") {
     GuardedMonitor monitor;
     const auto reason = [&](const Ticket& ticket) {
       const auto reply = monitor.as(ticket).ask(Stat{"/"});
-      return reply ? std::string() : reply.error().cause["reason"];
+      return reply ? std::string() : reply.error().cause.at("reason");
     };
     Ticket ticket = monitor.ticket_of("ada", 1);
     CHECK(reason(ticket) == "");
@@ -247,7 +247,7 @@ TEST_SUITE("monitor") {
     CHECK(monitor.as_bob().code(Stat{"/d/x"}) == Code::denied);
     monitor.restart();
     monitor.publish_keys();
-    CHECK(monitor.as_bob().code(List{"/d"}) == Code::denied);
+    CHECK(monitor.as_bob().code(List{"/d", ""}) == Code::denied);
     CHECK(monitor.as_bob().code(Remove{"/d"}) == Code::ok);  // the root is open and not sticky
   }
 
