@@ -16,7 +16,8 @@ struct CallOptions {
   Duration deadline = std::chrono::seconds(10);
   Payload payload = {};
   uint64_t trace = 0;
-  uint64_t request = 0;  // 0: a fresh id. The same id marks a retry of the same request.
+  uint64_t request = 0;       // 0: a fresh id. The same id marks a retry of the same request.
+  bool shows_ticket = false;  // of call(): to a head; storage nodes are shown none
 };
 
 template <Request R>
@@ -38,6 +39,7 @@ class Calls {
   template <Request R>
   Task<Result<Answer<R>>> call(Link link, std::string to, R request, CallOptions options = {}) {
     Envelope envelope = envelope_of(request, std::move(to), std::move(options.payload));
+    if (options.shows_ticket) envelope.header.ticket = ticket_;
     envelope.header.trace = options.trace;
     envelope.header.request = options.request != 0 ? options.request : fresh_request();
     Completion<Result<Envelope>> completion;

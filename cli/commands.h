@@ -105,6 +105,7 @@ void add_node_commands(CLI::App& app, Context& context);       // node scrub
 void add_agent_commands(CLI::App& node, Context& context);     // node create, add, agents, token
 void add_removal_command(CLI::App& node, Context& context);    // node remove
 void add_pool_commands(CLI::App& app, Context& context);       // pool setattr
+void add_rights_commands(CLI::App& app, Context& context);     // chmod chown chgrp acl
 void add_task_commands(CLI::App& app, Context& context);       // tasks rebalance
 void add_rebuild_command(CLI::App& app, Context& context);     // rebuild
 void add_explain_command(CLI::App& app, Context& context);     // explain

@@ -83,6 +83,10 @@ void print_summary(Context& context, const StatusView& view) {
                 human_duration(std::chrono::milliseconds(status.uptime_ms)) + ", log index " +
                 std::to_string(status.applied) + ", map epoch " + std::to_string(status.epoch));
   context.print("brokers  " + joined(context.options.brokers, ", "));
+  if (status.authentication) {
+    context.print("rights   authentication required; " + counted(status.denied, "request") +
+                  " denied by this head");
+  }
   context.print("content  " + counted(status.files, "file") + " in " +
                 counted(status.directories, "directory"));
   const uint32_t groups = status.groups_healthy + status.groups_degraded + status.groups_down;

@@ -106,6 +106,8 @@ void print_info(Context& context, const std::string& path, const InodeInfo& info
   context.print(std::string("type      ") + (directory ? "directory" : "file") + ", " +
                 human_mode(info.type, info.mode) + ", " + counted(info.links, "link") + ", inode " +
                 std::to_string(info.ino));
+  context.print("owner     uid " + std::to_string(info.uid) + ", gid " + std::to_string(info.gid) +
+                (info.has_acl ? "; dfsctl acl get tells who else" : ""));
   context.print("created   " + human_time(info.created_ms));
   context.print("modified  " + human_time(info.modified_ms));
   if (directory) return;

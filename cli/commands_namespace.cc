@@ -7,6 +7,7 @@
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/lock_choice.h"
+#include "cli/rights_text.h"
 
 namespace dfs::cli {
 
@@ -48,7 +49,11 @@ void print_entry(Context& context, const ListOptions& options, const std::string
       (decorate ? printable(name) : name) + (decorate && directory && name != "/" ? "/" : "");
   if (!options.details) return context.print(shown);
   const std::string size = directory ? "-" : human_bytes(info.size);
-  std::string line = human_mode(info.type, info.mode) + "  ";
+  std::string line = human_mode(info.type, info.mode) + (info.has_acl ? "+ " : "  ");
+  for (const uint32_t id : {info.uid, info.gid}) {
+    const std::string number = std::to_string(id);
+    line += std::string(number.size() < 5 ? 5 - number.size() : 0, ' ') + number + "  ";
+  }
   line += std::string(size.size() < 9 ? 9 - size.size() : 0, ' ') + size + "  ";
   context.print(line + human_time(info.modified_ms) + "  " + shown);
 }
@@ -86,16 +91,21 @@ int list(Context& context, const ListOptions& options) {
 struct MakeDirOptions {
   std::vector<std::string> paths;
   bool parents = false;
+  std::string mode = "755";
 };
 
 int make_dirs(Context& context, const MakeDirOptions& options) {
+  const auto mode = changed_mode(options.mode, FileType::directory, 0755);
+  if (!mode) return context.fail("", mode.error());
   for (const std::string& text : options.paths) {
     auto path = normal_path(text);
     if (!path) {
       context.fail(text, path.error());
       continue;
     }
-    auto made = context.session().make_dir(*path, options.parents);
+    auto made = context.session().run<MakeDirReply>([&](Client& client) {
+      return client.make_dir(MakeDir{*path, options.parents, *mode});
+    });
     if (!made) {
       if (made.code() == Code::not_found && !options.parents) {
         made.error().text += "; try -p to make the directories above too";
@@ -186,7 +196,7 @@ void add_namespace_commands(CLI::App& app, Context& context) {
   auto* ls = app.add_subcommand("ls", "list directories");
   auto listing = std::make_shared<ListOptions>();
   ls->add_option("PATH", listing->paths, "what to list; / unless given");
-  ls->add_flag("-l", listing->details, "with mode, size and time of last change");
+  ls->add_flag("-l", listing->details, "with mode, owner, group, size and time of last change");
   add_stale_flag(*ls, context);
   ls->callback([&context, listing] {
     unshield(listing->paths);
@@ -198,6 +208,7 @@ void add_namespace_commands(CLI::App& app, Context& context) {
   mkdir->add_option("PATH", making->paths, "the directories")->required();
   mkdir->add_flag("-p,--parents", making->parents,
                   "make those above too; no error when it is there already");
+  mkdir->add_option("-m,--mode", making->mode, "what owner, group and others may: 755");
   mkdir->callback([&context, making] {
     unshield(making->paths);
     context.run = [&context, making] { return make_dirs(context, *making); };

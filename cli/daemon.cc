@@ -91,6 +91,9 @@ MonitorSettings monitor_settings(const DaemonOptions& options, const std::string
   settings.min_copies = options.min_copies;
   settings.groups = options.groups;
   settings.join_rule = options.node_join == "token" ? JoinRule::token : JoinRule::open;
+  settings.authentication =
+      options.authentication == "required" ? Authentication::required : Authentication::off;
+  settings.grant_lasts = options.grant_lasts;
   settings.block_bytes = options.block_size;
   settings.heartbeat_period = options.heartbeat;
   settings.check_interval = options.check_interval;

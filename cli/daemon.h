@@ -38,6 +38,8 @@ struct DaemonOptions {
   uint32_t min_copies = 0;
   uint32_t groups = 64;
   std::string node_join = "open";
+  std::string authentication = "off";
+  Duration grant_lasts = std::chrono::minutes(10);
   uint64_t block_size = kBlockBytesDefault;
   Duration heartbeat = std::chrono::milliseconds(500);
   Duration check_interval = std::chrono::milliseconds(500);

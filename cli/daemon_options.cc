@@ -279,6 +279,11 @@ void add_settings(Settings& settings, Role role, DaemonOptions& options) {
     settings.add_choice("node-join", options.node_join, {"open", "token"},
                         "who may become a storage node of a new cluster: anybody, or who has a "
                         "token; dfsctl node token --require changes it");
+    settings.add_choice("authentication", options.authentication, {"off", "required"},
+                        "of a new cluster; off: everybody is an administrator; required: every "
+                        "request needs a ticket, and every block a grant");
+    settings.add_duration("grant-lasts", options.grant_lasts,
+                          "how long a reader or writer may show the same grant for blocks");
     settings.add_size("block-size", options.block_size, "where the writer does not choose");
     settings.add_duration("heartbeat", options.heartbeat, "how often nodes tell that they live");
     settings.add_duration("check-interval", options.check_interval, "how often that is judged");

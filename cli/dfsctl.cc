@@ -101,6 +101,7 @@ int run(int argc, char** argv) {
   dfs::cli::add_event_commands(app, context);
   dfs::cli::add_node_commands(app, context);
   dfs::cli::add_pool_commands(app, context);
+  dfs::cli::add_rights_commands(app, context);
   dfs::cli::add_task_commands(app, context);
   dfs::cli::add_rebuild_command(app, context);
   dfs::cli::add_explain_command(app, context);

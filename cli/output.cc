@@ -156,6 +156,14 @@ std::string hex32(uint32_t value) {
 std::string human_mode(FileType type, uint32_t mode) {
   std::string text(type == FileType::directory ? "d" : "-");
   for (int bit = 8; bit >= 0; --bit) text += (mode >> bit & 1) != 0 ? "xwr"[bit % 3] : '-';
+  // As ls(1) shows set-uid, set-gid and the sticky bit: in capitals where there is no x below.
+  const auto mark = [&](uint32_t bit, size_t at, char letter) {
+    if ((mode & bit) == 0) return;
+    text[at] = text[at] == 'x' ? letter : static_cast<char>(letter - 'a' + 'A');
+  };
+  mark(04000, 3, 's');
+  mark(02000, 6, 's');
+  mark(01000, 9, 't');
   return text;
 }
 

@@ -8,6 +8,9 @@
 //   client → first node of the chain:  AbortBlock → AbortBlockReply  (gives an unfinished block up)
 //   anyone → storage/N:                ListBlocks → ListBlocksReply
 //                                      ReadHints → HintList (rebuild.h)
+//
+// Where the cluster demands it, whoever writes or reads shows a grant (grant.h) for the object;
+// else `denied`, cause `reason`. A chain hands it on.
 #pragma once
 
 #include <string>
@@ -66,6 +69,7 @@ struct WriteBlock {
   std::vector<ChainNode> chain;  // where to forward, nearest first
   std::string path_hint;         // with block 0: the file's path, for rebuilding a namespace
   FileHint file_hint = {};       // likewise, what else is known of it
+  Blob grant = {};               // to write
   using Reply = WriteBlockReply;
   const char* invalid() const {
     if (object == 0) return "object is 0";
@@ -76,7 +80,7 @@ struct WriteBlock {
     return nullptr;
   }
   DFS_MESSAGE(WriteBlock, object, index, group, epoch, upload, capacity, offset, last, crc32c,
-              chain, path_hint, file_hint)
+              chain, path_hint, file_hint, grant)
 };
 
 struct ReadBlockReply {
@@ -94,6 +98,7 @@ struct ReadBlock {
   uint64_t offset = 0;
   uint32_t length = 0;
   bool background = false;  // for repair: served after everything that somebody waits for
+  Blob grant = {};          // to read
   using Reply = ReadBlockReply;
   const char* invalid() const {
     if (object == 0) return "object is 0";
@@ -101,7 +106,7 @@ struct ReadBlock {
     if (offset > kBlockBytesMax) return "offset is past the largest block";
     return nullptr;
   }
-  DFS_MESSAGE(ReadBlock, object, index, group, offset, length, background)
+  DFS_MESSAGE(ReadBlock, object, index, group, offset, length, background, grant)
 };
 
 struct AbortBlockReply {
@@ -113,8 +118,9 @@ struct AbortBlock {
   uint32_t index = 0;
   GroupId group = 0;
   uint64_t upload = 0;
+  Blob grant = {};  // to write
   using Reply = AbortBlockReply;
-  DFS_MESSAGE(AbortBlock, object, index, group, upload)
+  DFS_MESSAGE(AbortBlock, object, index, group, upload, grant)
 };
 
 struct BlockView {

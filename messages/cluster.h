@@ -41,7 +41,8 @@ struct JoinReply {
   std::string cluster;  // uuid of the cluster; a node refuses to serve two
   Epoch epoch = 0;      // of the cluster map
   uint32_t heartbeat_ms = 500;
-  DFS_MESSAGE(JoinReply, node, cluster, epoch, heartbeat_ms)
+  Blob grant_key = {};  // to verify grants with (grant.h); empty: blocks need none
+  DFS_MESSAGE(JoinReply, node, cluster, epoch, heartbeat_ms, grant_key)
 };
 
 struct Join {
@@ -98,9 +99,10 @@ struct Heartbeat {
   uint32_t directories_failed = 0;  // their blocks are as if they had never been here
   uint64_t losses = 0;  // grows when blocks are found damaged or gone: the groups need a look
   std::vector<NodeJob> jobs = {};  // what runs in the background
+  uint64_t denied = 0;             // requests refused for want of a right, since the start
   DFS_MESSAGE(Heartbeat, node, boot, sequence, epoch, total_bytes, used_bytes, blocks, jobs_queued,
               bytes_written, bytes_read, accepts_writes, blocks_bad, directories,
-              directories_failed, losses, jobs)
+              directories_failed, losses, jobs, denied)
 };
 
 enum class NodeState : uint8_t { up = 1, down = 2 };
@@ -227,9 +229,11 @@ struct ClusterStatus {
   HeadList heads = {};
   Freshness freshness = {};
   ContentCounts content = {};
+  bool authentication = false;  // every request needs a ticket, every block a grant
+  uint64_t denied = 0;          // requests that this head refused for want of a right, or a ticket
   DFS_MESSAGE(ClusterStatus, cluster, health, reason, epoch, monitor, applied, uptime_ms, files,
               directories, pools, groups_healthy, groups_degraded, groups_down, nodes, heads,
-              freshness, content)
+              freshness, content, authentication, denied)
 };
 
 // `stale`: answered by any head, from what it knows.

@@ -1,6 +1,7 @@
 #include "messages/namespace.h"
 
 #include <algorithm>
+#include <array>
 
 namespace dfs {
 
@@ -25,6 +26,44 @@ const char* bad_path(const std::string& path) {
     if (end == std::string::npos) return nullptr;
     begin = end + 1;
   }
+}
+
+const char* bad_acl(const std::vector<AclEntry>& acl) {
+  if (acl.empty()) return nullptr;
+  if (acl.size() > kAclEntriesMax) return "the access list has more than 64 entries";
+  std::array<size_t, 7> count = {};
+  for (size_t i = 0; i < acl.size(); ++i) {
+    const AclEntry& entry = acl[i];
+    if (entry.tag < AclTag::owner || entry.tag > AclTag::others) {
+      return "an entry of the access list is of no known kind";
+    }
+    if (entry.rights > 7) return "an entry of the access list has unknown rights";
+    const bool named = entry.tag == AclTag::user || entry.tag == AclTag::group;
+    if (!named && entry.id != 0) return "an entry of the access list names somebody needlessly";
+    ++count[static_cast<size_t>(entry.tag)];
+    const auto same = [&](const AclEntry& other) {
+      return other.tag == entry.tag && other.id == entry.id;
+    };
+    if (std::any_of(acl.begin(), acl.begin() + static_cast<std::ptrdiff_t>(i), same)) {
+      return "the access list names somebody twice";
+    }
+  }
+  const auto has = [&](AclTag tag) { return count[static_cast<size_t>(tag)] != 0; };
+  if (!has(AclTag::owner) || !has(AclTag::owning_group) || !has(AclTag::others)) {
+    return "the access list lacks its owner, group or others";
+  }
+  if ((has(AclTag::user) || has(AclTag::group)) && !has(AclTag::mask)) {
+    return "the access list names users or groups and has no mask";
+  }
+  return nullptr;
+}
+
+const char* SetAttributes::invalid() const {
+  if (pool.size() > kNameBytesMax) return "the pool's name is long";
+  if (mode > 07777) return "the mode has unknown bits";
+  if (const char* why = bad_acl(acl)) return why;
+  if (const char* why = bad_acl(default_acl)) return why;
+  return bad_path(path);
 }
 
 namespace {

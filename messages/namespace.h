@@ -1,6 +1,6 @@
 // The conversations "namespace", "upload" and "download": the monitor's part.
 //
-//   Stat, List, MakeDir, Rename, Remove: one request, one reply or Error.
+//   Stat, List, MakeDir, Rename, Remove, SetAttributes: one request, one reply or Error.
 //   put:  PlanFile → PlanFileReply, blocks to storage (blocks.h), CommitFile → CommitFileReply.
 //         A file of at most kInlineBytesMax bytes travels inside CommitFile, without PlanFile.
 //         PlanFile with `object` set asks for other groups for the same object, after a failure.
@@ -13,6 +13,10 @@
 // A path is absolute, '/'-separated, at most 4096 bytes; a name is 1 to 255 bytes without '/' and
 // NUL, and neither "." nor "..". A request that changes something may be repeated with the same
 // `from` and `request` of its header: it is applied once and answered the same.
+//
+// Who may do what is as in POSIX: the bits of owner, group and others, the sticky bit, access
+// control lists. `denied` names what was missing: cause `at` the path, `right` ("read", "write",
+// "search", "owner", …), `owner` whose it is.
 #pragma once
 
 #include <string>
@@ -47,6 +51,27 @@ struct Freshness {
   DFS_FIELDS(stale, stale_ms, applied)
 };
 
+// An entry of an access control list as in acl(5).
+enum class AclTag : uint8_t {
+  owner = 1,
+  user = 2,  // a certain one
+  owning_group = 3,
+  group = 4,  // a certain one
+  mask = 5,   // what certain users and all groups have at most
+  others = 6,
+};
+inline constexpr size_t kAclEntriesMax = 64;
+struct AclEntry {
+  AclTag tag = AclTag::others;
+  uint32_t id = 0;      // of a certain user or group, else 0
+  uint32_t rights = 0;  // read 4, write 2, search or execute 1
+  bool operator==(const AclEntry&) const = default;
+  DFS_FIELDS(tag, id, rights)
+};
+// Says why `acl` is not a valid list (acl(5)), or returns nullptr. An empty list is valid: there is
+// none.
+const char* bad_acl(const std::vector<AclEntry>& acl);
+
 struct InodeInfo {
   Ino ino = 0;
   FileType type = FileType::file;
@@ -62,14 +87,17 @@ struct InodeInfo {
   ObjectId object = 0;      // 0: directory, or content inline
   uint64_t block_bytes = 0;
   std::string pool = {};  // of a directory that says where new files below it go; else empty
+  bool has_acl = false;   // an access or a default one; StatReply tells them
   DFS_FIELDS(ino, type, mode, uid, gid, size, links, created_ms, modified_ms, version, crc32c,
-             object, block_bytes, pool)
+             object, block_bytes, pool, has_acl)
 };
 
 struct StatReply {
   InodeInfo info;
   Freshness freshness = {};
-  DFS_MESSAGE(StatReply, info, freshness)
+  std::vector<AclEntry> acl = {};          // empty: the mode says all
+  std::vector<AclEntry> default_acl = {};  // of a directory: what is made in it gets this
+  DFS_MESSAGE(StatReply, info, freshness, acl, default_acl)
 };
 struct Stat {
   std::string path;
@@ -143,17 +171,26 @@ struct SetAttributesReply {
   DFS_MESSAGE(SetAttributesReply, receipt)
 };
 // Changes what is given. `pool`, of a directory: new files below it go there, unless a directory
-// nearer to them says otherwise; files that are there stay where they are.
+// nearer to them says otherwise; files that are there stay where they are. The mode is the owner's
+// to change, and so is the group, to one of their own; all else is an administrator's.
 struct SetAttributes {
   std::string path;
   bool set_pool = false;
   std::string pool;  // empty: as the directory above says
+  bool set_mode = false;
+  uint32_t mode = 0;  // 07777 at most; with an access list its mask gets the bits of the group
+  bool set_owner = false;
+  uint32_t uid = 0;
+  bool set_group = false;
+  uint32_t gid = 0;
+  bool set_acl = false;  // its entries of owner, group (or mask) and others become the mode
+  std::vector<AclEntry> acl = {};  // empty: none
+  bool set_default_acl = false;    // of a directory
+  std::vector<AclEntry> default_acl = {};
   using Reply = SetAttributesReply;
-  const char* invalid() const {
-    if (pool.size() > kNameBytesMax) return "the pool's name is long";
-    return bad_path(path);
-  }
-  DFS_MESSAGE(SetAttributes, path, set_pool, pool)
+  const char* invalid() const;
+  DFS_MESSAGE(SetAttributes, path, set_pool, pool, set_mode, mode, set_owner, uid, set_group, gid,
+              set_acl, acl, set_default_acl, default_acl)
 };
 
 struct RemoveReply {
@@ -210,8 +247,9 @@ struct PlanFileReply {
   std::vector<GroupRoute>
       groups;             // the layout's groups, in order; each has ≥ min_copies live members
   uint32_t lease_ms = 0;  // renew the upload before half of it passed (reclaim.h); 0: no need
+  Blob grant = {};        // to write the object's blocks (grant.h); empty where none is needed
   const char* invalid() const;
-  DFS_MESSAGE(PlanFileReply, object, block_bytes, replicas, min_copies, groups, lease_ms)
+  DFS_MESSAGE(PlanFileReply, object, block_bytes, replicas, min_copies, groups, lease_ms, grant)
 };
 // Opens an upload. Nothing is logged; an object that is never committed is never seen.
 struct PlanFile {
@@ -221,6 +259,7 @@ struct PlanFile {
   ObjectId object = 0;        // not 0: other groups for this object
   std::vector<NodeId> avoid;  // nodes that just failed the caller
   uint32_t copies = 0;        // offer no group with fewer live members; 0: the pool's min_copies
+  Blob grant = {};  // with `object`: the one of its first plan, which shows whose upload it is
   using Reply = PlanFileReply;
   const char* invalid() const {
     if (block_bytes != 0 && (block_bytes < kBlockBytesMin || block_bytes > kBlockBytesMax ||
@@ -229,7 +268,7 @@ struct PlanFile {
     }
     return bad_path(path);
   }
-  DFS_MESSAGE(PlanFile, path, size, block_bytes, object, avoid, copies)
+  DFS_MESSAGE(PlanFile, path, size, block_bytes, object, avoid, copies, grant)
 };
 
 // Who acknowledged the blocks of one group: the nodes that hold every one of them.
@@ -260,10 +299,11 @@ struct CommitFile {
   uint64_t expected_version = UINT64_MAX;  // UINT64_MAX: any; 0: must not exist; else must match
   uint32_t copies = 0;  // fewer copies of any block are `stale_map`; 0: the pool's min_copies
   uint64_t fence = 0;   // of the lock on the path (locks.h); 0: none is held
+  Blob grant = {};      // of layout.object, which shows whose upload it is
   using Reply = CommitFileReply;
   const char* invalid() const;
   DFS_MESSAGE(CommitFile, path, size, crc32c, mode, content, layout, writes, expected_version,
-              copies, fence)
+              copies, fence, grant)
 };
 
 struct OpenFileReply {
@@ -272,8 +312,9 @@ struct OpenFileReply {
   Layout layout;
   std::vector<GroupRoute> routes;  // of every group the layout and its overrides name
   Freshness freshness = {};
+  Blob grant = {};  // to read the object's blocks (grant.h); empty where none is needed
   const char* invalid() const;
-  DFS_MESSAGE(OpenFileReply, info, content, layout, routes, freshness)
+  DFS_MESSAGE(OpenFileReply, info, content, layout, routes, freshness, grant)
 };
 struct OpenFile {
   std::string path;

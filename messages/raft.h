@@ -30,6 +30,7 @@ struct LogEntry {
   std::string client;  // (client, request) identify the request; empty: the leader itself
   uint64_t request = 0;
   uint64_t trace = 0;
+  std::string requester = {};  // encoded (requester.h): who asked; empty: the cluster itself
 };
 // Shared by the log in memory, the one being written and the messages to the other members.
 using LogEntries = std::vector<std::shared_ptr<const LogEntry>>;

@@ -16,16 +16,19 @@ namespace dfs {
 struct RenewUploadsReply {
   uint32_t lease_ms = 0;  // the uploads live so long from now; renew them before half of it passed
   std::vector<ObjectId> lost;
-  DFS_MESSAGE(RenewUploadsReply, lease_ms, lost)
+  std::vector<Blob> grants = {};  // new ones for those asked about, in their order; see PlanFile
+  DFS_MESSAGE(RenewUploadsReply, lease_ms, lost, grants)
 };
 // "These uploads are still under way." A leader that does not know them yet takes them in.
 struct RenewUploads {
   std::vector<ObjectId> objects;
+  std::vector<Blob> grants = {};  // of each, in the same order: they show whose uploads they are
   using Reply = RenewUploadsReply;
   const char* invalid() const {
+    if (!grants.empty() && grants.size() != objects.size()) return "grants are not one per object";
     return objects.size() > kBatchMax ? "more than 4096 objects" : nullptr;
   }
-  DFS_MESSAGE(RenewUploads, objects)
+  DFS_MESSAGE(RenewUploads, objects, grants)
 };
 
 enum class Verdict : uint8_t {

@@ -206,6 +206,7 @@ enum class Type : uint16_t {
   ExpireHistory = 912,
   DeclareDead = 913,
   ForgetObjects = 914,
+  NoteDenied = 915,
   RaiseEpoch = 920,
 
   // 1000: commands in the lock actor's log; never on a socket. Users:

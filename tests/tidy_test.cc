@@ -41,6 +41,7 @@ std::string_view included(std::string_view line) {
 // What an actor may know of the broker: its seams, which have no zmq in them.
 const Words kSeams = {"broker/bus.h", "broker/actor.h", "broker/task.h", "broker/calls.h",
                       "broker/announcer.h"};
+const Words kGate = {"actors/gate.h"};
 const Words kShared = {"actors/disk.h", "actors/leases.h", "actors/table.h"};
 
 struct IncludeRule {
@@ -56,6 +57,7 @@ Words operator+(Words a, const Words& b) {
 
 const std::vector<IncludeRule> kIncludeRules = {
     {"messages/", {"messages/"}, {"msgpack", "isa-l"}},
+    {"messages/grant.", {"messages/"}, {"sodium"}},
     {"messages/join_token.", {"messages/"}, {"openssl"}},
     {"messages/password.", {"messages/"}, {"sodium"}},
     {"messages/ticket.", {"messages/"}, {"sodium"}},
@@ -72,11 +74,12 @@ const std::vector<IncludeRule> kIncludeRules = {
     {"actors/replica/",
      Words{"messages/", "actors/raft/", "actors/replica/"} + kSeams + kShared,
      {}},
+    {"actors/gate.", Words{"messages/"} + kGate + kSeams, {}},
     {"actors/monitor/",
-     Words{"messages/", "actors/replica/", "actors/monitor/"} + kSeams + kShared,
+     Words{"messages/", "actors/replica/", "actors/monitor/"} + kGate + kSeams + kShared,
      {}},
     {"actors/lock/", Words{"messages/", "actors/replica/", "actors/lock/"} + kSeams + kShared, {}},
-    {"actors/storage/", Words{"messages/", "actors/storage/"} + kSeams + kShared, {}},
+    {"actors/storage/", Words{"messages/", "actors/storage/"} + kGate + kSeams + kShared, {}},
     {"actors/client/", Words{"messages/", "actors/client/"} + kSeams + kShared, {}},
     {"actors/agent/",
      Words{"messages/", "actors/agent/", "actors/launcher.h"} + kSeams + kShared,

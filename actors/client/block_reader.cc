@@ -38,6 +38,7 @@ namespace {
 
 constexpr Duration kPauseMin = milliseconds(50);
 constexpr Duration kPauseMax = milliseconds(1000);
+constexpr uint32_t kRenewalsMax = 3;                            // of a grant, for one range
 constexpr Duration kAnswerDeadline = std::chrono::seconds(10);  // then a late answer is dropped
 
 bool has_no_good_copy(Code code) {
@@ -48,6 +49,7 @@ bool has_no_good_copy(Code code) {
 
 void BlockReader::begin(const OpenFileReply& opened) {
   layout_ = opened.layout;
+  grant_ = opened.grant;
   routes_.clear();
   for (const GroupRoute& route : opened.routes) routes_[route.group] = route;
 }
@@ -62,11 +64,16 @@ Task<Result<Part>> BlockReader::fetch(BlockRange range, std::shared_ptr<Sink> si
     }
   } over{race};
   Duration pause = kPauseMin;
+  uint32_t renewals = 0;
   while (true) {
     const uint32_t opens = opens_;
     Task<Result<Part>> trying = round(range, race, sink);
     Result<Part> part = co_await trying;
     if (part || part.code() >= Code::local_io) co_return part;
+    Task<Result<bool>> renewing = renew_grant(race, opens, &renewals);
+    const Result<bool> renewed = co_await renewing;
+    if (!renewed) co_return renewed.error();
+    if (*renewed) continue;
     const bool definite =
         !race->failures.empty() &&
         std::all_of(race->failures.begin(), race->failures.end(),
@@ -152,6 +159,7 @@ Task<void> BlockReader::ask(BlockRange range, RacePointer race, size_t entry, Gr
   request.group = layout_.group_of(range.block);
   request.offset = range.offset;
   request.length = range.length;
+  request.grant = grant_;
   CallOptions call;
   call.deadline = kAnswerDeadline;
   call.trace = transfer_.options.trace;
@@ -288,6 +296,29 @@ void BlockReader::report_corrupt(const BlockRange& range, NodeId node, const std
 
 // The members of the groups may have changed since the file was opened; its object has not, unless
 // the file was replaced.
+// A long download outlives its grant: then the file is opened again. True when another round, with
+// another grant, is worth it.
+Task<Result<bool>> BlockReader::renew_grant(RacePointer race, uint32_t opens, uint32_t* renewals) {
+  std::optional<Error> denied;
+  for (auto failure = race->failures.begin(); failure != race->failures.end();) {
+    if (failure->second.code == Code::denied) {
+      denied = failure->second;
+      failure = race->failures.erase(failure);
+    } else {
+      ++failure;
+    }
+  }
+  if (!denied) co_return false;
+  if (++*renewals > kRenewalsMax) co_return std::move(*denied);
+  if (opens == opens_ || reopening_) {
+    Task<Result<void>> reopening = reopen();
+    const Result<void> fresh = co_await reopening;
+    if (!fresh && !is_retryable(fresh.code())) co_return fresh.error();
+    if (!fresh) co_return false;
+  }
+  co_return true;
+}
+
 Task<Result<void>> BlockReader::reopen() {
   if (reopening_) {
     while (reopening_) {

@@ -54,11 +54,13 @@ class BlockReader {
   bool hedge_due(const Race& race) const;
   void report_corrupt(const BlockRange& range, NodeId node, const std::string& why);
   Task<Result<void>> reopen();
+  Task<Result<bool>> renew_grant(RacePointer race, uint32_t opens, uint32_t* renewals);
   Error no_good_replica(const BlockRange& range, const Race& race) const;
 
   Transfer& transfer_;
   std::string path_;
   Layout layout_;
+  Blob grant_;
   std::map<GroupId, GroupRoute> routes_;
   std::map<NodeId, uint32_t> asked_;           // requests without an answer yet
   std::set<std::pair<uint32_t, NodeId>> bad_;  // block and a node without a good copy of it

@@ -50,12 +50,13 @@ std::optional<Error> what_is_wrong(const WriteBlockReply& receipt, uint64_t leng
 }  // namespace
 
 Task<Result<WriteBlockReply>> BlockWriter::write(std::shared_ptr<Block> block, BlockTarget target,
-                                                 ObjectId object, FileName name) {
+                                                 ObjectToWrite object, FileName name) {
   auto attempt = std::make_shared<Attempt>();
   attempt->block = block;
   attempt->target = std::move(target);
   WriteBlock& head = attempt->head;
-  head.object = object;
+  head.object = object.object;
+  head.grant = std::move(object.grant);
   head.index = block->index;
   head.group = attempt->target.group;
   head.epoch = attempt->target.epoch;
@@ -229,7 +230,7 @@ void BlockWriter::node_silent(NodeId node, const Error& error) {
 // Best effort: a node that misses it gives the block up by itself after a while.
 void BlockWriter::call_off(const Attempt& attempt) {
   const AbortBlock abort{attempt.head.object, attempt.head.index, attempt.head.group,
-                         attempt.head.upload};
+                         attempt.head.upload, attempt.head.grant};
   for (const GroupMember& member : attempt.target.chain) {
     if (transfer_.health.failed(member.node)) continue;
     Envelope envelope = envelope_of(abort, storage_address(member.node));

@@ -24,6 +24,12 @@ struct SendWindow {
   Signal changed;
 };
 
+// Whose blocks are written, and what shows that they may be.
+struct ObjectToWrite {
+  ObjectId object = 0;
+  Blob grant;
+};
+
 // What the first block says of its file.
 struct FileName {
   std::string path;
@@ -54,7 +60,7 @@ class BlockWriter {
   // compared. Fails with the chain's error, or with `timeout` when a node is silent; the nodes to
   // blame are marked in the transfer's health then, and the attempt is called off at the others.
   Task<Result<WriteBlockReply>> write(std::shared_ptr<Block> block, BlockTarget target,
-                                      ObjectId object, FileName name);
+                                      ObjectToWrite object, FileName name);
 
   // Looks after the attempts under way; runs in the transfer's scope until that is cleared.
   Task<void> watch();

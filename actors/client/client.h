@@ -128,6 +128,7 @@ class Client : public Actor {
   Task<Result<InodeInfo>> stat(std::string path);
   Task<Result<ListReply>> list(std::string path, std::string after, uint32_t limit);
   Task<Result<MakeDirReply>> make_dir(std::string path, bool parents);
+  Task<Result<MakeDirReply>> make_dir(MakeDir request);
   Task<Result<RenameReply>> rename(std::string from, std::string to, bool replace);
   Task<Result<RemoveReply>> remove(std::string path, bool recursive);
   Task<Result<OpenFileReply>> open(std::string path);

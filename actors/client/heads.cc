@@ -19,6 +19,7 @@ struct Survey {
 Task<void> ask_head(Calls* calls, HeadStatus head, Duration deadline, Survey* survey) {
   CallOptions options;
   options.deadline = deadline;
+  options.shows_ticket = true;
   Task<Result<Answer<ListHeads>>> calling = calls->call<ListHeads>(
       head.endpoint, "monitor/" + std::to_string(head.head), ListHeads{true}, std::move(options));
   Result<Answer<ListHeads>> answer = co_await calling;

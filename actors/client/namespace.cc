@@ -31,6 +31,10 @@ Task<Result<MakeDirReply>> Client::make_dir(std::string path, bool parents) {
   return state_->ask(std::move(request));
 }
 
+Task<Result<MakeDirReply>> Client::make_dir(MakeDir request) {
+  return state_->ask(std::move(request));
+}
+
 Task<Result<RenameReply>> Client::rename(std::string from, std::string to, bool replace) {
   return state_->ask(Rename{std::move(from), std::move(to), replace});
 }

@@ -199,10 +199,12 @@ Task<Result<void>> Placement::plan_again() {
   request.object = plan_.object;
   request.avoid = transfer_.health.failed_nodes();
   request.copies = copies_asked();
+  request.grant = plan_.grant;
   Task<Result<Answer<PlanFile>>> asking = transfer_.ask_monitor(std::move(request));
   Result<Answer<PlanFile>> answer = co_await asking;
   planning_ = false;
   if (answer) {
+    plan_.grant = std::move(answer->message.grant);
     const bool nothing_since = planned_at_.second == changes_;
     for (GroupRoute& route : answer->message.groups) {
       const GroupId group = route.group;

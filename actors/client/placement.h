@@ -34,6 +34,8 @@ class Placement {
 
   ObjectId object() const { return plan_.object; }
   uint64_t block_bytes() const { return plan_.block_bytes; }
+  const Blob& grant() const { return plan_.grant; }
+  void renew_grant(Blob grant) { plan_.grant = std::move(grant); }
   uint32_t min_copies() const { return min_copies_; }  // of each block
   uint32_t replicas() const { return plan_.replicas; }
   // As PlanFile and CommitFile want it said; 0: the pool's own.

@@ -28,6 +28,12 @@ bool is_final(Code code) {
   }
 }
 
+// After a long sleep of this machine, for example.
+bool is_expired_grant(const Error& error) {
+  const auto reason = error.cause.find("reason");
+  return error.code == Code::denied && reason != error.cause.end() && reason->second == "expired";
+}
+
 Duration pause_before(uint32_t attempt, uint64_t random) {
   if (attempt <= 2) return Duration::zero();
   const Duration pause =
@@ -201,8 +207,8 @@ Task<Result<void>> Upload::store(std::shared_ptr<Block> block) {
     Result<BlockTarget> target = co_await choosing;
     if (!target) co_return target.error();
     Stored stored{target->group, target->epoch, 0, block->length, {}};
-    Task<Result<WriteBlockReply>> writing =
-        writer_.write(block, std::move(*target), placement_.object(), name_for(*block));
+    Task<Result<WriteBlockReply>> writing = writer_.write(
+        block, std::move(*target), {placement_.object(), placement_.grant()}, name_for(*block));
     Result<WriteBlockReply> receipt = co_await writing;
     if (receipt && receipt->nodes.size() >= placement_.min_copies()) {
       stored.crc = receipt->crc32c;
@@ -213,7 +219,7 @@ Task<Result<void>> Upload::store(std::shared_ptr<Block> block) {
     }
     last = receipt ? Error{Code::too_few_nodes, "fewer nodes than wanted kept the block", {}, 0}
                    : std::move(receipt).error();
-    if (is_final(last.code)) co_return last;
+    if (is_final(last.code) && !is_expired_grant(last)) co_return last;
     learn_from(last, *block, stored.group);
   }
   co_return given_up(*block, last);
@@ -233,6 +239,7 @@ FileName Upload::name_for(const Block& first) const {
 void Upload::learn_from(const Error& error, Block& block, GroupId group) {
   switch (error.code) {
     case Code::stale_map:
+    case Code::denied:  // the grant has expired; the next plan brings another
       placement_.mark_stale(group);
       break;
     case Code::busy:

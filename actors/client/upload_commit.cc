@@ -62,6 +62,7 @@ Task<void> Upload::keep_lease() {
     co_await pausing;
     RenewUploads request;
     request.objects = {placement_.object()};
+    if (!placement_.grant().bytes.empty()) request.grants = {placement_.grant()};
     Task<Result<Answer<RenewUploads>>> asking = transfer_.ask_monitor(std::move(request));
     const Result<Answer<RenewUploads>> answer = co_await asking;
     if (!answer) {
@@ -69,6 +70,9 @@ Task<void> Upload::keep_lease() {
       continue;
     }
     pause = milliseconds(answer->message.lease_ms) / 3;
+    if (!answer->message.grants.empty() && !answer->message.grants.front().bytes.empty()) {
+      placement_.renew_grant(answer->message.grants.front());
+    }
     if (answer->message.lost.empty()) continue;
     transfer_.fail(Error{Code::expired,
                          "the cluster gave the upload of " + path_ +
@@ -137,6 +141,7 @@ CommitFile Upload::commit_request() const {
   request.expected_version = transfer_.options.expected_version;
   request.copies = placement_.copies_asked();
   request.fence = fence_.value_or(0);
+  request.grant = placement_.grant();
   request.layout.object = placement_.object();
   request.layout.block_bytes = placement_.block_bytes();
   request.layout.groups = placement_.home_groups();

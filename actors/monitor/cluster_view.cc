@@ -72,6 +72,8 @@ Result<ClusterView> ClusterView::load(Rows& rows) {
   if (*heads) view.voters_ = (*heads)->voters;
   auto rebuild = rows.get<RebuildRow>(keys::rebuild());
   if (!rebuild) return rebuild.error();
+  view.authentication_ = (*cluster)->authentication;
+  view.grant_key_ = (*cluster)->grant_key.bytes;
   view.rebuilding_ = *rebuild && (*rebuild)->active;
   return view;
 }

@@ -25,6 +25,8 @@ class ClusterView {
   bool exists() const { return !map_.cluster.empty(); }
   uint32_t voters() const { return voters_; }  // of the heads
   bool rebuilding() const { return rebuilding_; }
+  Authentication authentication() const { return authentication_; }
+  const std::string& grant_key() const { return grant_key_; }  // empty without authentication
   const NodeView* node(NodeId id) const;
   const NodeView* node_of_uuid(const std::string& uuid) const;
   const GroupView* group(GroupId id) const;
@@ -39,6 +41,8 @@ class ClusterView {
   ClusterMap map_;
   uint32_t voters_ = 1;
   bool rebuilding_ = false;
+  Authentication authentication_ = Authentication::off;
+  std::string grant_key_;
   std::unordered_map<NodeId, size_t> nodes_;  // index into map_.nodes
 };
 

@@ -9,6 +9,7 @@
 #include "messages/cluster.h"
 #include "messages/ids.h"
 #include "messages/message.h"
+#include "messages/requester.h"
 
 namespace dfs {
 
@@ -20,7 +21,10 @@ struct CreateCluster {
   uint32_t groups = 64;
   bool rebuild = false;  // the cluster was there before and has lost its heads
   JoinRule join_rule = JoinRule::open;
-  DFS_MESSAGE(CreateCluster, cluster, replicas, min_copies, groups, rebuild, join_rule)
+  Authentication authentication = Authentication::off;
+  Blob grant_key = {};
+  DFS_MESSAGE(CreateCluster, cluster, replicas, min_copies, groups, rebuild, join_rule,
+              authentication, grant_key)
 };
 
 // A storage node joined: a new uuid gets a number, a known one its old number back. Answered by
@@ -178,6 +182,26 @@ struct ForgetObjects {
 struct RaiseEpoch {
   Epoch above = 0;
   DFS_MESSAGE(RaiseEpoch, above)
+};
+
+// What some were denied, for whoever reads events.
+struct Denial {
+  std::string user;  // empty: nobody was logged in
+  std::string from;
+  uint32_t request = 0;  // number of the message
+  std::string reason;
+  std::string path;
+  uint32_t count = 1;  // so many times
+  bool is_like(const Denial& other) const {
+    return user == other.user && from == other.from && request == other.request &&
+           reason == other.reason && path == other.path;
+  }
+  DFS_FIELDS(user, from, request, reason, path, count)
+};
+struct NoteDenied {
+  std::vector<Denial> denials;
+  uint64_t left_out = 0;  // of those, for there were too many
+  DFS_MESSAGE(NoteDenied, denials, left_out)
 };
 
 // The outcome of a command that has nothing to tell.

@@ -190,8 +190,10 @@ Result<Ino> add_file(VersionedRows& rows, const CommitFile& request, const Place
                      InodeRow& inode) {
   auto ino = next_ino(rows);
   if (!ino) return ino.error();
+  auto directory = rows.require<InodeRow>(keys::inode(place.parent));
+  if (!directory) return directory.error();
   inode.type = FileType::file;
-  inode.mode = request.mode;
+  inherit(inode, rows.requester(), *directory, request.mode);
   inode.created_ms = rows.time_ms();
   rows.put(keys::entry(place.parent, place.name), EntryRow{*ino, FileType::file, 0, 0});
   DFS_CHECK(touch_directory(rows, place.parent, 1, 0));
@@ -202,7 +204,9 @@ Result<Ino> add_file(VersionedRows& rows, const CommitFile& request, const Place
 }  // namespace
 
 Result<CommitFileReply> commit_file(VersionedRows& rows, const CommitFile& request) {
-  auto place = find_place(rows, request.path);
+  const Requester& who = rows.requester();
+  DFS_CHECK(check_changes(who, request.path));
+  auto place = find_place(rows, request.path, who);
   if (!place) return place.error();
   if (place->is_directory()) {
     return error_at(Code::is_directory, "a directory has that name", request.path);
@@ -212,6 +216,9 @@ Result<CommitFileReply> commit_file(VersionedRows& rows, const CommitFile& reque
     auto inode = rows.require<InodeRow>(keys::inode(place->entry->ino));
     if (!inode) return inode.error();
     existing = std::move(*inode);
+    DFS_CHECK(check_rights(who, *existing, kMayWrite, request.path));
+  } else {
+    DFS_CHECK(check_may_add(rows, place->parent, who, request.path));
   }
   DFS_CHECK(
       check_fence(rows, request.path, request.fence, existing ? existing->fence : uint64_t{0}));

@@ -13,6 +13,8 @@ Result<Done> create_cluster(VersionedRows& rows, const CreateCluster& request) {
   cluster.map_epoch = 1;
   cluster.next_object = kShard << kShardShift | 1;
   cluster.join_rule = request.join_rule;
+  cluster.authentication = request.authentication;
+  cluster.grant_key = request.grant_key;
   rows.put(keys::cluster(), std::move(cluster));
   rows.put(keys::pool(kDefaultPool), PoolRow{request.replicas, request.min_copies, request.groups});
   for (GroupId group = 0; group < request.groups; ++group) {

@@ -23,7 +23,7 @@ Result<std::optional<Ino>> directory_in(VersionedRows& rows, Ino parent, const s
     const bool directory = (*entry)->type == FileType::directory;
     return directory ? std::optional<Ino>((*entry)->ino) : std::nullopt;
   }
-  auto made = add_directory(rows, parent, name, 0755);
+  auto made = add_directory(rows, parent, name, 0755, superuser());
   if (!made) return made.error();
   return std::optional<Ino>(*made);
 }

@@ -52,12 +52,16 @@ BlockVerdict verdict_of(const ObjectRow& object, const BlockName& block) {
 
 }  // namespace
 
-Result<RenewUploadsReply> Monitor::State::renew_uploads(Rows& rows, const RenewUploads& request) {
+Result<RenewUploadsReply> Monitor::State::renew_uploads(Rows& rows, const RenewUploads& request,
+                                                        const Requester& who) {
   if (!serving()) return not_serving();
   auto judge = Judge::of(rows);
   if (!judge) return judge.error();
-  RenewUploadsReply reply{lease_ms(), {}};
-  for (const ObjectId id : request.objects) {
+  RenewUploadsReply reply{lease_ms(), {}, {}};
+  for (size_t i = 0; i < request.objects.size(); ++i) {
+    const ObjectId id = request.objects[i];
+    DFS_CHECK(check_upload_of(who, id, request.grants.empty() ? Blob() : request.grants[i]));
+    if (authenticates()) reply.grants.emplace_back();
     auto object = judge->find(id);
     if (!object) return object.error();
     if (*object && (*object)->state == ObjectState::live) continue;
@@ -65,6 +69,8 @@ Result<RenewUploadsReply> Monitor::State::renew_uploads(Rows& rows, const RenewU
       reply.lost.push_back(id);
     } else if (!reign.leases.renew(id)) {
       return Error{Code::busy, "too many uploads are under way; try again", {}, 1000};
+    } else if (authenticates()) {
+      reply.grants.back() = grant_for(id, BlockRight::write, who);
     }
   }
   return reply;

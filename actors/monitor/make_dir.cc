@@ -2,12 +2,15 @@
 
 namespace dfs {
 
-Result<Ino> add_directory(VersionedRows& rows, Ino parent, const std::string& name, uint32_t mode) {
+Result<Ino> add_directory(VersionedRows& rows, Ino parent, const std::string& name, uint32_t mode,
+                          const Requester& who) {
   auto ino = next_ino(rows);
   if (!ino) return ino.error();
+  auto above = rows.require<InodeRow>(keys::inode(parent));
+  if (!above) return above.error();
   InodeRow inode;
   inode.type = FileType::directory;
-  inode.mode = mode;
+  inherit(inode, who, *above, mode);
   inode.links = 2;
   inode.parent = parent;
   inode.created_ms = rows.time_ms();
@@ -34,14 +37,19 @@ void note_made(VersionedRows& rows, const std::string& path, Ino ino) {
   rows.note("directory-made", {{"path", path}, {"ino", std::to_string(ino)}});
 }
 
+// Whoever makes a directory on the way can go on in it.
+constexpr uint32_t kGoesOn = 0300;
+
 Result<MakeDirReply> make_with_parents(VersionedRows& rows, const MakeDir& request) {
   const std::string& path = request.path;
+  const Requester& who = rows.requester();
   Ino directory = kRootIno;
   bool made = false;
   for (size_t begin = 1; begin < path.size();) {
     const size_t end = std::min(path.find('/', begin), path.size());
     const std::string name = path.substr(begin, end - begin);
     begin = end + 1;
+    DFS_CHECK(check_may_search(rows, directory, who, path.substr(0, end)));
     auto entry = rows.get<EntryRow>(keys::entry(directory, name));
     if (!entry) return entry.error();
     if (*entry) {
@@ -53,7 +61,10 @@ Result<MakeDirReply> make_with_parents(VersionedRows& rows, const MakeDir& reque
       directory = (*entry)->ino;
       continue;
     }
-    auto ino = add_directory(rows, directory, name, request.mode);
+    DFS_CHECK(check_changes(who, path.substr(0, end)));
+    DFS_CHECK(check_may_add(rows, directory, who, path.substr(0, end)));
+    const uint32_t mode = end == path.size() ? request.mode : request.mode | kGoesOn;
+    auto ino = add_directory(rows, directory, name, mode, who);
     if (!ino) return ino.error();
     directory = *ino;
     made = true;
@@ -66,8 +77,10 @@ Result<MakeDirReply> make_with_parents(VersionedRows& rows, const MakeDir& reque
 }  // namespace
 
 Result<MakeDirReply> make_dir(VersionedRows& rows, const MakeDir& request) {
+  const Requester& who = rows.requester();
+  DFS_CHECK(check_within(who, request.path));
   if (request.parents) return make_with_parents(rows, request);
-  auto place = find_place(rows, request.path);
+  auto place = find_place(rows, request.path, who);
   if (!place) return place.error();
   if (place->entry) {
     return error_at(Code::exists,
@@ -75,7 +88,9 @@ Result<MakeDirReply> make_dir(VersionedRows& rows, const MakeDir& request) {
                                           : "a file with that name exists already",
                     request.path);
   }
-  auto ino = add_directory(rows, place->parent, place->name, request.mode);
+  DFS_CHECK(check_changes(who, request.path));
+  DFS_CHECK(check_may_add(rows, place->parent, who, request.path));
+  auto ino = add_directory(rows, place->parent, place->name, request.mode, who);
   if (!ino) return ino.error();
   note_made(rows, request.path, *ino);
   return MakeDirReply{*ino, rows.receipt()};

@@ -46,10 +46,12 @@ void Monitor::State::on(const Envelope& envelope, const Join& request) {
   propose_for(
       envelope, RegisterNode::kType, encode(node),
       [this, endpoint = request.endpoint](const Envelope& origin, const Result<Outcome>& outcome) {
+        std::optional<JoinReply> joined;
         if (outcome && outcome->type == JoinReply::kType) {
           auto reply = decode<JoinReply>(outcome->body);
           DFS_ASSERT(reply.ok());
           members.joined(reply->node, bus.now());
+          joined = *reply;
           if (serving()) {
             reign.strangers.erase(reply->node);
             bus.log(Level::info, "node joined", {{"node", reply->node}, {"endpoint", endpoint}});
@@ -57,7 +59,10 @@ void Monitor::State::on(const Envelope& envelope, const Join& request) {
           }
         }
         count_refusal(outcome);
-        answer(origin, outcome);
+        if (!joined) return answer(origin, outcome);
+        // The key is in no reply that the log would keep.
+        joined->grant_key.bytes = cluster().grant_key();
+        answer_with(origin, Result<JoinReply>(std::move(*joined)));
       });
 }
 

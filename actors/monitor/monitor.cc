@@ -41,6 +41,9 @@ Result<void> check(const MonitorSettings& settings) {
       settings.object_retention < Duration::zero()) {
     return R(Code::invalid, "upload_lease must be at least 8 ms, the retentions not below zero");
   }
+  if (settings.grant_lasts < std::chrono::seconds(1)) {
+    return R(Code::invalid, "the setting grant_lasts is less than a second");
+  }
   if (settings.block_bytes < kBlockBytesMin || settings.block_bytes > kBlockBytesMax ||
       settings.block_bytes % kPartBytes != 0) {
     return R(Code::invalid, "block_bytes is not a multiple of 1 MiB between 1 MiB and 128 MiB");
@@ -58,6 +61,10 @@ CreateCluster new_cluster(const std::string& cluster, bool rebuild,
       settings.min_copies != 0 ? settings.min_copies : std::max<uint32_t>(1, settings.replicas - 1);
   command.groups = settings.groups;
   command.join_rule = settings.join_rule;
+  command.authentication = settings.authentication;
+  if (settings.authentication == Authentication::required) {
+    command.grant_key.bytes = make_grant_key();
+  }
   return command;
 }
 
@@ -73,7 +80,8 @@ Monitor::State::State(Bus& bus_, Disk& disk_, Table& table_, MonitorSettings set
       settings(std::move(settings_)),
       machine(table_),
       replica(bus_, disk_, table_, machine, replica_settings(settings)),
-      calls(bus_) {
+      calls(bus_),
+      gate(bus_, calls) {
   machine.listen([this](const MonitorMachine::Change& change) { applied(change); });
   Replica::Watcher watcher;
   watcher.leading = [this] { lead(); };
@@ -94,6 +102,7 @@ void Monitor::State::cancel_timers() {
   bus.cancel(reign.expiry.timer);
   bus.cancel(reign.forgetting.timer);
   bus.cancel(reign.lease_timer);
+  bus.cancel(reign.denials_timer);
 }
 
 void Monitor::State::start(std::function<void(Result<void>)> done) {
@@ -117,6 +126,7 @@ void Monitor::State::open() {
     heads_changed();
     bus.subscribe(std::string(kHeartbeatTopic) + "storage/");
     bus.subscribe(std::string(kHeartbeatTopic) + kAgentService);
+    gate.begin(identity.cluster);
     announcer.emplace(bus, settings.heartbeat_period);
     announcer->begin("monitor-replica");
     // A founder is ready when there is something to serve.
@@ -219,6 +229,7 @@ void Monitor::observe(const std::string& topic, Envelope envelope) {
   const std::string of_agents = std::string(kHeartbeatTopic) + kAgentService;
   if (topic.starts_with(of_agents)) return state_->agents.heard(envelope, state_->bus.now());
   if (topic.starts_with(kHeartbeatTopic)) state_->heartbeat(envelope);
+  if (topic == kTicketsTopic) state_->gate.observe(envelope);
 }
 
 // Requests carry their link; what cannot be answered any more is answered to a retry.

@@ -12,6 +12,7 @@
 #include "actors/table.h"
 #include "broker/actor.h"
 #include "messages/agents.h"
+#include "messages/requester.h"
 
 namespace dfs {
 
@@ -26,7 +27,9 @@ struct MonitorSettings {
   uint32_t replicas = 2;    // of the default pool; used when the cluster is founded
   uint32_t min_copies = 0;  // 0: one less than replicas, at least 1
   uint32_t groups = 64;     // a power of two
-  JoinRule join_rule = JoinRule::open;  // likewise
+  JoinRule join_rule = JoinRule::open;                  // likewise
+  Authentication authentication = Authentication::off;  // likewise
+  Duration grant_lasts = std::chrono::minutes(10);      // of the right to read or write blocks
   uint64_t block_bytes = kBlockBytesDefault;
   Duration heartbeat_period = std::chrono::milliseconds(500);  // told to nodes that join
   Duration check_interval = std::chrono::milliseconds(500);    // seed 000: 2.5 s

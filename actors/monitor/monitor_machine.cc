@@ -80,6 +80,8 @@ Outcome dispatch_command(Work& work) {
       return perform(end_rebuild, work);
     case Type::RaiseEpoch:
       return perform(raise_epoch, work);
+    case Type::NoteDenied:
+      return perform(note_denied, work);
     case Type::BecomeLeader:
       return perform(become_leader, work);
     case Type::ChangeMembers:

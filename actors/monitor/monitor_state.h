@@ -1,8 +1,8 @@
 // The inside of the Monitor actor. Its parts are in files by concern: monitor.cc (life cycle),
-// beginning.cc (how a fresh directory becomes a head's), requests.cc (what clients ask), uploads.cc
-// (object ids and plans), membership.cc (nodes and groups), heads.cc (its own kind), status.cc,
-// news.cc (what is published), upkeep.cc (what the leader tidies up), administration.cc (tasks,
-// nodes, pools). How copies are kept is in repairs.h.
+// beginning.cc (how a fresh directory becomes a head's), requests.cc (what clients ask),
+// authority.cc (who they are), uploads.cc (object ids and plans), membership.cc (nodes and groups),
+// heads.cc (its own kind), status.cc, news.cc (what is published), upkeep.cc (what the leader
+// tidies up), administration.cc (tasks, nodes, pools). How copies are kept is in repairs.h.
 #pragma once
 
 #include <deque>
@@ -12,6 +12,7 @@
 #include <set>
 #include <string>
 
+#include "actors/gate.h"
 #include "actors/leases.h"
 #include "actors/monitor/agents.h"
 #include "actors/monitor/commands.h"
@@ -26,6 +27,7 @@
 #include "broker/task.h"
 #include "messages/dispatch.h"
 #include "messages/events.h"
+#include "messages/grant.h"
 #include "messages/heads.h"
 #include "messages/rebuild.h"
 #include "messages/reclaim.h"
@@ -91,10 +93,26 @@ struct Monitor::State : Service {
   void on(const Envelope& envelope, const ReadEvents& request);
   void on(const Envelope& envelope, const Ping& request);
 
+  // Who may ask (authority.cc).
+  bool authenticates() const { return cluster().authentication() == Authentication::required; }
+  // Finds out who asks; false when that was refused.
+  bool is_let_in(const Envelope& envelope);
+  Result<void> judge_asker(const Envelope& envelope);
+  // Names the asker in the log.
+  void stamp(Command& command) const override;
+  // The right to the blocks of an object; empty where none is needed.
+  Blob grant_for(ObjectId object, BlockRight right, const Requester& who);
+  // The grant shows that the upload of the object is theirs.
+  Result<void> check_upload_of(const Requester& who, ObjectId object, const Blob& grant) const;
+  Result<void> check_not_content(Rows& rows, const PlanFile& request) const;
+  // Counts what was refused for want of a right or a ticket, and tells of it.
+  void refused(const Envelope& request, const Error& error) override;
+  void log_denials();
+
   // Uploads (uploads.cc).
   void on(const Envelope& envelope, const PlanFile& request);
-  void plan(const Envelope& envelope, const PlanFile& request);
-  Result<void> check_target(const PlanFile& request);
+  void plan(const Envelope& envelope, const PlanFile& request, const Requester& who);
+  Result<void> check_target(const PlanFile& request, const Requester& who);
   Result<std::vector<GroupRoute>> choose_groups(const PlanFile& request, const PoolView& pool,
                                                 uint64_t block_bytes);
   Result<PoolView> pool_of_path(const std::string& path);
@@ -108,7 +126,8 @@ struct Monitor::State : Service {
   // The life and death of objects (judge_blocks.cc).
   void on(const Envelope& envelope, const RenewUploads& request);
   void on(const Envelope& envelope, const JudgeBlocks& request);
-  Result<RenewUploadsReply> renew_uploads(Rows& rows, const RenewUploads& request);
+  Result<RenewUploadsReply> renew_uploads(Rows& rows, const RenewUploads& request,
+                                          const Requester& who);
   Result<JudgeBlocksReply> judge_blocks(Rows& rows, const JudgeBlocks& request);
   bool given_up(ObjectId object) const;
   void declare_dead();
@@ -191,6 +210,10 @@ struct Monitor::State : Service {
   MonitorMachine machine;
   Replica replica;
   Calls calls;
+  Gate gate;
+  Requester asker = superuser();  // of the request that is being received
+  bool asker_is_cluster = true;   // one of its nodes or heads
+  uint64_t denied = 0;            // requests refused for want of a right, or a ticket
   Identity identity;
   std::function<void(Result<void>)> ready;  // until it was called
   bool founder = false;                     // its cluster may have to be created yet
@@ -209,6 +232,7 @@ struct Monitor::State : Service {
   struct WaitingPlan {
     Envelope envelope;
     PlanFile request;
+    Requester who;
   };
   struct Reign {
     std::unique_ptr<Announcer> announcer;
@@ -236,7 +260,10 @@ struct Monitor::State : Service {
     std::map<std::string, uint64_t> refusals;  // of nodes that wanted to join, by reason
     std::set<ObjectId> doomed;  // to be declared dead: on their way into the log, or about to be
     bool declaring = false;
-    bool raising = false;  // RaiseEpoch is on its way into the log
+    bool raising = false;         // RaiseEpoch is on its way into the log
+    std::vector<Denial> denials;  // to be logged
+    uint64_t denials_left_out = 0;
+    Bus::TimerId denials_timer = 0;  // not 0: they will be soon
   };
   Reign reign;
 

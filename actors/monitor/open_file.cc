@@ -4,12 +4,15 @@
 
 namespace dfs {
 
-Result<OpenFileReply> open_file(Rows& rows, const ClusterView& cluster, const OpenFile& request) {
-  auto found = find(rows, request.path);
+Result<OpenFileReply> open_file(Rows& rows, const ClusterView& cluster, const OpenFile& request,
+                                const Requester& who) {
+  DFS_CHECK(check_within(who, request.path));
+  auto found = find(rows, request.path, who);
   if (!found) return found.error();
   if (found->inode.type == FileType::directory) {
     return error_at(Code::is_directory, "a directory has no content to read", request.path);
   }
+  DFS_CHECK(check_rights(who, found->inode, kMayRead, request.path));
   OpenFileReply reply;
   reply.info = info_of(found->ino, found->inode);
   if (reply.info.object == 0) {

@@ -45,6 +45,7 @@ Result<Pruned> expire_history(VersionedRows& rows, const ExpireHistory& request)
 Result<Done> declare_dead(VersionedRows& rows, const DeclareDead& request);
 Result<Pruned> forget_objects(VersionedRows& rows, const ForgetObjects& request);
 Result<Done> raise_epoch(VersionedRows& rows, const RaiseEpoch& request);
+Result<Done> note_denied(VersionedRows& rows, const NoteDenied& request);
 
 // Of the log itself.
 Result<Done> become_leader(VersionedRows& rows, const BecomeLeader& request);
@@ -52,8 +53,10 @@ Result<Done> change_members(VersionedRows& rows, const ChangeMembers& request);
 
 // Changes several operations share.
 
-// Makes the directory `name` in `parent`, which must be one, and returns its number.
-Result<Ino> add_directory(VersionedRows& rows, Ino parent, const std::string& name, uint32_t mode);
+// Makes the directory `name` in `parent`, which must be one, as `who` would, and returns its
+// number.
+Result<Ino> add_directory(VersionedRows& rows, Ino parent, const std::string& name, uint32_t mode,
+                          const Requester& who);
 // Adds `entries` and `links` (either may be negative) to a directory and notes the time.
 Result<void> touch_directory(VersionedRows& rows, Ino ino, int64_t entries, int64_t links);
 // Adds to the counts of the tree.

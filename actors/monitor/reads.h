@@ -9,9 +9,11 @@
 
 namespace dfs {
 
-Result<StatReply> stat(Rows& rows, const Stat& request);
-Result<ListReply> list(Rows& rows, const List& request);
-Result<OpenFileReply> open_file(Rows& rows, const ClusterView& cluster, const OpenFile& request);
+Result<StatReply> stat(Rows& rows, const Stat& request, const Requester& who);
+// Whoever may read the directory and not search it is told names and types alone.
+Result<ListReply> list(Rows& rows, const List& request, const Requester& who);
+Result<OpenFileReply> open_file(Rows& rows, const ClusterView& cluster, const OpenFile& request,
+                                const Requester& who);
 // What a removal of the node would be refused for, and which groups would lose something with it.
 Result<ChangeNodeReply> try_removal(Rows& rows, NodeId node);
 

@@ -20,6 +20,7 @@ Result<void> replace_target(VersionedRows& rows, const Rename& request, const Pl
     return error_at(Code::is_directory, "a file cannot replace a directory", request.to);
   }
   const std::string key = keys::inode(to.entry->ino);
+  DFS_CHECK(check_may_take(rows, to, rows.requester(), request.to));
   if (to.is_directory()) {
     auto target = rows.require<InodeRow>(key);
     if (!target) return target.error();
@@ -34,10 +35,12 @@ Result<void> replace_target(VersionedRows& rows, const Rename& request, const Pl
 }
 
 // Only a directory knows its parent: a file's inode does not change with its name.
-Result<void> set_parent(VersionedRows& rows, Ino directory, Ino parent) {
+// To give it another one is to write to it.
+Result<void> set_parent(VersionedRows& rows, Ino directory, Ino parent, const std::string& path) {
   auto inode = rows.require<InodeRow>(keys::inode(directory));
   if (!inode) return inode.error();
   if (inode->parent == parent) return {};
+  DFS_CHECK(check_rights(rows.requester(), *inode, kMayWrite, path));
   inode->parent = parent;
   rows.put(keys::inode(directory), std::move(*inode));
   return {};
@@ -62,11 +65,14 @@ Result<RenameReply> rename(VersionedRows& rows, const Rename& request) {
   if (request.from == "/" || request.to == "/") {
     return error_at(Code::invalid, "the root directory has no other name", "/");
   }
-  auto from = find_place(rows, request.from);
+  const Requester& who = rows.requester();
+  DFS_CHECK(check_changes(who, request.from));
+  DFS_CHECK(check_changes(who, request.to));
+  auto from = find_place(rows, request.from, who);
   if (!from) return from.error();
   if (!from->entry) return no_such_path(request.from);
   std::vector<Ino> through;
-  auto to = find_place(rows, request.to, &through);
+  auto to = find_place(rows, request.to, who, &through);
   if (!to) return to.error();
   const EntryRow moved = *from->entry;
   if (std::find(through.begin(), through.end(), moved.ino) != through.end()) {
@@ -78,6 +84,8 @@ Result<RenameReply> rename(VersionedRows& rows, const Rename& request) {
     receipt.index = moved.since;
     return RenameReply{receipt};
   }
+  DFS_CHECK(check_may_take(rows, *from, who, request.from));
+  DFS_CHECK(check_may_add(rows, to->parent, who, request.to));
   DFS_CHECK(pass_fence(rows, request.from, request.fence, *from));
   DFS_CHECK(pass_fence(rows, request.to, request.to_fence, *to));
   if (to->entry) DFS_CHECK(replace_target(rows, request, *from, *to));
@@ -87,7 +95,7 @@ Result<RenameReply> rename(VersionedRows& rows, const Rename& request) {
   DFS_CHECK(touch_directory(rows, from->parent, -1, -links));
   rows.put(keys::entry(to->parent, to->name), EntryRow{moved.ino, moved.type, 0, 0});
   DFS_CHECK(touch_directory(rows, to->parent, 1, links));
-  if (from->is_directory()) DFS_CHECK(set_parent(rows, moved.ino, to->parent));
+  if (from->is_directory()) DFS_CHECK(set_parent(rows, moved.ino, to->parent, request.from));
   rows.note("file-renamed", {{"from", request.from}, {"to", request.to}});
   return RenameReply{rows.receipt()};
 }

@@ -50,6 +50,7 @@ void Monitor::State::receive(Envelope& envelope) {
                   Error{Code::stopping, "the monitor is shutting down; ask again", {}, 0});
   }
   if (!serving() && !is_for_any_head(type)) return refuse(envelope, not_serving());
+  if (!is_let_in(envelope)) return;
   if (serving() && is_refused_for_rebuild(envelope)) return;
   const Result<void> understood =
       dispatch<Stat, List, OpenFile, MakeDir, Rename, Remove, PlanFile, CommitFile, Join, GetMap,
@@ -71,16 +72,21 @@ void Monitor::State::receive_consensus(const Envelope& envelope) {
 }
 
 void Monitor::State::on(const Envelope& envelope, const Stat& request) {
-  read(envelope, request, stat);
+  read(envelope, request,
+       [who = asker](Rows& rows, const Stat& asked) { return stat(rows, asked, who); });
 }
 
 void Monitor::State::on(const Envelope& envelope, const List& request) {
-  read(envelope, request, list);
+  read(envelope, request,
+       [who = asker](Rows& rows, const List& asked) { return list(rows, asked, who); });
 }
 
 void Monitor::State::on(const Envelope& envelope, const OpenFile& request) {
-  read(envelope, request,
-       [this](Rows& rows, const OpenFile& asked) { return open_file(rows, cluster(), asked); });
+  read(envelope, request, [this, who = asker](Rows& rows, const OpenFile& asked) {
+    auto reply = open_file(rows, cluster(), asked, who);
+    if (reply) reply->grant = grant_for(reply->info.object, BlockRight::read, who);
+    return reply;
+  });
 }
 
 void Monitor::State::on(const Envelope& envelope, const GetMap& request) {
@@ -100,8 +106,9 @@ void Monitor::State::on(const Envelope& envelope, const ReadEvents& request) {
 
 // Linearizable like any read: a leader that was deposed without its knowledge renews nothing.
 void Monitor::State::on(const Envelope& envelope, const RenewUploads& request) {
-  read(envelope, request,
-       [this](Rows& rows, const RenewUploads& asked) { return renew_uploads(rows, asked); });
+  read(envelope, request, [this, who = asker](Rows& rows, const RenewUploads& asked) {
+    return renew_uploads(rows, asked, who);
+  });
 }
 
 void Monitor::State::on(const Envelope& envelope, const JudgeBlocks& request) {
@@ -139,7 +146,12 @@ void Monitor::State::on(const Envelope& envelope, const Rename&) {
 void Monitor::State::on(const Envelope& envelope, const Remove&) {
   change(envelope);
 }
-void Monitor::State::on(const Envelope& envelope, const CommitFile&) {
+void Monitor::State::on(const Envelope& envelope, const CommitFile& request) {
+  const ObjectId object = request.layout.object;
+  if (object != 0) {
+    const Result<void> theirs = check_upload_of(asker, object, request.grant);
+    if (!theirs) return refuse(envelope, theirs.error());
+  }
   change(envelope);
 }
 

@@ -14,6 +14,7 @@
 #include "messages/ids.h"
 #include "messages/message.h"
 #include "messages/namespace.h"
+#include "messages/requester.h"
 
 namespace dfs {
 
@@ -52,9 +53,11 @@ struct InodeRow {
   std::vector<Slice> slices;
   LogIndex since = 0;
   int64_t since_ms = 0;
-  std::string pool;  // of a directory: where new files below it go
+  std::string pool;                   // of a directory: where new files below it go
+  std::vector<AclEntry> acl;          // empty: the mode says all (rights.h)
+  std::vector<AclEntry> default_acl;  // of a directory: what is made in it begins with this
   DFS_FIELDS(type, mode, uid, gid, size, links, entries, parent, created_ms, modified_ms, version,
-             fence, crc32c, block_bytes, content, slices, since, since_ms, pool)
+             fence, crc32c, block_bytes, content, slices, since, since_ms, pool, acl, default_acl)
 };
 
 struct EntryRow {
@@ -151,7 +154,10 @@ struct ClusterRow {
   NodeId last_node = 0;
   ObjectId next_object = 0;  // below it every id is reserved by some leader
   JoinRule join_rule = JoinRule::open;
-  DFS_FIELDS(cluster, created_ms, map_epoch, last_node, next_object, join_rule)
+  Authentication authentication = Authentication::off;
+  Blob grant_key;  // of block grants; empty without authentication
+  DFS_FIELDS(cluster, created_ms, map_epoch, last_node, next_object, join_rule, authentication,
+             grant_key)
 };
 
 // Lets so many new nodes in. Its hash is in the key; the token itself is known to nobody here.

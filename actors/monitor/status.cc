@@ -138,6 +138,8 @@ Result<ClusterStatus> Monitor::State::status(Rows& rows) {
   status.uptime_ms = static_cast<uint64_t>((bus.now() - started) / std::chrono::milliseconds(1));
   status.files = tree->files;
   status.directories = tree->directories;
+  status.authentication = authenticates();
+  status.denied = denied;
   status.pools = map.pools;
   status.heads = replica.status();
   auto content = rows.get<ContentRow>(keys::content());

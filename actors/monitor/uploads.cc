@@ -38,12 +38,12 @@ bool Monitor::State::must_wait(const PlanFile& request) const {
 
 void Monitor::State::on(const Envelope& envelope, const PlanFile& request) {
   if (reign.regroup_timer != 0) regroup_now();
-  if (!must_wait(request)) return plan(envelope, request);
+  if (!must_wait(request)) return plan(envelope, request, asker);
   if (reign.waiting_plans.size() >= kWaitingPlansMax) {
     return refuse(envelope,
                   Error{Code::busy, "too many uploads begin at once; try again", {}, 100});
   }
-  reign.waiting_plans.push_back({Envelope{envelope.header, {}, {}, envelope.link}, request});
+  reign.waiting_plans.push_back({Envelope{envelope.header, {}, {}, envelope.link}, request, asker});
   reserve_objects();
 }
 
@@ -51,7 +51,7 @@ void Monitor::State::retry_waiting_plans() {
   while (!reign.waiting_plans.empty() && !must_wait(reign.waiting_plans.front().request)) {
     const WaitingPlan waiting = std::move(reign.waiting_plans.front());
     reign.waiting_plans.pop_front();
-    plan(waiting.envelope, waiting.request);
+    plan(waiting.envelope, waiting.request, waiting.who);
   }
 }
 
@@ -61,8 +61,8 @@ void Monitor::State::refuse_waiting_plans(const Error& error) {
   }
 }
 
-void Monitor::State::plan(const Envelope& envelope, const PlanFile& request) {
-  if (const Result<void> good = check_target(request); !good) {
+void Monitor::State::plan(const Envelope& envelope, const PlanFile& request, const Requester& who) {
+  if (const Result<void> good = check_target(request, who); !good) {
     return refuse(envelope, good.error());
   }
   const uint64_t block_bytes =
@@ -83,6 +83,7 @@ void Monitor::State::plan(const Envelope& envelope, const PlanFile& request) {
                   Error{Code::busy, "too many uploads are under way; try again", {}, 1000});
   }
   reply.lease_ms = lease_ms();
+  reply.grant = grant_for(reply.object, BlockRight::write, who);
   reply.block_bytes = block_bytes;
   reply.replicas = pool->replicas;
   reply.min_copies = pool->min_copies;
@@ -91,14 +92,23 @@ void Monitor::State::plan(const Envelope& envelope, const PlanFile& request) {
 }
 
 // What CommitFile would refuse anyway is refused before gigabytes are sent.
-Result<void> Monitor::State::check_target(const PlanFile& request) {
+Result<void> Monitor::State::check_target(const PlanFile& request, const Requester& who) {
   Rows rows(table);
-  auto place = find_place(rows, request.path);
+  if (request.object != 0) {
+    DFS_CHECK(check_upload_of(who, request.object, request.grant));
+    DFS_CHECK(check_not_content(rows, request));
+  }
+  DFS_CHECK(check_changes(who, request.path));
+  auto place = find_place(rows, request.path, who);
   if (!place) return place.error();
   if (place->is_directory()) {
     return error_at(Code::is_directory, "a directory has that name", request.path);
   }
-  return {};
+  if (!place->entry) return check_may_add(rows, place->parent, who, request.path);
+  if (who.admin) return {};
+  auto inode = rows.require<InodeRow>(keys::inode(place->entry->ino));
+  if (!inode) return inode.error();
+  return check_rights(who, *inode, kMayWrite, request.path);
 }
 
 Result<PoolView> Monitor::State::pool_of_path(const std::string& path) {

@@ -2,6 +2,17 @@
 
 namespace dfs {
 
+Requester requester_in(const Command& command) {
+  if (command.requester.empty()) return superuser();
+  auto requester = decode<Requester>(command.requester);
+  return requester ? std::move(*requester) : Requester();
+}
+
+void VersionedRows::note(std::string topic, std::map<std::string, std::string> fields) {
+  if (!requester_.user.empty()) fields.emplace("by", requester_.user);
+  PendingRows::note(std::move(topic), std::move(fields));
+}
+
 // Found again by the time of this command, which never goes back, though what was pruned may have
 // ended earlier.
 void VersionedRows::ending(const std::string& key, std::string before, Batch& batch) {

@@ -7,14 +7,18 @@
 #include <string>
 
 #include "actors/monitor/rows.h"
+#include "messages/requester.h"
 
 namespace dfs {
+
+// Who asked for the command. The cluster itself may do anything; who cannot be read may do nothing.
+Requester requester_in(const Command& command);
 
 class VersionedRows : public PendingRows {
  public:
   // `voters`: of the heads, as of this command.
   VersionedRows(Table& table, const Command& command, uint32_t voters = 1)
-      : PendingRows(table, command, voters, kLogActor) {}
+      : PendingRows(table, command, voters, kLogActor), requester_(requester_in(command)) {}
 
   // Changes of this command. A versioned row's since and since_ms are set here.
   template <Fielded R>
@@ -39,6 +43,12 @@ class VersionedRows : public PendingRows {
     PendingRows::erase(key);
   }
 
+  // Adds an event that tells of this command's change, and on whose behalf it was.
+  void note(std::string topic, std::map<std::string, std::string> fields);
+
+  // On whose behalf the command is: its rights decide whether it may.
+  const Requester& requester() const { return requester_; }
+
  protected:
   void ending(const std::string& key, std::string before, Batch& batch) override;
 
@@ -60,6 +70,7 @@ class VersionedRows : public PendingRows {
     if constexpr (R::kVersioned) ends_.insert_or_assign(key, End{index, time_ms});
   }
 
+  const Requester requester_;
   std::map<std::string, End, std::less<>> ends_;  // of the former values of versioned rows
 };
 

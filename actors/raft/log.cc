@@ -43,7 +43,7 @@ LogIndex Log::last_at_most(LogIndex index, uint64_t term) const {
 
 // The memory an entry takes, its own fields and bookkeeping included.
 size_t Log::bytes_of(const LogEntry& entry) {
-  return sizeof entry + entry.body.size() + entry.client.size();
+  return sizeof entry + entry.body.size() + entry.client.size() + entry.requester.size();
 }
 
 void Log::append(std::shared_ptr<const LogEntry> entry) {

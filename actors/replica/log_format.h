@@ -29,7 +29,8 @@ inline constexpr size_t kStateTermAt = 16;    // u64
 inline constexpr size_t kStateVoteAt = 24;    // u64
 inline constexpr size_t kStateBytes = 32;
 
-// Fixed part of a record; client, body and zeros up to the alignment follow.
+// Fixed part of a record; client, body, requester and zeros up to the alignment follow. What the
+// size leaves for the requester is its length: records were as they are before there was one.
 inline constexpr size_t kRecordSizeAt = 0;      // u32, of the record without the zeros
 inline constexpr size_t kRecordCrcAt = 4;       // u32, of all other bytes of the record
 inline constexpr size_t kRecordIndexAt = 8;     // u64
@@ -42,6 +43,7 @@ inline constexpr size_t kRecordTypeAt = 56;     // u16
 inline constexpr size_t kRecordClientAt = 58;   // u16, length of the client
 inline constexpr size_t kRecordBodyAt = 60;     // u32, length of the body
 inline constexpr size_t kRecordBytes = 64;
+inline constexpr size_t kRequesterBytesMax = 2048;  // more than any ticket could say
 inline constexpr size_t kRecordAlignment = 8;
 
 }  // namespace dfs

@@ -40,7 +40,7 @@ uint32_t checksum(std::string_view bytes, size_t crc_at, uint32_t salt) {
 }  // namespace
 
 size_t record_bytes(const LogEntry& entry) {
-  return kRecordBytes + entry.client.size() + entry.body.size();
+  return kRecordBytes + entry.client.size() + entry.body.size() + entry.requester.size();
 }
 
 void append_record(std::string& out, const LogEntry& entry, LogIndex batch, uint32_t salt) {
@@ -60,6 +60,7 @@ void append_record(std::string& out, const LogEntry& entry, LogIndex batch, uint
   store(record + kRecordBodyAt, static_cast<uint32_t>(entry.body.size()));
   out += entry.client;
   out += entry.body;
+  out += entry.requester;
   const uint32_t crc = checksum(std::string_view(out).substr(start), kRecordCrcAt, salt);
   store(out.data() + start + kRecordCrcAt, crc);
   out.resize(start + padded(size));
@@ -72,7 +73,8 @@ std::optional<LogRecord> parse_record(std::string_view segment, size_t offset, u
   const auto client_bytes = load<uint16_t>(record + kRecordClientAt);
   const auto body_bytes = load<uint32_t>(record + kRecordBodyAt);
   if (size > segment.size() - offset) return std::nullopt;
-  if (size != uint64_t{kRecordBytes} + client_bytes + body_bytes) return std::nullopt;
+  const uint64_t before_requester = uint64_t{kRecordBytes} + client_bytes + body_bytes;
+  if (size < before_requester || size - before_requester > kRequesterBytesMax) return std::nullopt;
   if (client_bytes > kAddressBytesMax || body_bytes > kBodyBytesMax) return std::nullopt;
   const std::string_view bytes = segment.substr(offset, size);
   if (load<uint32_t>(record + kRecordCrcAt) != checksum(bytes, kRecordCrcAt, salt)) {
@@ -88,7 +90,8 @@ std::optional<LogRecord> parse_record(std::string_view segment, size_t offset, u
   out.entry.trace = load<uint64_t>(record + kRecordTraceAt);
   out.entry.type = static_cast<Type>(load<uint16_t>(record + kRecordTypeAt));
   out.entry.client = bytes.substr(kRecordBytes, client_bytes);
-  out.entry.body = bytes.substr(kRecordBytes + client_bytes);
+  out.entry.body = bytes.substr(kRecordBytes + client_bytes, body_bytes);
+  out.entry.requester = bytes.substr(before_requester);
   return out;
 }
 

@@ -1,6 +1,7 @@
 // Proposals and reads: who may ask, who waits, who is answered.
 #include <algorithm>
 
+#include "actors/replica/log_format.h"
 #include "actors/replica/replica_state.h"
 
 namespace dfs {
@@ -50,7 +51,8 @@ void Replica::State::propose(Command command, Done done) {
         {},
         10});
   }
-  if (command.client.size() > kAddressBytesMax || command.body.size() > kBodyBytesMax) {
+  if (command.client.size() > kAddressBytesMax || command.body.size() > kBodyBytesMax ||
+      command.requester.size() > kRequesterBytesMax) {
     return done(Error{Code::too_large, "a change of over 1 MiB does not fit into the log", {}, 0});
   }
   Proposals::Request request = Proposals::request_of(command);

@@ -69,6 +69,7 @@ void Service::propose_for(const Envelope& envelope, Type type, std::string body,
   command.client = header.request != 0 ? header.from : std::string();
   command.request = header.request;
   command.trace = header.trace;
+  stamp(command);
   service_replica_.propose(
       std::move(command),
       [origin = Envelope{header, {}, {}, envelope.link},
@@ -76,6 +77,7 @@ void Service::propose_for(const Envelope& envelope, Type type, std::string body,
 }
 
 void Service::refuse(const Envelope& request, Error error) {
+  refused(request, error);
   if (request.header.request == 0) return;
   // The broker follows no advice that is older than what it knows.
   if (error.code == Code::not_leader) {
@@ -86,6 +88,10 @@ void Service::refuse(const Envelope& request, Error error) {
 
 void Service::answer(const Envelope& request, const Result<Outcome>& outcome) {
   if (!outcome) return refuse(request, outcome.error());
+  if (outcome->type == Type::Error) {
+    const auto error = decode<ErrorReply>(outcome->body);
+    if (error) refused(request, error->to_error());
+  }
   if (request.header.request == 0) return;
   Envelope reply = reply_to(request, ErrorReply());
   reply.header.type = outcome->type;

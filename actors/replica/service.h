@@ -24,6 +24,10 @@ class Service {
   // The rows are there that the first command of the log makes.
   virtual bool founded() const = 0;
   bool serving() const { return leading && founded(); }
+  // Says in a command on whose behalf it is; called while the request is being received.
+  virtual void stamp(Command& command) const { (void)command; }
+  // A request is answered with this error.
+  virtual void refused(const Envelope& request, const Error& error) { (void)request, (void)error; }
 
   // Answers with what `make(rows, request)` reads, as soon as that is linearizable; or at once,
   // when what this member knows is good enough for the asker.

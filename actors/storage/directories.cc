@@ -99,6 +99,7 @@ class Opening {
         node.cluster = identity.cluster;
         node.node = identity.node;
       }
+      node.needs_grants = node.needs_grants || identity.needs_grants;
       node.siblings.insert(identity.siblings.begin(), identity.siblings.end());
     }
     return {};
@@ -170,6 +171,7 @@ std::string to_text(const Identity& identity) {
   std::string text = "format=" + std::to_string(kIdentityFormat) + "\nuuid=" + identity.uuid +
                      "\ncluster=" + identity.cluster + "\nnode=" + std::to_string(identity.node) +
                      "\n";
+  if (identity.needs_grants) text += "grants=required\n";
   if (!identity.directory.empty()) text += "directory=" + identity.directory + "\n";
   for (const auto& [directory, path] : identity.siblings) {
     text += kSiblingPrefix + directory + "=" + path + "\n";
@@ -193,6 +195,7 @@ Result<Identity> parse_identity(const std::string& text) {
   identity.uuid = fields["uuid"];
   identity.cluster = fields["cluster"];
   identity.node = static_cast<NodeId>(std::strtoul(fields["node"].c_str(), nullptr, 10));
+  identity.needs_grants = fields["grants"] == "required";
   identity.directory = fields["directory"];
   if (!is_hex(identity.uuid, 32)) {
     return R(Code::corrupt, "the node's identity file has no uuid of 32 hex digits");

@@ -19,7 +19,8 @@ struct Identity {
   std::string uuid;     // 32 hex digits, made once
   std::string cluster;  // empty until the node has joined one
   NodeId node = 0;
-  std::string directory = {};                        // 16 hex digits, its own
+  bool needs_grants = false;   // its cluster demands them; the key is not kept here
+  std::string directory = {};  // 16 hex digits, its own
   std::map<std::string, std::string> siblings = {};  // all of the node: directory → path
 };
 std::string to_text(const Identity& identity);

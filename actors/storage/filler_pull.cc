@@ -94,8 +94,13 @@ Task<Filler::Copied> Filler::copy(Epoch epoch, BlockView block, FillSource sourc
     if (size > 0) {
       Task<void> pacing = pacer_.take(size);
       co_await pacing;
-      ReadBlock request{key.object, key.index, key.group, offset, static_cast<uint32_t>(size),
-                        true};
+      ReadBlock request{key.object,
+                        key.index,
+                        key.group,
+                        offset,
+                        static_cast<uint32_t>(size),
+                        true,
+                        membership_.grant_to_read(key.object)};
       Task<Result<Answer<ReadBlock>>> reading = ask(source, std::move(request));
       Result<Answer<ReadBlock>> answer = co_await reading;
       if (!answer) {

@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "messages/events.h"
+#include "messages/grant.h"
 
 namespace dfs::storage {
 
@@ -13,6 +14,7 @@ constexpr Duration kJoinPause = std::chrono::milliseconds(300);
 constexpr Duration kRefusedPause = std::chrono::seconds(5);  // after a no that will not change soon
 constexpr Duration kAskDeadline = std::chrono::seconds(10);
 constexpr Duration kSayAgain = std::chrono::minutes(1);
+constexpr Duration kOwnGrantLasts = std::chrono::minutes(1);  // made anew for each part
 
 }  // namespace
 
@@ -115,11 +117,18 @@ Task<Result<void>> Membership::accept(JoinReply reply) {
                     {{"cluster", identity().cluster}, {"monitor_cluster", reply.cluster}},
                     0};
   }
-  if (reply.cluster != identity().cluster || reply.node != identity().node) {
+  const bool needs_grants = !reply.grant_key.bytes.empty();
+  if (needs_grants && reply.grant_key.bytes.size() != kGrantKeyBytes) {
+    co_return Error{Code::malformed, "the key of grants has another length", {}, 0};
+  }
+  grant_key_ = std::move(reply.grant_key.bytes);
+  if (reply.cluster != identity().cluster || reply.node != identity().node ||
+      needs_grants != identity().needs_grants) {
     auto joined = std::make_shared<OpenDirectories>();
     joined->identity = identity();
     joined->identity.cluster = reply.cluster;
     joined->identity.node = reply.node;
+    joined->identity.needs_grants = needs_grants;
     joined->directories = directories_.directories;
     auto outcome = std::make_shared<Result<void>>();
     Task<Result<void>> writing =
@@ -141,6 +150,15 @@ Task<Result<void>> Membership::accept(JoinReply reply) {
   beat();
   if (epoch() < reply.epoch || reply.epoch == 0) want_map();
   co_return Result<void>();
+}
+
+Blob Membership::grant_to_read(ObjectId object) const {
+  if (grant_key_.empty()) return {};
+  Grant grant;
+  grant.object = object;
+  grant.right = BlockRight::read;
+  grant.expires_ms = bus_.wall_ms() + kOwnGrantLasts / std::chrono::milliseconds(1);
+  return Blob{sign_grant(grant, grant_key_)};
 }
 
 void Membership::beat() {

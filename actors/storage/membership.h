@@ -48,6 +48,10 @@ class Membership {
   const Identity& identity() const { return directories_.identity; }
   const OpenDirectories& directories() const { return directories_; }
   bool joined() const { return joined_; }
+  // Empty before the node has joined, and where no grants are needed.
+  const std::string& grant_key() const { return grant_key_; }
+  // To read the object's blocks from another node.
+  Blob grant_to_read(ObjectId object) const;
 
   // The newest map this node has heard of; epoch 0 and empty before the first.
   const ClusterMap& map() const { return map_; }
@@ -86,6 +90,7 @@ class Membership {
   OpenDirectories directories_;
   uint64_t boot_ = 0;
   uint64_t sequence_ = 0;
+  std::string grant_key_;
   bool joined_ = false;
   bool joining_ = false;
   bool fetching_ = false;

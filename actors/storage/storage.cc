@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "actors/storage/copies.h"
+#include "actors/storage/doorkeeper.h"
 #include "actors/storage/filler.h"
 #include "actors/storage/guard.h"
 #include "actors/storage/membership.h"
@@ -37,7 +38,14 @@ constexpr Type kReplies[] = {Type::Error,
                              CheckCopiesReply::kType,
                              HintList::kType,
                              ConfirmSurplusReply::kType,
-                             JudgeBlocksReply::kType};
+                             JudgeBlocksReply::kType,
+                             TicketKeys::kType};
+
+// A grant decides on these, or nothing: all else is the inside of this node.
+bool is_for_anybody(Type type) {
+  return type == Type::WriteBlock || type == Type::ReadBlock || type == Type::AbortBlock ||
+         type == Type::Ping;
+}
 
 storage::BlockStoreSettings store_settings(const StorageSettings& settings, size_t directories) {
   storage::BlockStoreSettings out;
@@ -84,6 +92,7 @@ struct Storage::State {
         membership(
             b, calls, disk, membership_settings(directories, s),
             [this](Heartbeat& heartbeat) { vitals(heartbeat); }, [this] { joined(); }),
+        doorkeeper(b, calls, membership),
         uploads(b, calls, store,
                 {.writes_max = s.writes_max,
                  .memory_bytes_max = s.memory_bytes_max,
@@ -128,6 +137,7 @@ struct Storage::State {
         log(*report);
         // A node that was here before serves at once, while it joins again; its receipts name it.
         uploads.set_node(membership.identity().node);
+        if (!membership.identity().cluster.empty()) doorkeeper.begin();
         is_open = true;
         scrubber.begin();
         ready({});
@@ -161,6 +171,7 @@ struct Storage::State {
   void joined() {
     store.set_cluster(membership.identity().cluster);
     uploads.set_node(membership.identity().node);
+    doorkeeper.begin();
     if (!is_stopping) reclaimer.begin();
   }
 
@@ -179,6 +190,7 @@ struct Storage::State {
     heartbeat.bytes_written = stats.bytes_written;
     heartbeat.bytes_read = stats.bytes_read;
     heartbeat.accepts_writes = stats.accepts_writes && !is_stopping;
+    heartbeat.denied = doorkeeper.denied();
     heartbeat.jobs = {scrubber.job(), reclaimer.job()};
   }
 
@@ -192,12 +204,24 @@ struct Storage::State {
     bus.publish(kEventTopic + topic, envelope_of(event));
   }
 
+  // Block by block, what a grant is for.
+  template <Request R>
+  bool is_granted(const Envelope& request, const R& wanted, BlockRight right) {
+    const Result<void> granted = doorkeeper.check_block(wanted.object, right, wanted.grant);
+    if (!granted) refuse(request, granted.error());
+    return granted.ok();
+  }
   void on(const Envelope& request, const WriteBlock& part) {
+    if (!is_granted(request, part, BlockRight::write)) return;
     pacer.foreground();
     uploads.on(request, part);
   }
-  void on(const Envelope& request, const AbortBlock& abort) { uploads.on(request, abort); }
-  void on(const Envelope& request, const ReadBlock& read) { copies.on(request, read); }
+  void on(const Envelope& request, const AbortBlock& abort) {
+    if (is_granted(request, abort, BlockRight::write)) uploads.on(request, abort);
+  }
+  void on(const Envelope& request, const ReadBlock& read) {
+    if (is_granted(request, read, BlockRight::read)) copies.on(request, read);
+  }
   void on(const Envelope& request, const ListBlocks& list) { copies.on(request, list); }
   void on(const Envelope& request, const GetDigests& wanted) { copies.on(request, wanted); }
   void on(const Envelope& request, const CheckCopies& check) { copies.on(request, check); }
@@ -221,6 +245,10 @@ struct Storage::State {
   void receive(Envelope& envelope) {
     if (calls.receive(envelope)) return;
     if (!is_open) return refuse(envelope, {Code::unavailable, "this node is starting", {}, 100});
+    if (!is_for_anybody(envelope.header.type)) {
+      const Result<void> allowed = doorkeeper.check_inside(envelope);
+      if (!allowed) return refuse(envelope, allowed.error());
+    }
     const auto handled =
         dispatch<WriteBlock, ReadBlock, AbortBlock, ListBlocks, GetDigests, CheckCopies, ReadHints,
                  FillGroup, ControlScrub, Ping>(*this, envelope);
@@ -255,6 +283,7 @@ struct Storage::State {
   Calls calls;
   storage::Volumes store;
   storage::Membership membership;
+  storage::Doorkeeper doorkeeper;
   storage::Uploads uploads;
   storage::Pacer pacer;
   storage::Verifier verifier;
@@ -286,6 +315,7 @@ void Storage::receive(Envelope envelope) {
 }
 
 void Storage::observe(const std::string& topic, Envelope envelope) {
+  if (topic == kTicketsTopic) return state_->doorkeeper.observe(envelope);
   state_->membership.observe(topic, envelope);
 }
 

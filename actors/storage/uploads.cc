@@ -50,6 +50,7 @@ void Uploads::on(const Envelope& request, const WriteBlock& part) {
   state.size = request.payload.size();
   state.crc32c = part.crc32c;
   attempt->touched = bus_.now();
+  attempt->grant = part.grant;
   const auto refuse = [&](Code code, std::string text, uint32_t retry_after_ms) {
     fail(attempt, Error{code, std::move(text), {}, retry_after_ms});
   };
@@ -114,6 +115,7 @@ Result<Uploads::AttemptPtr> Uploads::new_attempt(const Envelope& request, const 
   attempt->from = request.header.from;
   attempt->link = request.link;
   attempt->chain = part.chain;
+  attempt->grant = part.grant;
   attempt->touched = bus_.now();
   attempt->write =
       store_.begin({key.block, part.epoch, part.capacity, part.path_hint, false, part.file_hint});
@@ -241,7 +243,7 @@ void Uploads::tell_next_to_abort(const Attempt& attempt) {
   if (attempt.chain.empty() || attempt.next_offset == 0) return;
   const ChainNode& next = attempt.chain.front();
   const BlockKey& block = attempt.key.block;
-  const AbortBlock abort{block.object, block.index, block.group, attempt.key.upload};
+  const AbortBlock abort{block.object, block.index, block.group, attempt.key.upload, attempt.grant};
   (void)bus_.send(next.endpoint, envelope_of(abort, "storage/" + std::to_string(next.node)));
 }
 

@@ -68,6 +68,7 @@ class Uploads {
     Link link;
     Volumes::WriteId write = 0;
     std::vector<ChainNode> chain;
+    Blob grant;                           // for the next node
     std::map<uint64_t, PartState> parts;  // unanswered, by offset
     uint64_t next_offset = 0;
     Instant touched;

@@ -199,6 +199,13 @@ TEST_SUITE("cli") {
     CHECK(refusal(Role::head, {"--data", "/d", "--node-join", "friends"}) != "accepted");
   }
 
+  TEST_CASE("whether a new cluster demands authentication is one of two words") {
+    CHECK(options_of(Role::head, {"--data", "/d"})->authentication == "off");
+    const auto required = options_of(Role::head, {"--data", "/d", "--authentication", "required"});
+    CHECK(required->authentication == "required");
+    CHECK(refusal(Role::head, {"--data", "/d", "--authentication", "maybe"}) != "accepted");
+  }
+
   TEST_CASE("a storage node must be reachable at the address it gives") {
     const auto storage = [](std::vector<std::string> more) {
       more.insert(more.end(), {"--data", "/d"});

@@ -77,6 +77,9 @@ TEST_SUITE("cli") {
   TEST_CASE("modes are shown as ls shows them") {
     CHECK(human_mode(FileType::file, 0644) == "-rw-r--r--");
     CHECK(human_mode(FileType::directory, 0750) == "drwxr-x---");
+    CHECK(human_mode(FileType::directory, 01777) == "drwxrwxrwt");
+    CHECK(human_mode(FileType::file, 06754) == "-rwsr-sr--");
+    CHECK(human_mode(FileType::file, 07644) == "-rwSr-Sr-T");
   }
 
   TEST_CASE("counts agree with their noun") {

@@ -2,11 +2,23 @@
 #pragma once
 
 #include "messages/blocks.h"
+#include "messages/namespace.h"
 
 namespace dfs::samples {
 
 template <class T>
 T sample();
+
+inline std::vector<AclEntry> acl() {
+  return {{.tag = AclTag::owner, .id = 0, .rights = 7},
+          {.tag = AclTag::user, .id = 1001, .rights = 6},
+          {.tag = AclTag::owning_group, .id = 0, .rights = 4},
+          {.tag = AclTag::mask, .id = 0, .rights = 6},
+          {.tag = AclTag::others, .id = 0, .rights = 0}};
+}
+inline Blob grant() {
+  return {.bytes = std::string("\x00\xff grant", 8)};
+}
 
 template <>
 inline WriteBlock sample() {
@@ -24,7 +36,8 @@ inline WriteBlock sample() {
           .file_hint = {.size = 70'000'000,
                         .block_bytes = 16ull << 20,
                         .mode = 0640,
-                        .written_ms = 1'800'000'000'123}};
+                        .written_ms = 1'800'000'000'123},
+          .grant = grant()};
 }
 template <>
 inline WriteBlockReply sample() {
@@ -43,7 +56,8 @@ inline ReadBlock sample() {
           .group = 5,
           .offset = 65'536,
           .length = 1 << 20,
-          .background = true};
+          .background = true,
+          .grant = grant()};
 }
 template <>
 inline ReadBlockReply sample() {
@@ -51,7 +65,7 @@ inline ReadBlockReply sample() {
 }
 template <>
 inline AbortBlock sample() {
-  return {.object = 0x2002, .index = 4, .group = 5, .upload = 0xabcdef0123456789};
+  return {.object = 0x2002, .index = 4, .group = 5, .upload = 0xabcdef0123456789, .grant = grant()};
 }
 template <>
 inline AbortBlockReply sample() {

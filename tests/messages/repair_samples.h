@@ -7,6 +7,7 @@
 #include "messages/reclaim.h"
 #include "messages/repair.h"
 #include "messages/tasks.h"
+#include "tests/messages/block_samples.h"
 
 namespace dfs::samples {
 
@@ -92,12 +93,22 @@ inline ScrubStatus sample() {
 }
 
 template <>
+inline NoteDenied sample() {
+  return {.denials = {{.user = "ada",
+                       .from = "client/1",
+                       .request = 300,
+                       .reason = "rights",
+                       .path = "/photos",
+                       .count = 3}},
+          .left_out = 2};
+}
+template <>
 inline RenewUploads sample() {
-  return {.objects = {0x2002, 0x2003}};
+  return {.objects = {0x2002, 0x2003}, .grants = {grant(), grant()}};
 }
 template <>
 inline RenewUploadsReply sample() {
-  return {.lease_ms = 60'000, .lost = {0x2003}};
+  return {.lease_ms = 60'000, .lost = {0x2003}, .grants = {grant()}};
 }
 template <>
 inline JudgeBlocks sample() {

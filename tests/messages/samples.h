@@ -65,7 +65,7 @@ void for_each_command(Visitor&& visit) {
   all.template operator()<CreateCluster, RegisterNode, SetNodeState, SetGroups, ReserveObjects,
                           PruneOrphans, TrimEvents, BecomeLeader, ChangeMembers>();
   all.template operator()<MoveGroups, SetFilled, SetLacking, SetStanding, SetTask, ExpireHistory,
-                          DeclareDead, ForgetObjects, RaiseEpoch>();
+                          DeclareDead, ForgetObjects, NoteDenied, RaiseEpoch>();
   all.template operator()<lock::TakeLock, lock::EndLock, lock::EndOwners, lock::ExpireWaits>();
   all.template
   operator()<lock::FoundUsers, lock::CreateUser, lock::EnrollUser, lock::EditUser, lock::DeleteUser,
@@ -98,7 +98,8 @@ inline InodeInfo inode() {
           .crc32c = 0xdeadbeef,
           .object = 0x2002,
           .block_bytes = 128ull << 20,
-          .pool = "archive"};
+          .pool = "archive",
+          .has_acl = true};
 }
 inline Receipt receipt() {
   return {.index = 4711, .term = 2, .synced = true, .replicas = 3};
@@ -168,8 +169,11 @@ inline Join sample() {
 }
 template <>
 inline JoinReply sample() {
-  return {
-      .node = 7, .cluster = "fedcba9876543210fedcba9876543210", .epoch = 12, .heartbeat_ms = 2500};
+  return {.node = 7,
+          .cluster = "fedcba9876543210fedcba9876543210",
+          .epoch = 12,
+          .heartbeat_ms = 2500,
+          .grant_key = {.bytes = std::string(32, '\x80')}};
 }
 template <>
 inline Heartbeat sample() {
@@ -193,7 +197,8 @@ inline Heartbeat sample() {
                     .done = 123'456'789,
                     .total = 1ull << 40,
                     .found = 2,
-                    .until_ms = 1'700'000'000'123}}};
+                    .until_ms = 1'700'000'000'123}},
+          .denied = 5};
 }
 template <>
 inline GetMap sample() {
@@ -288,7 +293,9 @@ inline ClusterStatus sample() {
               {{.view = node(), .heartbeat = sample<Heartbeat>(), .silent_ms = 3100, .groups = 64}},
           .heads = sample<HeadList>(),
           .freshness = freshness(),
-          .content = {.live = 1900, .live_bytes = 1 << 30, .dead = 3, .dead_bytes = 4096}};
+          .content = {.live = 1900, .live_bytes = 1 << 30, .dead = 3, .dead_bytes = 4096},
+          .authentication = true,
+          .denied = 6};
 }
 template <>
 inline Ping sample() {
@@ -307,7 +314,7 @@ inline Stat sample() {
 }
 template <>
 inline StatReply sample() {
-  return {.info = inode(), .freshness = freshness()};
+  return {.info = inode(), .freshness = freshness(), .acl = acl(), .default_acl = acl()};
 }
 template <>
 inline List sample() {
@@ -338,7 +345,19 @@ inline RenameReply sample() {
 }
 template <>
 inline SetAttributes sample() {
-  return {.path = "/photos", .set_pool = true, .pool = "archive"};
+  return {.path = "/photos",
+          .set_pool = true,
+          .pool = "archive",
+          .set_mode = true,
+          .mode = 0640,
+          .set_owner = true,
+          .uid = 1001,
+          .set_group = true,
+          .gid = 100,
+          .set_acl = true,
+          .acl = acl(),
+          .set_default_acl = true,
+          .default_acl = acl()};
 }
 template <>
 inline SetAttributesReply sample() {
@@ -362,7 +381,8 @@ inline PlanFile sample() {
           .block_bytes = 128ull << 20,
           .object = 0x2002,
           .avoid = {7},
-          .copies = 2};
+          .copies = 2,
+          .grant = grant()};
 }
 template <>
 inline PlanFileReply sample() {
@@ -371,7 +391,8 @@ inline PlanFileReply sample() {
           .replicas = 2,
           .min_copies = 2,
           .groups = routes(),
-          .lease_ms = 60'000};
+          .lease_ms = 60'000,
+          .grant = grant()};
 }
 template <>
 inline CommitFile sample() {
@@ -384,7 +405,8 @@ inline CommitFile sample() {
           .writes = {{.group = 5, .epoch = 11, .nodes = {7, 8}}},
           .expected_version = 2,
           .copies = 2,
-          .fence = 93};
+          .fence = 93,
+          .grant = grant()};
 }
 inline CommitFile inline_file() {
   return {.path = "/photos/note",
@@ -412,7 +434,8 @@ inline OpenFileReply sample() {
           .content = {.bytes = std::string("\x00\x01\xff", 3)},
           .layout = layout(),
           .routes = routes(),
-          .freshness = freshness()};
+          .freshness = freshness(),
+          .grant = grant()};
 }
 template <>
 inline Event sample() {
@@ -446,19 +469,9 @@ inline CreateCluster sample() {
           .min_copies = 2,
           .groups = 128,
           .rebuild = true,
-          .join_rule = JoinRule::token};
-}
-template <>
-inline RegisterNode sample() {
-  return {.uuid = "0123456789abcdef0123456789abcdef",
-          .endpoint = "tcp://127.0.0.1:7107",
-          .host = "h1",
-          .rack = "r1",
-          .total_bytes = 1ull << 40,
-          .feature_level = 2,
-          .heartbeat_ms = 2500,
-          .number = 7,
-          .token = kTokenHash};
+          .join_rule = JoinRule::token,
+          .authentication = Authentication::required,
+          .grant_key = {.bytes = std::string(32, '\x80')}};
 }
 template <>
 inline SetNodeState sample() {

@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -37,6 +38,7 @@ struct TestMachine {
     command.time_ms = time_ms += 1000;
     command.type = M::kType;
     command.body = encode(message);
+    if (who) command.requester = encode(*who);
     Batch batch;
     Outcome outcome = machine.apply(command, *table, batch);
     changes = batch.changes().size();
@@ -64,20 +66,21 @@ struct TestMachine {
     return decode<Reply>(outcome.body);
   }
 
+  Requester asker() const { return who.value_or(superuser()); }
   Result<InodeInfo> stat(const std::string& path) {
     Rows rows(*table);
-    auto reply = dfs::stat(rows, Stat{path});
+    auto reply = dfs::stat(rows, Stat{path}, asker());
     if (!reply) return reply.error();
     return reply->info;
   }
   Result<OpenFileReply> open(const std::string& path) {
     Rows rows(*table);
-    return open_file(rows, machine.cluster(), OpenFile{path});
+    return open_file(rows, machine.cluster(), OpenFile{path}, asker());
   }
   Result<ListReply> list(const std::string& path, const std::string& after = {},
                          uint32_t limit = kListEntriesMax) {
     Rows rows(*table);
-    return dfs::list(rows, List{path, after, limit});
+    return dfs::list(rows, List{path, after, limit}, asker());
   }
   std::vector<std::string> names(const std::string& path) {
     std::vector<std::string> out;
@@ -154,7 +157,8 @@ struct TestMachine {
   MonitorMachine machine;
   LogIndex index = 0;
   int64_t time_ms = 1'700'000'000'000;
-  size_t changes = 0;  // of the table, by the last command
+  size_t changes = 0;            // of the table, by the last command
+  std::optional<Requester> who;  // sends requests, and reads; nothing: the cluster itself
 };
 
 }  // namespace dfs

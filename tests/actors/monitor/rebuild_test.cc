@@ -93,7 +93,7 @@ struct Ruin {
   }
   Result<OpenFileReply> open(const std::string& path) {
     Rows rows(*table);
-    return open_file(rows, machine.cluster(), OpenFile{path});
+    return open_file(rows, machine.cluster(), OpenFile{path}, superuser());
   }
   const GroupView& group(GroupId id) { return *machine.cluster().group(id); }
   ClusterRow cluster() {

@@ -78,7 +78,8 @@ struct TestMonitor {
   template <Request R>
   void tell(const R& request, uint64_t id = 0) {
     Envelope envelope = envelope_of(request, "monitor");
-    envelope.header.from = "client/1";
+    envelope.header.from = from;
+    envelope.header.ticket = ticket;
     envelope.header.request = last_request = id != 0 ? id : ++next_request;
     envelope.link = kPeer;
     monitor->receive(std::move(envelope));
@@ -87,7 +88,7 @@ struct TestMonitor {
   Result<typename R::Reply> take_reply() {
     for (const auto& sent : bus.take_sent()) {
       if (sent.envelope.header.request != last_request || sent.link != kPeer) continue;
-      CHECK(sent.envelope.header.to == "client/1");
+      CHECK(sent.envelope.header.to == from);
       return reply_as<typename R::Reply>(sent.envelope);
     }
     return Error{Code::timeout, "the monitor said nothing", {}, 0};
@@ -163,6 +164,8 @@ struct TestMonitor {
   std::unique_ptr<Monitor> monitor;
   std::optional<Result<void>> ready;
   std::map<NodeId, NodeSim> nodes;
+  std::string from = "client/1";
+  std::string ticket;
   uint64_t next_request = 0;
   uint64_t last_request = 0;
 };

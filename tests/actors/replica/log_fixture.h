@@ -63,7 +63,8 @@ inline LogEntries entries(LogIndex from, size_t count, size_t body_bytes = 20, u
 
 inline bool same(const LogEntry& a, const LogEntry& b) {
   return a.index == b.index && a.term == b.term && a.time_ms == b.time_ms && a.type == b.type &&
-         a.body == b.body && a.client == b.client && a.request == b.request && a.trace == b.trace;
+         a.body == b.body && a.client == b.client && a.request == b.request && a.trace == b.trace &&
+         a.requester == b.requester;
 }
 
 inline LogEntries all(LogStore& log) {

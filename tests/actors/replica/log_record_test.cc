@@ -27,6 +27,7 @@ TEST_SUITE("replica") {
     sent.push_back(only(change_entry(11, 9)).front());
     LogEntry largest = entry(12, kBodyBytesMax, 9);
     largest.client.assign(kAddressBytesMax, 'c');
+    largest.requester.assign(kRequesterBytesMax, 'r');
     sent.push_back(only(largest).front());
     const auto received = decode_entries(encode_entries(sent));
     REQUIRE(received.ok());
@@ -37,6 +38,7 @@ TEST_SUITE("replica") {
   TEST_CASE("the largest entry fits in a message by itself") {
     LogEntry largest = entry(1, kBodyBytesMax);
     largest.client.assign(kAddressBytesMax, 'c');
+    largest.requester.assign(kRequesterBytesMax, 'r');
     CHECK(encode_entries(only(largest)).size() <= kPayloadBytesMax);
   }
 
@@ -92,6 +94,22 @@ TEST_SUITE("replica") {
     LogEntry long_client = entry(1);
     long_client.client.assign(kAddressBytesMax + 1, 'c');
     CHECK(decoded(records({long_client})) == Code::malformed);
+    LogEntry long_requester = entry(1);
+    long_requester.requester.assign(kRequesterBytesMax + 1, 'r');
+    CHECK(decoded(records({long_requester})) == Code::malformed);
+  }
+
+  TEST_CASE("an entry without a requester is the record that it was before there were any") {
+    LogEntry plain = entry(1, 16);
+    plain.client = "client/1";
+    CHECK(record_bytes(plain) == kRecordBytes + 8 + 16);
+    LogEntry asked = plain;
+    asked.requester = "who";
+    CHECK(record_bytes(asked) == kRecordBytes + 8 + 16 + 3);
+    const auto received = decode_entries(records({asked}));
+    REQUIRE(received.ok());
+    CHECK(received->front()->requester == "who");
+    CHECK(received->front()->body == plain.body);
   }
 
   TEST_CASE("records of a segment do not pass for a message") {

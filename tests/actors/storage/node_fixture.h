@@ -29,7 +29,8 @@ inline constexpr const char* kPeer = "peer/c1";
 
 // Joined as node 1; group 5 is at epoch 3.
 struct Node {
-  explicit Node(StorageSettings settings = {}) {
+  explicit Node(StorageSettings settings = {}, std::string its_grant_key = {})
+      : grant_key(std::move(its_grant_key)) {
     settings.directory = "/data";
     settings.segment_bytes = 8 << 20;
     bus.listen_endpoint = "tcp://self:1";
@@ -51,7 +52,7 @@ struct Node {
   void answer_join() {
     for (const FakeBus::Sent& sent : bus.take_sent()) {
       if (sent.envelope.header.type != Type::Join) continue;
-      actor->receive(FakeBus::answer(sent, JoinReply{1, kNodeCluster, 1, 500}));
+      actor->receive(FakeBus::answer(sent, JoinReply{1, kNodeCluster, 1, 500, {grant_key}}));
     }
     step();
     REQUIRE(bus.address() == "storage/1");
@@ -169,6 +170,7 @@ struct Node {
     return !list->blocks.empty();
   }
 
+  std::string grant_key;  // that the monitor tells; empty: no grants are needed
   sim::SimDisk disk;
   MemTable table;
   FakeBus bus{"storage/new"};

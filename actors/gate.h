@@ -1,0 +1,47 @@
+// Who asks: judges the tickets that come with requests, and keeps what that takes up to date. Any
+// actor that serves users has one.
+#pragma once
+
+#include <string>
+
+#include "broker/bus.h"
+#include "broker/calls.h"
+#include "broker/task.h"
+#include "messages/envelope.h"
+#include "messages/requester.h"
+#include "messages/ticket.h"
+#include "messages/users.h"
+
+namespace dfs {
+
+// Whether an envelope comes from a storage node, a head or an agent, by its address.
+bool is_of_cluster(const Envelope& envelope);
+
+class Gate {
+ public:
+  Gate(Bus& bus, Calls& calls) : bus_(bus), calls_(calls) {}
+  Gate(const Gate&) = delete;
+  Gate& operator=(const Gate&) = delete;
+
+  // Hears of keys and revocations of this cluster from now on. May be called again.
+  void begin(std::string cluster);
+  // What was published on kTicketsTopic.
+  void observe(const Envelope& envelope);
+
+  // Whose ticket the envelope has. Fails as TicketJudge::judge(), or with `unavailable` while the
+  // keys are not known; they are asked for then.
+  Result<Requester> judge(const Envelope& envelope);
+
+ private:
+  void learn(TicketKeys keys);
+  Task<void> ask();
+
+  Bus& bus_;
+  Calls& calls_;
+  std::string cluster_;
+  TicketJudge judge_;
+  bool asking_ = false;
+  TaskScope scope_;  // last: its flows use all of the above
+};
+
+}  // namespace dfs

@@ -1,0 +1,143 @@
+// Who asks this head, whether they may, and what is told of it when they may not.
+#include <algorithm>
+
+#include "actors/monitor/access.h"
+#include "actors/monitor/monitor_state.h"
+
+namespace dfs {
+
+namespace {
+
+constexpr Duration kDenialsPause = std::chrono::seconds(1);
+constexpr size_t kDenialsKept = 16;  // of that time; more are only counted
+
+bool is_denial(Code code) {
+  return code == Code::denied || code == Code::login_needed;
+}
+
+std::string cause_of(const Error& error, const char* name) {
+  const auto found = error.cause.find(name);
+  return found == error.cause.end() ? std::string() : found->second;
+}
+
+Error not_yours(ObjectId object, const std::string& why) {
+  return Error{
+      Code::denied,
+      "nothing shows that the upload of object " + std::to_string(object) + " is yours: " + why,
+      {{"reason", "grant"}, {"object", std::to_string(object)}},
+      0};
+}
+
+}  // namespace
+
+bool Monitor::State::is_let_in(const Envelope& envelope) {
+  asker = superuser();
+  asker_is_cluster = true;
+  if (!authenticates()) return true;
+  const Result<void> judged = judge_asker(envelope);
+  if (judged) return true;
+  refuse(envelope, judged.error());
+  return false;
+}
+
+Result<void> Monitor::State::judge_asker(const Envelope& envelope) {
+  const Type type = envelope.header.type;
+  const std::optional<Access> access = access_to(type);
+  if (!access) {
+    return {Code::unsupported,
+            "message type " + std::to_string(static_cast<int>(type)) + " is not understood here"};
+  }
+  if (*access == Access::everybody) return {};
+  const bool among_themselves = *access == Access::cluster || *access == Access::cluster_or_admins;
+  if (among_themselves && envelope.header.ticket.empty() && is_of_cluster(envelope)) return {};
+  if (*access == Access::cluster) {
+    return Error{Code::denied,
+                 "only storage nodes and heads ask this of each other",
+                 {{"reason", "role"}},
+                 0};
+  }
+  auto who = gate.judge(envelope);
+  if (!who) return who.error();
+  asker = std::move(*who);
+  asker_is_cluster = false;
+  return *access == Access::users ? Result<void>() : check_administrator(asker, type);
+}
+
+// Nobody's retry is another's: who they are is a part of how a request is known again.
+void Monitor::State::stamp(Command& command) const {
+  if (!authenticates() || asker_is_cluster) return;
+  if (!command.client.empty()) command.client += "#" + std::to_string(asker.uid);
+  command.requester = encode(asker);
+}
+
+Blob Monitor::State::grant_for(ObjectId object, BlockRight right, const Requester& who) {
+  if (!authenticates() || object == 0) return {};
+  Grant grant;
+  grant.object = object;
+  grant.right = right;
+  grant.uid = who.uid;
+  grant.expires_ms = bus.wall_ms() + settings.grant_lasts / std::chrono::milliseconds(1);
+  grant.serial = bus.random();
+  return Blob{sign_grant(grant, cluster().grant_key())};
+}
+
+// An expired one shows it as well: a writer may have been asleep.
+Result<void> Monitor::State::check_upload_of(const Requester& who, ObjectId object,
+                                             const Blob& grant) const {
+  if (!authenticates()) return {};
+  const auto opened = open_grant(grant.bytes, cluster().grant_key());
+  if (!opened) return not_yours(object, opened.error().text);
+  if (opened->object != object || opened->right != BlockRight::write) {
+    return not_yours(object, "the grant is for something else");
+  }
+  if (opened->uid != who.uid) return not_yours(object, "somebody else began it");
+  return {};
+}
+
+// Nobody writes to what is content, not even who wrote it.
+Result<void> Monitor::State::check_not_content(Rows& rows, const PlanFile& request) const {
+  if (!authenticates()) return {};
+  auto object = rows.get<ObjectRow>(keys::object(request.object));
+  if (!object) return object.error();
+  if (!*object) return {};
+  return not_yours(request.object, "it has ended");
+}
+
+// What the same person is denied again and again is one event, with a count.
+void Monitor::State::refused(const Envelope& request, const Error& error) {
+  if (!authenticates() || !is_denial(error.code)) return;
+  ++denied;
+  if (!serving() || stopping) return;
+  const auto who = gate.judge(request);
+  Denial denial;
+  if (who) denial.user = who->user;
+  denial.from = request.header.from;
+  denial.request = static_cast<uint32_t>(request.header.type);
+  denial.reason = cause_of(error, "reason");
+  denial.path = cause_of(error, "path");
+  const auto known = std::find_if(reign.denials.begin(), reign.denials.end(),
+                                  [&](const Denial& other) { return other.is_like(denial); });
+  if (known != reign.denials.end()) {
+    ++known->count;
+  } else if (reign.denials.size() < kDenialsKept) {
+    reign.denials.push_back(std::move(denial));
+  } else {
+    ++reign.denials_left_out;
+  }
+  if (reign.denials_timer == 0) {
+    reign.denials_timer = bus.after(kDenialsPause, [this] { log_denials(); });
+  }
+}
+
+void Monitor::State::log_denials() {
+  reign.denials_timer = 0;
+  if (!serving() || stopping) return;
+  NoteDenied command;
+  command.denials = std::exchange(reign.denials, {});
+  command.left_out = std::exchange(reign.denials_left_out, 0);
+  propose(command, [this](const Result<Outcome>& outcome) {
+    if (!outcome) command_failed("NoteDenied", outcome.error());
+  });
+}
+
+}  // namespace dfs

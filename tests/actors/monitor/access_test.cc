@@ -1,0 +1,360 @@
+// A monitor that demands tickets: who is let in, to what, and what grants it gives.
+#include "actors/monitor/access.h"
+
+#include <doctest/doctest.h>
+
+#include "messages/agents.h"
+#include "messages/grant.h"
+#include "messages/heads.h"
+#include "messages/rebuild.h"
+#include "messages/reclaim.h"
+#include "messages/tasks.h"
+#include "messages/users.h"
+#include "tests/actors/monitor/test_monitor.h"
+
+namespace dfs {
+namespace {
+
+MonitorSettings demanding() {
+  MonitorSettings settings;
+  settings.authentication = Authentication::required;
+  return settings;
+}
+
+struct GuardedMonitor : TestMonitor {
+  explicit GuardedMonitor(bool tells_keys = true) : TestMonitor(demanding()) {
+    REQUIRE(ready);
+    REQUIRE(ready->ok());
+    from = "monitor/2";
+    cluster = map().cluster;
+    if (tells_keys) publish_keys();
+    from = "client/1";
+  }
+  void publish_keys(std::vector<Revocation> revoked = {}) {
+    TicketKeys known;
+    known.cluster = cluster;
+    known.version = ++version;
+    known.keys = {{1, {keys.verify_key}}};
+    known.revoked = std::move(revoked);
+    monitor->observe(kTicketsTopic, envelope_of(known));
+  }
+  Ticket ticket_of(const std::string& user, uint32_t uid, Role role = Role::user) {
+    Ticket it;
+    it.cluster = cluster;
+    it.key = 1;
+    it.user = user;
+    it.uid = it.gid = uid;
+    it.role = role;
+    it.session = 1;
+    it.issued_ms = bus.wall_ms();
+    it.expires_ms = it.issued_ms + 3'600'000;
+    return it;
+  }
+  GuardedMonitor& as(const Ticket& it) {
+    from = "client/" + it.user;
+    ticket = sign_ticket(it, keys.secret);
+    return *this;
+  }
+  GuardedMonitor& as_ada() { return as(ticket_of("ada", 1)); }
+  GuardedMonitor& as_bob() { return as(ticket_of("bob", 2)); }
+  GuardedMonitor& as_admin() { return as(ticket_of("admin", 0, Role::admin)); }
+  GuardedMonitor& as_nobody() {
+    ticket.clear();
+    return *this;
+  }
+  void open_root() {
+    SetAttributes request;
+    request.path = "/";
+    request.set_mode = true;
+    request.mode = 0777;
+    REQUIRE(as_admin().ask(request).ok());
+  }
+  void join_nodes(int count) {
+    from = "storage";
+    ticket.clear();
+    for (int i = 0; i < count; ++i) {
+      const auto joined = join(static_cast<char>('1' + i));
+      REQUIRE(joined.ok());
+      grant_key = joined->grant_key.bytes;
+    }
+    pass(1s);
+  }
+  template <Request R>
+  Code code(const R& request) {
+    return ask(request).code();
+  }
+
+  SignKeys keys = make_sign_keys(std::string(kSeedBytes, 's'));
+  std::string cluster;
+  std::string grant_key;
+  uint64_t version = 0;
+};
+
+// Calls visit.operator()<R>() for every request that the monitor understands.
+template <class Visit>
+void for_each_request(Visit&& visit) {
+  const auto all = [&]<class... R>() { (visit.template operator()<R>(), ...); };
+  all.template operator()<Stat, List, OpenFile, MakeDir, Rename, Remove, SetAttributes, PlanFile,
+                          CommitFile, RenewUploads, Join, AddHead, ConfirmSurplus, GetMap,
+                          GetStatus, ListHeads, JudgeBlocks, ReadEvents>();
+  all.template operator()<RemoveHead, TransferLead, ListTasks, ControlTask, ChangeNode, SetPool,
+                          ListAgents, AddJoinToken, SetJoinRule, ListJoinTokens, GetRebuild,
+                          ImportGroups, ImportFiles, EndRebuild, Ping>();
+}
+
+// Well-formed where that takes more than defaults.
+template <class R>
+R request_of() {
+  R request;
+  if constexpr (requires { request.path; }) request.path = "/x";
+  if constexpr (requires {
+                  request.from;
+                  request.to;
+                  request.replace;
+                }) {
+    request.from = "/x";
+    request.to = "/y";
+  }
+  return request;
+}
+
+}  // namespace
+
+TEST_SUITE("monitor") {
+  TEST_CASE("nobody without a ticket gets anything but a sign of life") {
+    GuardedMonitor monitor;
+    monitor.as_nobody();
+    CHECK(monitor.ask(Ping{7}).ok());
+    size_t requests = 0;
+    for_each_request([&]<class R>() {
+      CAPTURE(R::kName);
+      REQUIRE(access_to(R::kType));
+      ++requests;
+      if (*access_to(R::kType) == Access::everybody) return;
+      const Code expected =
+          *access_to(R::kType) == Access::cluster ? Code::denied : Code::login_needed;
+      CHECK(monitor.code(request_of<R>()) == expected);
+    });
+    CHECK(requests == 33);
+  }
+
+  TEST_CASE("users have their files, and only administrators see the cluster") {
+    GuardedMonitor monitor;
+    for_each_request([&]<class R>() {
+      CAPTURE(R::kName);
+      const Access access = *access_to(R::kType);
+      if (access == Access::everybody || access == Access::users) return;
+      CHECK(monitor.as_ada().code(request_of<R>()) == Code::denied);
+      if (access == Access::cluster) {
+        CHECK(monitor.as_admin().code(request_of<R>()) == Code::denied);
+      }
+    });
+    monitor.as_admin();
+    CHECK(monitor.ask(GetStatus()).ok());
+    CHECK(monitor.ask(GetStatus())->authentication);
+    CHECK(monitor.ask(GetMap()).ok());
+    CHECK(monitor.ask(ListHeads()).ok());
+    CHECK(monitor.ask(ListTasks()).ok());
+    CHECK(monitor.ask(SetJoinRule{JoinRule::token}).ok());
+    // Narrow tickets of an administrator are no administrator's.
+    Ticket narrow = monitor.ticket_of("admin", 0, Role::admin);
+    narrow.below = "/a";
+    CHECK(monitor.as(narrow).ask(GetStatus()).code() == Code::denied);
+    narrow.below.clear();
+    narrow.read_only = true;
+    CHECK(monitor.as(narrow).ask(GetStatus()).ok());
+    CHECK(monitor.ask(SetJoinRule{JoinRule::open}).code() == Code::denied);
+  }
+
+  TEST_CASE("every request in the table is understood, and no other is served") {
+    GuardedMonitor monitor;
+    monitor.as_admin();
+    std::set<Type> understood;
+    for_each_request([&]<class R>() {
+      understood.insert(R::kType);
+      monitor.from = "client/admin";
+      CHECK_MESSAGE(monitor.code(request_of<R>()) != Code::unsupported, R::kName);
+    });
+    for (int number = 0; number <= UINT16_MAX; ++number) {
+      const Type type = static_cast<Type>(number);
+      REQUIRE_MESSAGE(access_to(type).has_value() == understood.contains(type), number);
+    }
+  }
+
+  TEST_CASE("tickets of others, altered, expired or revoked ones are told apart") {
+    GuardedMonitor monitor;
+    const auto reason = [&](const Ticket& ticket) {
+      const auto reply = monitor.as(ticket).ask(Stat{"/"});
+      return reply ? std::string() : reply.error().cause.at("reason");
+    };
+    Ticket ticket = monitor.ticket_of("ada", 1);
+    CHECK(reason(ticket) == "");
+    ticket.cluster = std::string(32, 'f');
+    CHECK(reason(ticket) == "foreign");
+    ticket = monitor.ticket_of("ada", 1);
+    ticket.issued_ms -= 7'200'000;
+    ticket.expires_ms -= 7'200'000;
+    CHECK(reason(ticket) == "expired");
+    monitor.as_ada();
+    monitor.ticket[0] = static_cast<char>(monitor.ticket[0] ^ 1);
+    CHECK(monitor.ask(Stat{"/"}).code() == Code::login_needed);
+    monitor.publish_keys({{"ada", monitor.bus.wall_ms() + 1, 0}});
+    CHECK(reason(monitor.ticket_of("ada", 1)) == "revoked");
+    CHECK(reason(monitor.ticket_of("bob", 2)) == "");
+  }
+
+  TEST_CASE("who cannot tell tickets yet asks for the keys and lets nobody in") {
+    GuardedMonitor monitor(false);
+    monitor.as_admin();
+    monitor.bus.take_sent();
+    monitor.tell(Stat{"/"});
+    monitor.settle();
+    std::optional<FakeBus::Sent> asked;
+    for (const FakeBus::Sent& sent : monitor.bus.take_sent()) {
+      if (sent.envelope.header.type == Type::GetTicketKeys) asked = sent;
+      if (sent.link == kPeer) {
+        CHECK(reply_as<StatReply>(sent.envelope).code() == Code::unavailable);
+      }
+    }
+    REQUIRE(asked);
+    CHECK(asked->envelope.header.to == "lock");
+    TicketKeys known;
+    known.cluster = monitor.cluster;
+    known.version = 1;
+    known.keys = {{1, {monitor.keys.verify_key}}};
+    monitor.monitor->receive(FakeBus::answer(*asked, known));
+    monitor.settle();
+    CHECK(monitor.ask(Stat{"/"}).ok());
+  }
+
+  TEST_CASE("keys of another cluster teach nothing") {
+    GuardedMonitor monitor(false);
+    monitor.as_admin();
+    TicketKeys known;
+    known.cluster = std::string(32, 'f');
+    known.version = 9;
+    known.keys = {{1, {monitor.keys.verify_key}}};
+    monitor.monitor->observe(kTicketsTopic, envelope_of(known));
+    CHECK(monitor.code(Stat{"/"}) == Code::unavailable);
+  }
+
+  TEST_CASE("what a user may is judged by their ticket, at once and after a restart") {
+    GuardedMonitor monitor;
+    REQUIRE(monitor.as_ada().code(MakeDir{"/d"}) == Code::denied);
+    monitor.open_root();
+    REQUIRE(monitor.as_ada().ask(MakeDir{"/d", false, 0700}).ok());
+    CHECK(monitor.ask(Stat{"/d"})->info.uid == 1);
+    CHECK(monitor.as_bob().code(Stat{"/d/x"}) == Code::denied);
+    monitor.restart();
+    monitor.publish_keys();
+    CHECK(monitor.as_bob().code(List{"/d", ""}) == Code::denied);
+    CHECK(monitor.as_bob().code(Remove{"/d"}) == Code::ok);  // the root is open and not sticky
+  }
+
+  TEST_CASE("nobody takes the answer to another's request for one of their own") {
+    GuardedMonitor monitor;
+    monitor.open_root();
+    REQUIRE(monitor.as_ada().ask(MakeDir{"/d"}, 77).ok());
+    monitor.as_bob();
+    monitor.from = "client/ada";  // and pretends to be her, by name and number
+    CHECK(monitor.ask(MakeDir{"/e"}, 77).ok());
+    CHECK(monitor.ask(Stat{"/e"}).ok());
+    CHECK(monitor.ask(Stat{"/e"})->info.uid == 2);
+  }
+
+  TEST_CASE("grants are for the object that was planned or opened, for a while") {
+    GuardedMonitor monitor;
+    monitor.open_root();
+    monitor.join_nodes(2);
+    REQUIRE(monitor.grant_key.size() == kGrantKeyBytes);
+    monitor.as_ada();
+    const PlanFile plan = plan_of("/f", 1);
+    const auto planned = monitor.ask(plan);
+    REQUIRE(planned.ok());
+    const auto grant = open_grant(planned->grant.bytes, monitor.grant_key);
+    REQUIRE(grant.ok());
+    CHECK(grant->object == planned->object);
+    CHECK(grant->right == BlockRight::write);
+    CHECK(grant->uid == 1);
+    CHECK(grant->expires_ms == monitor.bus.wall_ms() + 600'000);
+
+    CommitFile commit = commit_of(plan, *planned);
+    CHECK(monitor.code(commit) == Code::denied);  // nothing shows that it is hers
+    commit.grant = planned->grant;
+    CHECK(monitor.as_bob().code(commit) == Code::denied);
+    CHECK(monitor.as_ada().code(commit) == Code::ok);
+    const auto opened = monitor.ask(OpenFile{"/f"});
+    REQUIRE(opened.ok());
+    const auto reading = open_grant(opened->grant.bytes, monitor.grant_key);
+    REQUIRE(reading.ok());
+    CHECK(reading->object == planned->object);
+    CHECK(reading->right == BlockRight::read);
+  }
+
+  TEST_CASE("nobody gets a grant for what another uploads, or for what is content") {
+    GuardedMonitor monitor;
+    monitor.open_root();
+    monitor.join_nodes(2);
+    monitor.as_ada();
+    PlanFile plan = plan_of("/f", 1);
+    const auto planned = monitor.ask(plan);
+    REQUIRE(planned.ok());
+    PlanFile again = plan;
+    again.object = planned->object;
+    CHECK(monitor.code(again) == Code::denied);
+    again.grant = planned->grant;
+    CHECK(monitor.as_bob().code(again) == Code::denied);
+    CHECK(monitor.as_ada().code(again) == Code::ok);
+    RenewUploads renew{{planned->object}, {planned->grant}};
+    CHECK(monitor.as_bob().code(renew) == Code::denied);
+    const auto renewed = monitor.as_ada().ask(renew);
+    REQUIRE(renewed.ok());
+    REQUIRE(renewed->grants.size() == 1);
+    CHECK(open_grant(renewed->grants[0].bytes, monitor.grant_key)->object == planned->object);
+    CHECK(monitor.code(RenewUploads{{planned->object}, {}}) == Code::denied);
+    CommitFile commit = commit_of(plan, *planned);
+    commit.grant = planned->grant;
+    REQUIRE(monitor.ask(commit).ok());
+    CHECK(monitor.code(again) == Code::denied);
+    const auto late = monitor.ask(renew);
+    REQUIRE(late.ok());
+    CHECK(late->grants[0].bytes.empty());
+  }
+
+  TEST_CASE("denials are counted, and told in the log, the same ones together") {
+    GuardedMonitor monitor;
+    monitor.as_ada();
+    for (int i = 0; i < 5; ++i) CHECK(monitor.code(GetStatus()) == Code::denied);
+    CHECK(monitor.code(MakeDir{"/d"}) == Code::denied);
+    monitor.as_nobody();
+    CHECK(monitor.code(Stat{"/"}) == Code::login_needed);
+    monitor.pass(2s);
+    monitor.as_admin();
+    CHECK(monitor.ask(GetStatus())->denied == 7);
+    ReadEvents query;
+    query.prefix = "denied";
+    const auto events = monitor.ask(query);
+    REQUIRE(events.ok());
+    std::map<std::string, std::string> counts;  // by reason
+    for (const Event& event : events->events) {
+      counts[event.fields.at("reason")] = event.fields.at("count");
+    }
+    CHECK(counts ==
+          std::map<std::string, std::string>{{"role", "5"}, {"rights", "1"}, {"missing", "1"}});
+  }
+
+  TEST_CASE("without authentication everybody is an administrator and nothing is granted") {
+    TestMonitor monitor;
+    monitor.join_all(2);
+    const auto planned = monitor.ask(plan_of("/f", 1));
+    REQUIRE(planned.ok());
+    CHECK(planned->grant.bytes.empty());
+    CHECK_FALSE(monitor.ask(GetStatus())->authentication);
+    CHECK(monitor.ask(MakeDir{"/d"}).ok());
+    CHECK(monitor.ask(Stat{"/d"})->info.uid == 0);
+    monitor.ticket = "nonsense";
+    CHECK(monitor.ask(Stat{"/d"}).ok());
+  }
+}
+
+}  // namespace dfs

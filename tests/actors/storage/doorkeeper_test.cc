@@ -1,0 +1,164 @@
+// Grants at a storage node: who shows none, or not the right one, gets nothing done.
+#include "actors/storage/doorkeeper.h"
+
+#include "messages/grant.h"
+#include "tests/actors/storage/node_fixture.h"
+
+namespace dfs {
+namespace {
+
+struct GuardedNode : Node {
+  GuardedNode() : Node({}, make_grant_key()) {}
+
+  Blob grant(ObjectId object, BlockRight right, int64_t lasts_ms = 60'000) {
+    return {sign_grant({object, right, 1000, 0, bus.wall_ms() + lasts_ms, 1}, grant_key)};
+  }
+  template <Request R>
+  Error refusal(R request, Blob shown, Payload its = {}) {
+    request.grant = std::move(shown);
+    const uint64_t number = ask(request, std::move(its));
+    step();
+    const auto answer = reply(number);
+    if (!answer) return {};
+    const auto outcome = reply_as<typename R::Reply>(*answer);
+    return outcome ? Error() : outcome.error();
+  }
+  template <Request R>
+  std::string reason(R request, Blob shown, Payload its = {}) {
+    const Error error = refusal(std::move(request), std::move(shown), std::move(its));
+    if (error.code == Code::ok) return "";
+    return error.code == Code::denied ? error.cause.at("reason") : error.describe();
+  }
+  uint64_t denied() {
+    step(std::chrono::seconds(1));
+    uint64_t last = 0;
+    for (const auto& published : bus.published) {
+      if (published.topic != "heartbeat/storage/1") continue;
+      last = decode<Heartbeat>(published.envelope.body)->denied;
+    }
+    return last;
+  }
+};
+
+}  // namespace
+
+TEST_SUITE("storage") {
+  TEST_CASE("a block is written and read with the grant for it, and with no other") {
+    GuardedNode node;
+    const std::string bytes(5000, 'x');
+    const WriteBlock write = node.part(bytes, 0);
+    const Payload payload = Node::payload(bytes, 0);
+    const ReadBlock read{7, 2, 5, 0, 5000};
+    CHECK(node.reason(write, {}, payload) == "missing");
+    CHECK(node.reason(write, {"nonsense"}, payload) == "malformed");
+    CHECK(node.reason(write, node.grant(7, BlockRight::read), payload) == "right");
+    CHECK(node.reason(write, node.grant(8, BlockRight::write), payload) == "object");
+    const int64_t long_ago = -TicketJudge::kClockSkewMs - 60'000;
+    CHECK(node.reason(write, node.grant(7, BlockRight::write, long_ago), payload) == "expired");
+    Blob forged = node.grant(7, BlockRight::write);
+    forged.bytes.back() = static_cast<char>(forged.bytes.back() ^ 1);
+    CHECK(node.reason(write, forged, payload) == "forged");
+    CHECK(node.reason(read, node.grant(7, BlockRight::read)).starts_with("no_such_block"));
+    CHECK(node.reason(write, node.grant(7, BlockRight::write), payload) == "");
+    CHECK(node.reason(read, node.grant(7, BlockRight::read)) == "");
+    CHECK(node.reason(read, node.grant(7, BlockRight::write)) == "right");
+    CHECK(node.reason(read, {}) == "missing");
+    CHECK(node.denied() == 8);
+  }
+
+  TEST_CASE("only who may write a block gives it up") {
+    GuardedNode node;
+    const std::string bytes(2 * kPartBytes, 'x');
+    WriteBlock first = node.part(bytes, 0);
+    first.grant = node.grant(7, BlockRight::write);
+    node.ask(first, Node::payload(bytes, 0));
+    node.step();
+    const AbortBlock abort{7, 2, 5, first.upload};
+    CHECK(node.reason(abort, {}) == "missing");
+    CHECK(node.reason(abort, node.grant(7, BlockRight::read)) == "right");
+    WriteBlock second = node.part(bytes, kPartBytes);
+    second.grant = first.grant;
+    const uint64_t number = node.ask(second, Node::payload(bytes, kPartBytes));
+    node.step();
+    REQUIRE(node.written(number).ok());
+    CHECK(node.written(number)->durable);
+    CHECK(node.reason(abort, first.grant) == "");
+  }
+
+  TEST_CASE("a chain hands the grant on, with the block and when it is given up") {
+    GuardedNode node;
+    const std::string bytes(2 * kPartBytes, 'x');
+    WriteBlock part = node.part(bytes, 0);
+    part.chain = {{2, kNext}};
+    part.grant = node.grant(7, BlockRight::write);
+    node.ask(part, Node::payload(bytes, 0));
+    node.step();
+    const auto forwarded = node.sent_to_next();
+    REQUIRE(forwarded.size() == 1);
+    CHECK(decode<WriteBlock>(forwarded[0].envelope.body)->grant == part.grant);
+    CHECK(node.reason(AbortBlock{7, 2, 5, part.upload}, part.grant) == "");
+    const auto aborts = node.sent_to_next(Type::AbortBlock);
+    REQUIRE(aborts.size() == 1);
+    CHECK(decode<AbortBlock>(aborts[0].envelope.body)->grant == part.grant);
+  }
+
+  TEST_CASE("a node that just started knows no grants, and serves nobody until it has joined") {
+    GuardedNode node;
+    const auto text = read_file(node.disk, "/data/identity");
+    REQUIRE(text);
+    CHECK(text->find("grants=required") != std::string::npos);
+    CHECK(text->find(node.grant_key) == std::string::npos);
+    node.actor.reset();
+    node.disk.restart();
+    StorageSettings settings;
+    settings.directory = "/data";
+    settings.segment_bytes = 8 << 20;
+    node.actor = std::make_unique<Storage>(node.bus, node.disk, node.table, settings);
+    node.actor->start([](Result<void>) {});
+    node.step();
+    const ReadBlock read{7, 2, 5, 0, 5000};
+    CHECK(node.refusal(read, node.grant(7, BlockRight::read)).code == Code::unavailable);
+    node.answer_join();
+    CHECK(node.refusal(read, node.grant(7, BlockRight::read)).code == Code::no_such_block);
+  }
+
+  TEST_CASE("the inside of a node is for administrators, and for the cluster itself") {
+    GuardedNode node;
+    const SignKeys keys = make_sign_keys(std::string(kSeedBytes, 's'));
+    TicketKeys known;
+    known.cluster = kNodeCluster;
+    known.version = 1;
+    known.keys = {{1, {keys.verify_key}}};
+    const auto ask = [&](Role role) {
+      Ticket ticket;
+      ticket.cluster = kNodeCluster;
+      ticket.key = 1;
+      ticket.user = "ada";
+      ticket.role = role;
+      ticket.session = 1;
+      ticket.issued_ms = node.bus.wall_ms();
+      ticket.expires_ms = ticket.issued_ms + 60'000;
+      Envelope envelope = envelope_of(ListBlocks{}, "storage/1");
+      envelope.header.request = ++node.last_request;
+      envelope.header.from = "client/c1";
+      envelope.header.ticket = sign_ticket(ticket, keys.secret);
+      envelope.link = kPeer;
+      node.actor->receive(std::move(envelope));
+      node.step();
+      return reply_as<ListBlocksReply>(*node.reply(node.last_request)).code();
+    };
+    CHECK(ask(Role::admin) == Code::unavailable);  // which tickets are good is not known yet
+    node.actor->observe(kTicketsTopic, envelope_of(known));
+    CHECK(ask(Role::admin) == Code::ok);
+    CHECK(ask(Role::user) == Code::denied);
+    const uint64_t nobody = node.ask(ListBlocks{});
+    CHECK(reply_as<ListBlocksReply>(*node.reply(nobody)).code() == Code::login_needed);
+    for (const uint64_t other : {node.ask(ControlScrub{}), node.ask(GetDigests{{5}, 1})}) {
+      CHECK(reply_as<Pong>(*node.reply(other)).code() == Code::login_needed);
+    }
+    const uint64_t ping = node.ask(Ping{4});
+    CHECK(reply_as<Pong>(*node.reply(ping)).ok());
+  }
+}
+
+}  // namespace dfs
