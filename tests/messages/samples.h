@@ -59,6 +59,9 @@ void for_each_command(Visitor&& visit) {
                           DeclareDead, ForgetObjects, RaiseEpoch>();
 }
 
+inline constexpr const char* kPublicKey =
+    "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+
 inline Header header() {
   return {.version = kProtocolVersion,
           .type = Type::WriteBlock,
@@ -67,7 +70,8 @@ inline Header header() {
           .deadline_ms = 10'000,
           .from = "client/9f3c5a7e01d2b4c6",
           .to = "storage/7",
-          .ticket = std::string("\x00\xff ticket", 9)};
+          .ticket = std::string("\x00\xff ticket", 9),
+          .source = "10.0.0.7"};
 }
 
 inline InodeInfo inode() {
@@ -103,7 +107,8 @@ inline NodeView node() {
           .rack = "r1",
           .state = NodeState::down,
           .total_bytes = 1ull << 40,
-          .standing = NodeStanding::out};
+          .standing = NodeStanding::out,
+          .key = kPublicKey};
 }
 inline Layout layout() {
   return {.object = 0x2002,
@@ -150,7 +155,8 @@ inline Join sample() {
           .used_bytes = 123'456'789,
           .feature_level = 2,
           .node = 7,
-          .token = "0123456789abcdef0123456789abcdef"};
+          .token = "0123456789abcdef0123456789abcdef",
+          .key = kPublicKey};
 }
 template <>
 inline JoinReply sample() {
@@ -274,7 +280,8 @@ inline ClusterStatus sample() {
               {{.view = node(), .heartbeat = sample<Heartbeat>(), .silent_ms = 3100, .groups = 64}},
           .heads = sample<HeadList>(),
           .freshness = freshness(),
-          .content = {.live = 1900, .live_bytes = 1 << 30, .dead = 3, .dead_bytes = 4096}};
+          .content = {.live = 1900, .live_bytes = 1 << 30, .dead = 3, .dead_bytes = 4096},
+          .secure = true};
 }
 template <>
 inline Ping sample() {
@@ -441,7 +448,8 @@ inline RegisterNode sample() {
           .feature_level = 2,
           .heartbeat_ms = 2500,
           .number = 7,
-          .token = kTokenHash};
+          .token = kTokenHash,
+          .key = kPublicKey};
 }
 template <>
 inline SetNodeState sample() {
