@@ -9,6 +9,7 @@
 
 #include "broker/actor.h"
 #include "broker/bus.h"
+#include "broker/security.h"
 
 namespace zmq {
 class context_t;
@@ -39,6 +40,9 @@ struct ActorSettings {
   size_t pool_jobs_max = 1024;           // waiting or running; more are refused as `busy`
   size_t link_messages_max = 4096;       // queued on one link; more are refused as `busy`
   size_t links_max = 1024;               // connections this actor opens; the longest idle is closed
+  // How its connections are protected; without, they are plain. See security.h.
+  std::shared_ptr<const Security> security;
+  Audience audience = Audience::heads;  // who may connect to `listen`
   Duration start_deadline = std::chrono::seconds(30);
   Duration stop_deadline = std::chrono::seconds(2);
 };

@@ -9,6 +9,7 @@
 #include <zmq.hpp>
 
 #include "broker/events.h"
+#include "broker/security.h"
 
 namespace dfs {
 namespace {
@@ -66,6 +67,8 @@ void Broker::State::open(zmq::context_t& context, const BrokerSettings& settings
   actor.listen = settings.listen;
   actor.advertise = settings.advertise;
   actor.link_messages_max = settings.link_messages_max;
+  actor.security = settings.security;
+  actor.audience = Audience::all;
   if (!settings.inproc.empty()) actor.listen_also.push_back(settings.inproc);
   router = std::make_unique<ActorThread>(
       context, actor, [&](Bus& bus) { return std::make_unique<Router>(bus, settings.router); });
@@ -89,7 +92,8 @@ void Broker::State::open(zmq::context_t& context, const BrokerSettings& settings
     publish.push_back(settings.inproc + "-in");
     subscribe.push_back(settings.inproc + "-out");
   }
-  relay = std::make_unique<EventRelay>(context, publish, subscribe, settings.last_values);
+  relay = std::make_unique<EventRelay>(context, publish, subscribe, settings.last_values,
+                                       settings.security);
   ready = relay->ready();
 }
 

@@ -18,6 +18,7 @@ struct BrokerSettings {
   size_t link_messages_max = 4096;
   RouterSettings router;
   LastValueLimits last_values;
+  std::shared_ptr<const Security> security;  // its three ports are served so; else plain
 };
 
 class Broker {

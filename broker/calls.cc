@@ -157,6 +157,7 @@ struct Calls::Patience {
   Duration pause = milliseconds(10);
   Duration silence = kAttempt;  // that a broker is allowed
   size_t silences = 0;
+  size_t denials = 0;
   Error last{Code::unavailable, "no attempt was made", {}, 0};
 };
 
@@ -166,6 +167,9 @@ std::optional<Result<Envelope>> Calls::judge(Result<Envelope> reply, size_t inde
   if (!reply) {
     leave_broker(index);
     patience.last = std::move(reply).error();
+    // No broker will ever take a connection from this side: it must be told, not waited for.
+    const bool never = patience.last.code == Code::denied;
+    if (never && ++patience.denials >= bus_.brokers().size()) return patience.last;
     return std::nullopt;
   }
   reached_broker_ = true;

@@ -3,11 +3,13 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <set>
 #include <thread>
 
 #include "broker/frames.h"
+#include "broker/log.h"
 #include "broker/sockets.h"
 #include "messages/events.h"
 
@@ -16,6 +18,7 @@ namespace {
 
 constexpr int kQueueMax = 10'000;  // publications per connection; a slower reader loses some
 constexpr size_t kBatch = 256;
+constexpr Duration kComplaintPeriod = std::chrono::minutes(1);
 
 Instant now() {
   return Instant(std::chrono::steady_clock::now().time_since_epoch());
@@ -32,8 +35,9 @@ std::string_view view_of(const zmq::message_t& frame) {
 }  // namespace
 
 struct EventRelay::State {
-  State(zmq::context_t& context, LastValueLimits limits)
-      : in(make_socket(context, zmq::socket_type::xsub, kQueueMax)),
+  State(zmq::context_t& context, LastValueLimits limits, std::shared_ptr<const Security> s)
+      : security(std::move(s)),
+        in(make_socket(context, zmq::socket_type::xsub, kQueueMax)),
         out(make_socket(context, zmq::socket_type::xpub, kQueueMax)),
         values(limits),
         stop_fd(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
@@ -43,6 +47,10 @@ struct EventRelay::State {
 
   Result<void> bind(const std::vector<std::string>& publish,
                     const std::vector<std::string>& subscribe) {
+    if (security && security->served) {
+      serve_encrypted(in, *security->served, Audience::nodes);
+      serve_encrypted(out, *security->served, Audience::all);
+    }
     for (const std::string& endpoint : publish) DFS_CHECK(bind_socket(in, endpoint));
     for (const std::string& endpoint : subscribe) DFS_CHECK(bind_socket(out, endpoint));
     // State is wanted, whoever listens now: the last values are for those who come later.
@@ -53,6 +61,7 @@ struct EventRelay::State {
 
   void run();
   bool relay_one();
+  bool is_entitled(const zmq::message_t& frame, std::string_view topic);
   bool greet_one();
   void greet(std::string_view prefix);
   void want(char how, std::string_view prefix) {
@@ -64,6 +73,7 @@ struct EventRelay::State {
              more ? zmq::send_flags::sndmore : zmq::send_flags::none);
   }
 
+  const std::shared_ptr<const Security> security;
   zmq::socket_t in;
   zmq::socket_t out;
   LastValues values;
@@ -72,7 +82,24 @@ struct EventRelay::State {
   Result<void> ready;
   std::thread thread;
   RawMessage raw;
+  std::atomic<uint64_t> dropped = 0;
+  Instant complained;
+  uint64_t untold = 0;  // dropped since that
 };
+
+// Whether whoever sent this may publish on the topic.
+bool EventRelay::State::is_entitled(const zmq::message_t& frame, std::string_view topic) {
+  if (!security) return true;
+  const std::string peer = peer_of(frame, *security).name;
+  if (may_publish(peer, topic)) return true;
+  ++dropped;
+  ++untold;
+  if (complained != Instant() && now() - complained < kComplaintPeriod) return false;
+  complained = now();
+  log_event(Level::warn, "broker", "publication dropped",
+            {{"peer", peer}, {"topic", std::string(topic)}, {"count", std::exchange(untold, 0)}});
+  return false;
+}
 
 // Passes one publication on; false when there is none.
 bool EventRelay::State::relay_one() {
@@ -82,6 +109,7 @@ bool EventRelay::State::relay_one() {
   const std::string_view header = view_of(raw.frames[1]);
   const std::string_view body = view_of(raw.frames[2]);
   if (header.size() > kHeaderBytesMax || body.size() > kBodyBytesMax) return true;
+  if (!is_entitled(raw.frames[0], topic)) return true;
   if (LastValues::keeps(topic)) values.put(topic, header, body, now());
   mark_read(raw.frames[2]);
   out.send(raw.frames[0], zmq::send_flags::sndmore);
@@ -136,8 +164,9 @@ void EventRelay::State::run() {
 }
 
 EventRelay::EventRelay(zmq::context_t& context, std::vector<std::string> publish,
-                       std::vector<std::string> subscribe, LastValueLimits limits)
-    : state_(std::make_unique<State>(context, limits)) {
+                       std::vector<std::string> subscribe, LastValueLimits limits,
+                       std::shared_ptr<const Security> security)
+    : state_(std::make_unique<State>(context, limits, std::move(security))) {
   state_->ready = state_->bind(publish, subscribe);
   if (state_->ready) state_->thread = std::thread([state = state_.get()] { state->run(); });
 }
@@ -151,6 +180,9 @@ EventRelay::~EventRelay() {
 
 const Result<void>& EventRelay::ready() const {
   return state_->ready;
+}
+uint64_t EventRelay::dropped() const {
+  return state_->dropped;
 }
 
 }  // namespace dfs

@@ -150,6 +150,19 @@ Result<void> send_frames(zmq::socket_t& socket, std::string_view prefix, Envelop
   return {};
 }
 
+std::string source_of(const zmq::message_t& frame) {
+  const char* address = zmq_msg_gets(frame.handle(), "Peer-Address");
+  return address == nullptr ? std::string() : std::string(address).substr(0, kSourceBytesMax);
+}
+
+ProvenPeer peer_of(const zmq::message_t& frame, const Security& security) {
+  const char* key = zmq_msg_gets(frame.handle(), "User-Id");
+  if (key == nullptr) return {};
+  ProvenPeer peer{{}, key};
+  peer.name = security.known->name_of(peer.key);
+  return peer;
+}
+
 Link peer_link(std::string_view routing_id) {
   static constexpr char kHex[] = "0123456789abcdef";
   // libzmq's own ids have 5 bytes: the link then fits into a std::string without allocation.

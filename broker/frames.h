@@ -8,6 +8,7 @@
 #include <string_view>
 #include <zmq.hpp>
 
+#include "broker/security.h"
 #include "messages/envelope.h"
 
 namespace dfs {
@@ -42,6 +43,15 @@ Result<void> decode_frames(std::span<zmq::message_t> frames, bool overlong, Enve
 // full, with `unavailable` when a ROUTER does not know the peer named by the prefix, and with
 // `too_large` when a peer would refuse it. Never blocks.
 Result<void> send_frames(zmq::socket_t& socket, std::string_view prefix, Envelope envelope);
+
+// What libzmq knows of the connection that a frame came on: the address, "10.0.0.7", and the key it
+// showed. Empty for a frame from this process, and the key without encryption.
+std::string source_of(const zmq::message_t& frame);
+struct ProvenPeer {
+  std::string name;
+  std::string key;
+};
+ProvenPeer peer_of(const zmq::message_t& frame, const Security& security);
 
 // "peer/<hex>" of a ROUTER's routing id, and back; false when `link` is not of that form.
 Link peer_link(std::string_view routing_id);

@@ -15,6 +15,8 @@
 #include <vector>
 #include <zmq.hpp>
 
+#include "broker/zap.h"
+
 namespace dfs {
 namespace {
 
@@ -78,6 +80,7 @@ struct Process::State {
   const ProcessSettings settings;
   Result<void> log_opened;
   std::shared_ptr<zmq::context_t> context;
+  std::unique_ptr<ZapHandler> zap;
   int stop_fd = -1;
   std::vector<std::function<void()>> parts;  // each call destroys one, in reverse order
 
@@ -87,6 +90,7 @@ struct Process::State {
       parts.pop_back();
       release();
     }
+    zap.reset();  // when the last port is closed
   }
 };
 
@@ -100,6 +104,10 @@ Process::Process(ProcessSettings settings) : state_(std::make_unique<State>(std:
   state_->stop_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   DFS_ASSERT(state_->stop_fd >= 0);
   state_->context = make_context(state_->settings.io_threads);
+  if (const auto& security = state_->settings.security; security && security->served) {
+    state_->zap = std::make_unique<ZapHandler>(*state_->context, security->known);
+    DFS_ASSERT(state_->zap->ready().ok());  // nobody else is in this context yet
+  }
 }
 
 Process::~Process() {
@@ -116,6 +124,7 @@ zmq::context_t& Process::context() {
 Result<ActorThread*> Process::start(ActorSettings settings, ActorThread::Factory factory) {
   if (!state_->log_opened) return state_->log_opened.error();
   const std::string address = settings.address;
+  if (!settings.security) settings.security = state_->settings.security;
   auto actor = std::make_unique<ActorThread>(context(), std::move(settings), std::move(factory));
   if (!actor->ready()) {
     const Error& error = actor->ready().error();

@@ -20,6 +20,8 @@ struct ProcessSettings {
   int io_threads = 2;  // of libzmq
   LogSettings log;
   std::string ready_line;  // printed on stdout when run() begins, if not empty
+  // Of all its actors that have none of their own; who may connect is asked for in this process.
+  std::shared_ptr<const Security> security;
   Duration stop_deadline = std::chrono::seconds(2);  // of the whole stop; then the process ends
 };
 

@@ -3,13 +3,16 @@
 #include <algorithm>
 #include <cstdlib>
 #include <tuple>
+#include <utility>
 
+#include "broker/security.h"
 #include "messages/dispatch.h"
 
 namespace dfs {
 
 namespace {
 
+constexpr Duration kComplaintPeriod = std::chrono::minutes(1);
 constexpr Duration kPatience = std::chrono::seconds(60);  // of a sender that does not tell
 
 }  // namespace
@@ -31,6 +34,9 @@ void Router::stop(std::function<void()> stopped) {
 }
 
 void Router::receive(Envelope envelope) {
+  if (!envelope.peer.empty()) {
+    if (auto error = objection(envelope)) return turn_away(envelope, std::move(*error));
+  }
   learn(envelope.header.from, envelope.link);
   const std::string& to = envelope.header.to;
   if (to.empty() || to == "broker" || to == bus_.address()) {
@@ -38,6 +44,51 @@ void Router::receive(Envelope envelope) {
   } else {
     forward(std::move(envelope));
   }
+}
+
+std::optional<Error> Router::objection(const Envelope& envelope) const {
+  const auto denied = [](std::string text) { return Error{Code::denied, std::move(text), {}, 0}; };
+  const std::string& peer = envelope.peer;
+  const std::string& from = envelope.header.from;
+  if (!may_speak_as(peer, from)) {
+    // A node that just joined may be known here only in a moment.
+    const Code code = peer == kUnknownPeer ? Code::unavailable : Code::denied;
+    return Error{code, "this connection is not known to be that of `" + from + "`", {}, 0};
+  }
+  switch (envelope.header.type) {
+    case Type::Announce: {
+      const auto announce = decode<Announce>(envelope.body);
+      if (!announce || may_announce(peer, announce->service)) return std::nullopt;
+      return denied("`" + announce->service + "` is not for this connection to serve");
+    }
+    case Type::Join: {
+      const auto join = decode<Join>(envelope.body);
+      if (!join || join->key == envelope.peer_key) return std::nullopt;
+      return denied("the node joins with another key than that of its connection");
+    }
+    case Type::AddHead: {
+      // Without a uuid it is an operator's announcement of a head, which then asks by itself.
+      const auto add = decode<AddHead>(envelope.body);
+      if (!add || add->uuid.empty() || peer == kHeadPeer) return std::nullopt;
+      return denied("only who has the cluster's secret key becomes a head; copy cluster.key there");
+    }
+    default:
+      return std::nullopt;
+  }
+}
+
+void Router::turn_away(const Envelope& envelope, Error error) {
+  ++untold_;
+  if (!complained_ || bus_.now() - *complained_ >= kComplaintPeriod) {
+    complained_ = bus_.now();
+    bus_.log(Level::warn, "message turned away",
+             {{"peer", envelope.peer},
+              {"source", envelope.header.source},
+              {"claims", envelope.header.from},
+              {"why", error.text},
+              {"count", std::exchange(untold_, 0)}});
+  }
+  refuse(envelope, std::move(error));
 }
 
 void Router::link_down(const Link& link) {

@@ -8,6 +8,11 @@
 //   anyone → broker:  anything to an address   passed on to where that address was last heard from
 //   broker → sender:  Error                    `unavailable` or `busy`, at once
 //
+// Where connections are encrypted nobody gets a name that is not theirs: what is sent as, or
+// announced for, somebody else (may_speak_as()) is dropped, and answered when it is a request:
+// `denied`, or `unavailable` while nothing is known of the sender. A Join must name the key of the
+// connection it comes on, since that becomes the node's.
+//
 // Of several providers of a service the one with the highest term is asked: the leader. A request
 // is remembered until its answer passes by. When its provider is lost, or another leads, the sender
 // is told `unavailable` instead of waiting for an answer that will not come; asking again with the
@@ -16,6 +21,7 @@
 
 #include <list>
 #include <map>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -81,10 +87,15 @@ class Router : public Actor {
   void give_up(const Link& provider, const std::string& service = {});
   static void rank(Providers& providers);
   void refuse(const Envelope& envelope, Error error);
+  // Why its sender may not send this, or nothing.
+  std::optional<Error> objection(const Envelope& envelope) const;
+  void turn_away(const Envelope& envelope, Error error);
   void expire();
 
   Bus& bus_;
   RouterSettings settings_;
+  std::optional<Instant> complained_;
+  uint64_t untold_ = 0;  // messages turned away since that
   Bus::TimerId timer_ = 0;
   std::unordered_map<std::string, Place> places_;
   std::list<std::string> ages_;  // addresses, longest silent first

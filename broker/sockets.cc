@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <cstring>
 
+#include "broker/hex.h"
 #include "messages/types.h"
 
 namespace dfs {
@@ -27,6 +29,32 @@ constexpr int kBacklog = 1024;
 // A frame somewhat over the protocol's limits still arrives, so that the sender can be told; one
 // over this breaks the connection before memory is spent on it.
 constexpr int64_t kFrameBytesMax = 2 * static_cast<int64_t>(kPayloadBytesMax);
+
+LinkEnd end_of(uint16_t event, uint32_t value) {
+  switch (event) {
+    case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL:
+      return value == ZMQ_PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH ? LinkEnd::mismatch
+                                                                 : LinkEnd::unfinished;
+    case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
+      return LinkEnd::refused;
+    case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
+      // With the reason why; a peer that is frozen does not even hang up.
+      return value == EPIPE || value == ECONNRESET ? LinkEnd::unfinished : LinkEnd::broke;
+    default:
+      return LinkEnd::broke;
+  }
+}
+
+void set_key(zmq::socket_t& socket, int option, const std::string& key) {
+  const std::string bytes = *from_hex(key);
+  if (zmq_setsockopt(socket.handle(), option, bytes.data(), bytes.size()) != 0) {
+    throw zmq::error_t();
+  }
+}
+
+void set_number(zmq::socket_t& socket, int option, int value) {
+  if (zmq_setsockopt(socket.handle(), option, &value, sizeof value) != 0) throw zmq::error_t();
+}
 
 }  // namespace
 
@@ -52,12 +80,21 @@ zmq::socket_t make_socket(zmq::context_t& context, zmq::socket_type type, int qu
   socket.set(zmq::sockopt::tcp_keepalive_intvl, 5);
   socket.set(zmq::sockopt::tcp_keepalive_cnt, 3);
   socket.set(zmq::sockopt::backlog, kBacklog);
-  if (type == zmq::socket_type::router) {
-    socket.set(zmq::sockopt::router_mandatory, 1);
-    socket.set(zmq::sockopt::router_handover, 1);
-  }
+  if (type == zmq::socket_type::router) socket.set(zmq::sockopt::router_mandatory, 1);
   if (type == zmq::socket_type::xpub) socket.set(zmq::sockopt::xpub_verbose, 1);
   return socket;
+}
+
+void serve_encrypted(zmq::socket_t& socket, const KeyPair& keys, Audience audience) {
+  set_number(socket, ZMQ_CURVE_SERVER, 1);
+  set_key(socket, ZMQ_CURVE_SECRETKEY, keys.secret_key);
+  socket.set(zmq::sockopt::zap_domain, std::string(name_of(audience)));
+}
+
+void connect_encrypted(zmq::socket_t& socket, const KeyPair& own, const std::string& server_key) {
+  set_key(socket, ZMQ_CURVE_SERVERKEY, server_key);
+  set_key(socket, ZMQ_CURVE_PUBLICKEY, own.public_key);
+  set_key(socket, ZMQ_CURVE_SECRETKEY, own.secret_key);
 }
 
 Result<void> bind_socket(zmq::socket_t& socket, const std::string& endpoint) {
@@ -86,7 +123,7 @@ std::string unique_inproc(const std::string& name) {
 zmq::socket_t watch_connection(zmq::context_t& context, zmq::socket_t& socket) {
   const std::string endpoint = unique_inproc("watch");
   constexpr int kEvents = ZMQ_EVENT_CONNECT_RETRIED | ZMQ_EVENT_CLOSED | ZMQ_EVENT_DISCONNECTED |
-                          ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
+                          ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
                           ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
   if (zmq_socket_monitor(socket.handle(), endpoint.c_str(), kEvents) != 0) throw zmq::error_t();
   zmq::socket_t watcher(context, zmq::socket_type::pair);
@@ -99,15 +136,25 @@ void stop_watching(zmq::socket_t& socket) {
   if (socket) (void)zmq_socket_monitor(socket.handle(), nullptr, 0);
 }
 
-bool connection_broke(zmq::socket_t& watcher) {
-  bool broke = false;
+LinkNews read_watcher(zmq::socket_t& watcher) {
+  LinkNews news;
   zmq::message_t frame;
   while (watcher.recv(frame, zmq::recv_flags::dontwait)) {
-    // Every event that was asked for means the same. The second frame is the peer's address.
-    broke = true;
+    // The event and its value; the second frame is the peer's address.
+    uint16_t event = 0;
+    uint32_t value = 0;
+    if (frame.size() >= sizeof event + sizeof value) {
+      std::memcpy(&event, frame.data(), sizeof event);
+      std::memcpy(&value, frame.data<char>() + sizeof event, sizeof value);
+    }
     while (frame.more()) (void)watcher.recv(frame, zmq::recv_flags::none);
+    if (event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED) {
+      news.established = true;
+    } else {
+      news.end = std::max(news.end, end_of(event, value));
+    }
   }
-  return broke;
+  return news;
 }
 
 }  // namespace dfs

@@ -15,6 +15,10 @@ constexpr size_t kBatch = 128;
 constexpr size_t kTimerBatch = 1024;
 constexpr int kNewsQueueMax = 10'000;
 
+// After a connection was found impossible, it is tried again so much later.
+constexpr Duration kTroubleLasts = std::chrono::seconds(1);
+constexpr size_t kTroublesMax = 4096;
+
 constexpr Duration kComplaintPeriod = std::chrono::minutes(1);
 constexpr size_t kComplaintsMax = 256;  // peers; beyond that, complaints are counted only
 
@@ -47,6 +51,10 @@ Result<void> ZmqBus::open() {
   if (settings_.listen.empty()) return {};
   router_ = make_socket(context_, zmq::socket_type::router,
                         static_cast<int>(settings_.link_messages_max));
+  const Security* security = settings_.security.get();
+  if (security != nullptr && security->served) {
+    serve_encrypted(router_, *security->served, settings_.audience);
+  }
   DFS_CHECK(bind_socket(router_, settings_.listen));
   endpoint_ = bound_endpoint(router_);
   for (const std::string& endpoint : settings_.listen_also) {
@@ -55,6 +63,9 @@ Result<void> ZmqBus::open() {
   if (!settings_.advertise.empty() && endpoint_.starts_with("tcp://")) {
     const size_t colon = endpoint_.rfind(':');
     endpoint_ = "tcp://" + settings_.advertise + endpoint_.substr(colon);
+  }
+  if (security != nullptr && endpoint_.starts_with("tcp://")) {
+    endpoint_ += security->endpoint_suffix();
   }
   return {};
 }
@@ -93,18 +104,107 @@ Result<ZmqBus::Connection*> ZmqBus::connect(const Link& link) {
   if (found != connections_.end()) return found->second.get();
   if (link.empty()) return Result<Connection*>(Code::unavailable, "there is no link to send on");
   if (connections_.size() >= settings_.links_max) close_idlest();
+  if (const auto trouble = troubles_.find(link); trouble != troubles_.end()) {
+    const bool fresh = now() - trouble->second.at < kTroubleLasts;
+    if (fresh && !trouble->second.text.empty()) {
+      return Result<Connection*>(Code::denied, trouble->second.text);
+    }
+  }
   auto connection = std::make_unique<Connection>();
   connection->link = link;
+  const LinkParts parts = parts_of(link);
+  auto key = key_for(link, parts);
+  if (!key) return key.error();
   try {
     connection->dealer = make_socket(context_, zmq::socket_type::dealer,
                                      static_cast<int>(settings_.link_messages_max));
+    if (!key->empty()) connect_encrypted(connection->dealer, settings_.security->own, *key);
     connection->watcher = watch_connection(context_, connection->dealer);
   } catch (const zmq::error_t& error) {
     return Result<Connection*>(Code::busy, std::string("no socket is left: ") + error.what());
   }
-  DFS_CHECK(connect_socket(connection->dealer, link));
+  DFS_CHECK(connect_socket(connection->dealer, parts.endpoint));
   items_valid_ = false;
   return connections_.emplace(link, std::move(connection)).first->second.get();
+}
+
+// The server's key to connect with; empty: plain.
+Result<std::string> ZmqBus::key_for(const Link& link, const LinkParts& parts) {
+  const Security* security = settings_.security.get();
+  const bool remote = link.starts_with("tcp://");
+  if (!remote || parts.suffix == kPlainSuffix) return std::string();
+  if (security == nullptr) {
+    if (parts.suffix.empty()) return std::string();
+    return Error{Code::denied,
+                 link +
+                     " is encrypted, and this side was told to be insecure; give it the "
+                     "cluster's key instead",
+                 {},
+                 0};
+  }
+  if (!parts.suffix.empty()) {
+    DFS_CHECK(check_public_key(parts.suffix));
+    return parts.suffix;
+  }
+  const std::vector<std::string>& keys = security->cluster_keys;
+  if (keys.empty()) return Error{Code::usage, "no key of the cluster is known", {}, 0};
+  const auto trouble = troubles_.find(link);
+  return keys[trouble == troubles_.end() ? 0 : trouble->second.key % keys.size()];
+}
+
+// Remembers how a connection fared, so that what will not work is told instead of tried for ever.
+void ZmqBus::note_news(const Link& link, const LinkNews& news) {
+  if (news.established) {
+    if (const auto found = troubles_.find(link); found != troubles_.end()) {
+      found->second = Trouble{found->second.key, 0, now(), {}};
+      follow_key(link);
+    }
+  }
+  if (news.end <= LinkEnd::broke) return;
+  const bool secure = settings_.security != nullptr && parts_of(link).suffix != kPlainSuffix;
+  const size_t keys = secure ? settings_.security->cluster_keys.size() : 1;
+  if (troubles_.size() >= kTroublesMax) troubles_.clear();
+  Trouble& trouble = troubles_[link];
+  trouble.at = now();
+  ++trouble.failures;
+  std::string why;
+  if (news.end == LinkEnd::mismatch) {
+    why = secure ? "it is not encrypted there, and this side has a cluster-key; if that cluster is "
+                   "meant to be insecure, say so here too"
+                 : "it is encrypted there, and this side is insecure; set cluster-key to what "
+                   "cluster.pub of that cluster says";
+  } else if (news.end == LinkEnd::refused) {
+    why = "the key of this side is not admitted there";
+  } else if (secure) {
+    ++trouble.key;
+    // A process that ends just then looks the same, but not twice in a row.
+    if (trouble.failures < 2 * keys) return;
+    why =
+        "cluster-key is not that of the cluster there, or this side is not admitted; compare it "
+        "with that cluster's cluster.pub";
+  } else {
+    return;
+  }
+  const bool said = !trouble.text.empty();
+  trouble.text = "no connection to " + link + ": " + why;
+  if (!said) log(Level::warn, "connection refused", {{"link", link}, {"why", why}});
+}
+
+// The sockets for news do not find out by themselves which of several keys a broker has now.
+void ZmqBus::follow_key(const Link& broker) {
+  const auto used = news_keys_.find(broker);
+  const auto key = key_for(broker, parts_of(broker));
+  if (used == news_keys_.end() || !key || *key == used->second) return;
+  const auto endpoints = BrokerEndpoints::of(broker);
+  if (!endpoints) return;
+  const auto move = [&](zmq::socket_t& socket, std::string BrokerEndpoints::*endpoint) {
+    if (!socket) return;
+    (void)zmq_disconnect(socket.handle(), ((*endpoints).*endpoint).c_str());
+    connect_news(socket, broker, endpoint);
+  };
+  move(publisher_, &BrokerEndpoints::publish);
+  move(subscriber_, &BrokerEndpoints::subscribe);
+  due_.subscriber = static_cast<bool>(subscriber_);
 }
 
 void ZmqBus::close_idlest() {
@@ -127,6 +227,10 @@ zmq::socket_t ZmqBus::connect_all(zmq::socket_type type, std::string BrokerEndpo
 void ZmqBus::connect_news(zmq::socket_t& socket, const Link& broker,
                           std::string BrokerEndpoints::*endpoint) {
   Result<BrokerEndpoints> endpoints = BrokerEndpoints::of(broker);
+  if (const auto key = key_for(broker, parts_of(broker)); key && !key->empty()) {
+    connect_encrypted(socket, settings_.security->own, *key);
+    news_keys_[broker] = *key;
+  }
   Result<void> connected =
       endpoints ? connect_socket(socket, (*endpoints).*endpoint) : Result<void>(endpoints.error());
   if (!connected) log(Level::error, "cannot reach broker", {{"why", connected.error().text}});
@@ -235,8 +339,10 @@ bool ZmqBus::turn(Actor& actor, Duration wait_max) {
 // closed meanwhile live until its end.
 void ZmqBus::serve_connections(Actor& actor) {
   for (Connection* connection : polled_) {
-    const bool broke =
-        std::exchange(connection->watcher_due, false) && connection_broke(connection->watcher);
+    LinkNews news;
+    if (std::exchange(connection->watcher_due, false)) news = read_watcher(connection->watcher);
+    const bool broke = news.end != LinkEnd::none;
+    if (broke || news.established) note_news(connection->link, news);
     // What came before the break is still delivered, all of it.
     if (connection->due || broke) {
       serve_connection(*connection, actor, broke ? SIZE_MAX : kBatch);
@@ -263,7 +369,15 @@ void ZmqBus::serve_router(Actor& actor) {
       return;
     }
     const zmq::message_t& routing_id = raw_.frames[0];
-    take(raw_.from(1), peer_link({routing_id.data<char>(), routing_id.size()}), actor);
+    Envelope envelope;
+    envelope.link = peer_link({routing_id.data<char>(), routing_id.size()});
+    std::string source = source_of(routing_id);
+    if (settings_.security != nullptr) {
+      ProvenPeer peer = peer_of(routing_id, *settings_.security);
+      envelope.peer = std::move(peer.name);
+      envelope.peer_key = std::move(peer.key);
+    }
+    take(raw_.from(1), std::move(envelope), actor, &source);
   }
 }
 
@@ -274,7 +388,9 @@ void ZmqBus::serve_connection(Connection& connection, Actor& actor, size_t batch
       return;
     }
     if (i == 0) connection.used = now();
-    take(raw_.from(0), connection.link, actor);
+    Envelope envelope;
+    envelope.link = connection.link;
+    take(raw_.from(0), std::move(envelope), actor, nullptr);
   }
 }
 
@@ -297,10 +413,11 @@ void ZmqBus::serve_news(Actor& actor) {
   }
 }
 
-void ZmqBus::take(std::span<zmq::message_t> frames, Link link, Actor& actor) {
-  Envelope envelope;
+// `source`, when not null, goes before what the sender wrote.
+void ZmqBus::take(std::span<zmq::message_t> frames, Envelope envelope, Actor& actor,
+                  std::string* source) {
   const Result<void> decoded = decode_frames(frames, raw_.overlong, envelope);
-  envelope.link = std::move(link);
+  if (source != nullptr) envelope.header.source = std::move(*source);
   if (decoded) {
     actor.receive(std::move(envelope));
   } else {

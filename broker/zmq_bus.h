@@ -67,7 +67,18 @@ class ZmqBus : public Bus {
     uint64_t count = 0;  // since it was logged
   };
 
+  // How connecting to a link fared that could not be encrypted as it should.
+  struct Trouble {
+    size_t key = 0;  // of the cluster's, to try next
+    size_t failures = 0;
+    Instant at;
+    std::string text;  // why it will not work; empty: not certain
+  };
+
   Result<Connection*> connect(const Link& link);
+  Result<std::string> key_for(const Link& link, const LinkParts& parts);
+  void note_news(const Link& link, const LinkNews& news);
+  void follow_key(const Link& broker);
   void close_idlest();
   zmq::socket_t connect_all(zmq::socket_type type, std::string BrokerEndpoints::*endpoint);
   void connect_news(zmq::socket_t& socket, const Link& broker,
@@ -82,7 +93,7 @@ class ZmqBus : public Bus {
   void serve_news(Actor& actor);
   void serve_connection(Connection& connection, Actor& actor, size_t batch);
   void report_broken(Actor& actor);
-  void take(std::span<zmq::message_t> frames, Link link, Actor& actor);
+  void take(std::span<zmq::message_t> frames, Envelope envelope, Actor& actor, std::string* source);
   void refuse(const Envelope& envelope, const Error& error);
 
   zmq::context_t& context_;
@@ -118,6 +129,8 @@ class ZmqBus : public Bus {
   EchoFilter echoes_;
   uint64_t published_;  // sequence of the last publication
   std::unordered_map<Link, Complaint> complaints_;
+  std::unordered_map<Link, Trouble> troubles_;
+  std::unordered_map<Link, std::string> news_keys_;  // with which they are connected to brokers
 };
 
 }  // namespace dfs

@@ -124,6 +124,7 @@ inline constexpr const char* kTokenUnknown = "token_unknown";
 inline constexpr const char* kTokenExpired = "token_expired";
 inline constexpr const char* kTokenUsed = "token_used";
 inline constexpr const char* kNodeRemoved = "removed";
+inline constexpr const char* kOtherKey = "other_key";  // than it had; a token would do
 
 inline constexpr size_t kTokenHashBytes = 64;  // hex digits; see join_token.h
 inline constexpr size_t kJoinTokensMax = 1000;

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "messages/heads.h"
@@ -34,6 +35,11 @@ struct Announce {
   DFS_MESSAGE(Announce, service, term)
 };
 
+// A public key as text.
+inline bool is_public_key(std::string_view text) {
+  return text.size() == 64 && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
 // The answer names the node; a node that joins again (same uuid) gets its number back. Error
 // `denied`, cause `reason`: "removed" (for good), or what is wrong with the token (agents.h).
 struct JoinReply {
@@ -48,7 +54,7 @@ struct JoinReply {
 struct Join {
   std::string uuid;      // 32 hex digits, made once and kept in the node's data directory
   std::string cluster;   // the cluster it already belongs to, or empty
-  std::string endpoint;  // of its data port: "tcp://host:port"
+  std::string endpoint;  // of its data port, as links are written (broker/security.h)
   std::string host;      // failure domain labels
   std::string rack;
   uint64_t total_bytes = 0;
@@ -56,6 +62,7 @@ struct Join {
   uint32_t feature_level = 1;
   NodeId node = 0;  // the number it had; kept when a cluster is rebuilt that has forgotten it
   std::string token = {};  // of a node that joins for the first time, where one is asked for
+  std::string key = {};    // the public key of the connection it joins on; empty: no encryption
   using Reply = JoinReply;
   const char* invalid() const {
     if (uuid.size() != 32 || uuid.find_first_not_of("0123456789abcdef") != std::string::npos) {
@@ -64,10 +71,11 @@ struct Join {
     if (endpoint.empty() || endpoint.size() > kAddressBytesMax) return "endpoint is empty or long";
     if (host.size() > kNameBytesMax || rack.size() > kNameBytesMax) return "host or rack is long";
     if (token.size() > kNameBytesMax) return "token is long";
+    if (!key.empty() && !is_public_key(key)) return "key is not 64 hex digits";
     return nullptr;
   }
   DFS_MESSAGE(Join, uuid, cluster, endpoint, host, rack, total_bytes, used_bytes, feature_level,
-              node, token)
+              node, token, key)
 };
 
 // Background work of a storage node's own.
@@ -124,7 +132,8 @@ struct NodeView {
   NodeState state = NodeState::up;
   uint64_t total_bytes = 0;
   NodeStanding standing = NodeStanding::in;
-  DFS_FIELDS(node, uuid, endpoint, host, rack, state, total_bytes, standing)
+  std::string key = {};  // that it shows when it connects; empty: it joined without encryption
+  DFS_FIELDS(node, uuid, endpoint, host, rack, state, total_bytes, standing, key)
 };
 
 // A member that may lack blocks which the group promised to keep, since log entry `since`.
@@ -231,9 +240,10 @@ struct ClusterStatus {
   ContentCounts content = {};
   bool authentication = false;  // every request needs a ticket, every block a grant
   uint64_t denied = 0;          // requests that this head refused for want of a right, or a ticket
+  bool secure = false;          // the answering head takes encrypted connections alone
   DFS_MESSAGE(ClusterStatus, cluster, health, reason, epoch, monitor, applied, uptime_ms, files,
               directories, pools, groups_healthy, groups_degraded, groups_down, nodes, heads,
-              freshness, content, authentication, denied)
+              freshness, content, authentication, denied, secure)
 };
 
 // `stale`: answered by any head, from what it knows.

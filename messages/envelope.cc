@@ -8,7 +8,7 @@ std::string encode_header(const Header& header) {
   std::string out;
   out.reserve(96);
   Writer writer(out);
-  writer.array(8);
+  writer.array(header.source.empty() ? 8 : 9);
   writer.uint(header.version);
   writer.uint(static_cast<uint64_t>(header.type));
   writer.uint(header.request);
@@ -17,6 +17,7 @@ std::string encode_header(const Header& header) {
   writer.str(header.from);
   writer.str(header.to);
   writer.bin(header.ticket);
+  if (!header.source.empty()) writer.str(header.source);
   return out;
 }
 
@@ -40,12 +41,16 @@ Result<Header> decode_header(std::string_view bytes) {
          read_value(root.at(3), header.trace) && read_value(root.at(4), header.deadline_ms) &&
          read_value(root.at(5), header.from) && read_value(root.at(6), header.to);
   if (good && root.size() > 7 && !root.at(7).is_nil()) good = read_value(root.at(7), header.ticket);
+  if (good && root.size() > 8 && !root.at(8).is_nil()) good = read_value(root.at(8), header.source);
   if (!good) return R(Code::malformed, "an element of the header has the wrong type");
   if (header.from.size() > kAddressBytesMax || header.to.size() > kAddressBytesMax) {
     return R(Code::too_large, "an address in the header is over 255 bytes");
   }
   if (header.ticket.size() > kTicketBytesMax) {
     return R(Code::too_large, "the ticket in the header is over 1 KiB");
+  }
+  if (header.source.size() > kSourceBytesMax) {
+    return R(Code::too_large, "the source in the header is over 64 bytes");
   }
   return header;
 }

@@ -14,8 +14,9 @@ namespace dfs {
 // "peer/<hex>" (somebody connected to us; valid until they leave). Never sent over the wire.
 using Link = std::string;
 
-// On the wire: msgpack array [version, type, request, trace, deadline_ms, from, to, ticket]. Later
-// versions may append elements; a reader ignores what it does not know.
+// On the wire: msgpack array [version, type, request, trace, deadline_ms, from, to, ticket, source],
+// the last only when it is not empty. Later versions may append elements; a reader ignores what it
+// does not know.
 struct Header {
   uint8_t version = kProtocolVersion;
   Type type = Type::None;
@@ -25,6 +26,9 @@ struct Header {
   std::string from;          // address of the sender: "client/9f3c…", "storage/7"
   std::string to;            // address or service: "monitor", "storage/7"
   std::string ticket;
+  // Where the connection came from on which the first actor of ours took this in: "10.0.0.7". That
+  // actor sets it, whatever the sender wrote. Empty: from the same process.
+  std::string source = {};
 
   bool operator==(const Header&) const = default;
 };
@@ -34,6 +38,11 @@ struct Envelope {
   std::string body;  // msgpack map
   Payload payload;
   Link link;  // where it came from; a reply goes there
+  // Who is at the other end of a connection that somebody made to us, as proven by its key:
+  // "storage/7", "head", or "client" for a key that nobody knows. Empty: not known, because it came
+  // from the same process, on a link of our own, or without encryption. Never on the wire.
+  std::string peer = {};
+  std::string peer_key = {};  // that key, 64 hex digits
 };
 
 std::string encode_header(const Header& header);

@@ -17,6 +17,7 @@ inline constexpr size_t kNameBytesMax = 255;
 inline constexpr size_t kPathBytesMax = 4096;
 inline constexpr size_t kAddressBytesMax = 255;  // header fields `from` and `to`
 inline constexpr size_t kTicketBytesMax = 1024;
+inline constexpr size_t kSourceBytesMax = 64;  // header field `source`
 inline constexpr size_t kListEntriesMax = 1000;
 inline constexpr size_t kBatchMax = 4096;        // elements of any list in a body
 inline constexpr size_t kInlineBytesMax = 4096;  // file content carried inside CommitFile

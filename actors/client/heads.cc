@@ -20,10 +20,11 @@ Task<void> ask_head(Calls* calls, HeadStatus head, Duration deadline, Survey* su
   CallOptions options;
   options.deadline = deadline;
   options.shows_ticket = true;
+  // Through its own broker: the port for the other heads is for them alone.
   Task<Result<Answer<ListHeads>>> calling = calls->call<ListHeads>(
-      head.endpoint, "monitor/" + std::to_string(head.head), ListHeads{true}, std::move(options));
+      head.broker, "monitor/" + std::to_string(head.head), ListHeads{true}, std::move(options));
   Result<Answer<ListHeads>> answer = co_await calling;
-  // Another head may have taken over the endpoint of one that is gone.
+  // Another head may have taken over the address of one that is gone.
   if (answer && answer->message.from == head.head) {
     survey->answers.push_back(std::move(answer->message));
   }

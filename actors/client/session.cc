@@ -26,6 +26,7 @@ ActorSettings actor_settings(const SessionSettings& settings) {
   actor.address = random_address();
   actor.brokers = settings.brokers;
   actor.pool_threads = settings.pool_threads;
+  actor.security = settings.security;
   return actor;
 }
 

@@ -59,7 +59,7 @@ Result<ClusterView> ClusterView::load(Rows& rows) {
   DFS_CHECK(load_pools(rows, map));
   DFS_CHECK(each_row<NodeRow>(rows, keys::kNode, [&](NodeId node, const NodeRow& row) {
     map.nodes.push_back({node, row.uuid, row.endpoint, row.host, row.rack, row.state,
-                         row.total_bytes, row.standing});
+                         row.total_bytes, row.standing, row.key});
   }));
   DFS_CHECK(each_row<GroupRow>(rows, keys::kGroup, [&](GroupId group, const GroupRow& row) {
     map.groups.push_back(

@@ -39,8 +39,9 @@ struct RegisterNode {
   uint32_t heartbeat_ms = 500;  // told to the node
   NodeId number = 0;            // the one it had, if any
   std::string token;            // hash of the one it showed; empty: none
+  std::string key = {};         // of its connections; empty: they are not encrypted
   DFS_MESSAGE(RegisterNode, uuid, endpoint, host, rack, total_bytes, feature_level, heartbeat_ms,
-              number, token)
+              number, token, key)
 };
 
 struct SetNodeState {

@@ -57,6 +57,7 @@ void Monitor::State::on(const Envelope& envelope, const ListHeads& request) {
 
 // The brokers of all heads are this head's too: whoever leads must be found through each of them.
 void Monitor::State::heads_changed() {
+  if (settings.map_changed) settings.map_changed(cluster().map());
   bool member = false;
   for (const Member& head : replica.members().members) {
     member = member || head.id == identity.member;

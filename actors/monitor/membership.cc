@@ -41,6 +41,7 @@ void Monitor::State::on(const Envelope& envelope, const Join& request) {
   node.feature_level = request.feature_level;
   node.number = request.node;
   if (!request.token.empty()) node.token = hash_of_token(request.token);
+  node.key = request.key;
   node.heartbeat_ms =
       static_cast<uint32_t>(settings.heartbeat_period / std::chrono::milliseconds(1));
   propose_for(

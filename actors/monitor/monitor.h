@@ -12,6 +12,7 @@
 #include "actors/table.h"
 #include "broker/actor.h"
 #include "messages/agents.h"
+#include "messages/cluster.h"
 #include "messages/requester.h"
 
 namespace dfs {
@@ -50,6 +51,9 @@ struct MonitorSettings {
   // Objects that died are remembered one by one for so long.
   Duration object_retention = std::chrono::hours(7 * 24);
   ReplicaSettings replica;
+  bool secure = false;  // connections to this head are encrypted; shown in the status
+  // Told of the nodes as this head knows them, now and whenever that changes, on its thread.
+  std::function<void(const ClusterMap&)> map_changed = {};
 };
 
 class Monitor : public Actor {

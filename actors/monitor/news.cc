@@ -5,6 +5,7 @@ namespace dfs {
 // Every head sees every change; the one that leads tells the world.
 void Monitor::State::applied(const MonitorMachine::Change& change) {
   if (change.command.type == Type::BecomeLeader) leader_event = change.events.front();
+  if (change.map_changed && settings.map_changed) settings.map_changed(cluster().map());
   if (!serving()) return;
   for (const Event& event : change.events) publish_event(event);
   if (change.command.type == Type::Remove) prune_orphans();

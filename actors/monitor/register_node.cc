@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <optional>
 
 #include "actors/monitor/operations.h"
 
@@ -15,6 +16,46 @@ Error removed_for_good(NodeId node) {
                0};
 }
 
+// Whoever knows a node's uuid, which everybody does, must not become that node: another key than it
+// had is taken only with a token, as if it were new.
+Result<void> check_key(VersionedRows& rows, const RegisterNode& request, const NodeRow& row,
+                       NodeId node) {
+  // Without encryption nobody has a key to show; it is wanted again when encryption is back.
+  if (row.key == request.key || request.key.empty()) return {};
+  auto cluster = rows.require<ClusterRow>(keys::cluster());
+  if (!cluster) return cluster.error();
+  const JoinRule rule = row.key.empty() ? cluster->join_rule : JoinRule::token;
+  if (let_in(rows, rule, request.token, node)) return {};
+  return Error{Code::denied,
+               "storage/" + std::to_string(node) + " had another key, and only a token lets it " +
+                   "have a new one; if it lost its file node.key, make a token with: dfsctl node "
+                   "token, and start it with --join-token",
+               {{"reason", kOtherKey}},
+               0};
+}
+
+// Keys tell nodes apart, so no two have the same.
+Result<void> check_unique(VersionedRows& rows, const std::string& key, const std::string& uuid) {
+  if (key.empty()) return {};
+  std::optional<Error> failed;
+  const std::string prefix(1, keys::kNode);
+  DFS_CHECK(rows.scan(prefix, after_prefix(prefix), [&](auto, auto value) {
+    auto row = decode<NodeRow>(value);
+    if (!row) {
+      failed = row.error();
+    } else if (row->key == key && row->uuid != uuid) {
+      failed = Error{Code::denied,
+                     "its key is that of another node; remove the file node.key that was copied "
+                     "from there, and start it again",
+                     {},
+                     0};
+    }
+    return !failed;
+  }));
+  if (failed) return *failed;
+  return {};
+}
+
 // The node's number and row: a known uuid is the same node, wherever it lives now. A cluster that
 // is being rebuilt believes a node what its number was, unless another one was first.
 Result<NodeId> number_of(VersionedRows& rows, const RegisterNode& request, NodeRow& row) {
@@ -26,6 +67,7 @@ Result<NodeId> number_of(VersionedRows& rows, const RegisterNode& request, NodeR
     auto node = rows.require<NodeRow>(keys::node((*known)->node));
     if (!node) return node.error();
     row = std::move(*node);
+    DFS_CHECK(check_key(rows, request, row, (*known)->node));
     return (*known)->node;
   }
   auto cluster = rows.require<ClusterRow>(keys::cluster());
@@ -52,6 +94,7 @@ Result<NodeId> number_of(VersionedRows& rows, const RegisterNode& request, NodeR
 
 Result<JoinReply> register_node(VersionedRows& rows, const RegisterNode& request) {
   NodeRow row;
+  DFS_CHECK(check_unique(rows, request.key, request.uuid));
   auto node = number_of(rows, request, row);
   if (!node) return node.error();
   const NodeRow before = row;
@@ -60,6 +103,7 @@ Result<JoinReply> register_node(VersionedRows& rows, const RegisterNode& request
   row.rack = request.rack;
   row.total_bytes = request.total_bytes;
   row.feature_level = request.feature_level;
+  if (!request.key.empty()) row.key = request.key;
   if (row.state != NodeState::up) row.state_ms = rows.time_ms();
   row.state = NodeState::up;
   if (row.standing == NodeStanding::out) row.standing = NodeStanding::in;

@@ -101,8 +101,9 @@ struct NodeRow {
   // So many losses were dealt with of those that it told since its start `boot`.
   uint64_t boot = 0;
   uint64_t losses = 0;
+  std::string key = {};
   DFS_FIELDS(uuid, endpoint, host, rack, state, total_bytes, feature_level, joined_ms, state_ms,
-             standing, boot, losses)
+             standing, boot, losses, key)
 };
 
 // An administrator's word that a node is gone for good and that what only it had of these groups is

@@ -146,6 +146,7 @@ Result<ClusterStatus> Monitor::State::status(Rows& rows) {
   if (!content) return content.error();
   const ContentRow counts = content->value_or(ContentRow());
   status.content = {counts.live, counts.live_bytes, counts.dead, counts.dead_bytes};
+  status.secure = settings.secure;
   list_nodes(status);
   count_groups(cluster(), status);
   status.health = health(status);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "messages/agents.h"
 #include "messages/events.h"
 #include "messages/grant.h"
 
@@ -66,6 +67,7 @@ void Membership::join() {
 Task<void> Membership::keep_joining() {
   Code last_code = Code::ok;
   Instant last_said;
+  bool shows_token = identity().node == 0;
   while (true) {
     Heartbeat vitals;
     vitals_(vitals);
@@ -77,7 +79,8 @@ Task<void> Membership::keep_joining() {
               .total_bytes = vitals.total_bytes,
               .used_bytes = vitals.used_bytes,
               .node = identity().node,
-              .token = identity().node == 0 ? settings_.token : std::string()};
+              .token = shows_token ? settings_.token : std::string(),
+              .key = settings_.key};
     CallOptions options;
     options.deadline = kAskDeadline;
     auto asking = calls_.ask<Join>("monitor", std::move(join), std::move(options));
@@ -96,6 +99,12 @@ Task<void> Membership::keep_joining() {
       bus_.log(Level::warn, "not joined yet", {{"error", error.describe()}});
       last_code = error.code;
       last_said = bus_.now();
+    }
+    const auto reason = error.cause.find("reason");
+    if (reason != error.cause.end() && reason->second == kOtherKey && !shows_token &&
+        !settings_.token.empty()) {
+      shows_token = true;
+      continue;
     }
     if (settings_.refused && error.code == Code::denied && error.cause.contains("reason")) {
       settings_.refused(error);

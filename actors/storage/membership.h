@@ -23,7 +23,8 @@ struct MembershipSettings {
   std::string host;
   std::string rack;
   Duration heartbeat_period = std::chrono::milliseconds(500);
-  std::string token = {};                   // shown at the first join
+  std::string token = {};                   // shown at the first join, or with a new key
+  std::string key = {};                     // see StorageSettings
   std::function<void(Error)> refused = {};  // see StorageSettings
 };
 

@@ -37,6 +37,7 @@ struct StorageSettings {
   Duration scrub_period = std::chrono::hours(14 * 24);  // in which every block is read once
   uint64_t scrub_bytes_per_second = 20ull << 20;        // for that; 0: no limit
   std::string join_token = {};  // shown when this node joins for the first time
+  std::string key = {};         // public key that its connections show; empty: no encryption
   // Called, once, when the cluster will have nothing to do with this node, whatever it tries: it
   // was removed for good, or its token does not let it in. Without it the node goes on asking.
   std::function<void(Error)> refused = {};

@@ -4,6 +4,7 @@
 
 #include <set>
 
+#include "broker/security.h"
 #include "messages/dispatch.h"
 #include "messages/namespace.h"
 #include "tests/broker/fake_bus.h"
@@ -369,6 +370,69 @@ TEST_CASE("services and providers have limits too") {
   front.bus.refusals["peer/m4"] = Error{Code::unavailable, "gone", {}, 0};
   front.say(Front::request("monitor"), "client/1", "peer/client");
   CHECK(front.only_error().code == Code::unavailable);
+}
+
+TEST_CASE("nobody gets a name that is not theirs") {
+  CHECK(may_speak_as("", "monitor"));
+  CHECK(may_speak_as(kHeadPeer, "monitor/2"));
+  CHECK(may_speak_as(kHeadPeer, "lock"));
+  CHECK(may_speak_as("storage/7", "storage/7"));
+  CHECK(may_speak_as(kUnknownPeer, "client/9f"));
+  CHECK(may_speak_as(kUnknownPeer, "storage"));  // that is about to join
+  for (const char* name : {"monitor", "monitor/1", "monitor-replica", "lock/1", "head", "storage/8",
+                           "agent/h", "broker/1"}) {
+    CAPTURE(name);
+    CHECK_FALSE(may_speak_as("storage/7", name));
+    CHECK_FALSE(may_speak_as(kUnknownPeer, name));
+  }
+  CHECK(may_announce("storage/7", "storage/7"));
+  CHECK_FALSE(may_announce("storage/7", "monitor"));
+  CHECK_FALSE(may_announce(kUnknownPeer, "anything"));
+}
+
+TEST_CASE("a message in another's name is turned away, and changes nothing") {
+  Front front;
+  const auto say_as = [&](const std::string& peer, Envelope envelope, const std::string& from,
+                          const Link& link) {
+    envelope.peer = peer;
+    front.say(std::move(envelope), from, link);
+  };
+  say_as(kHeadPeer, envelope_of(Announce{"monitor", 1}, "broker"), "monitor", "peer/m");
+  say_as(kUnknownPeer, envelope_of(Announce{"monitor", 9}, "broker"), "client/2", "peer/thief");
+  say_as(kUnknownPeer, envelope_of(Announce{"monitor", 9}, "broker"), "monitor", "peer/thief");
+  CHECK(front.bus.take_sent().empty());
+  CHECK(front.asked() == "peer/m");
+  // Requests are answered.
+  say_as(kUnknownPeer, Front::request("monitor"), "storage/7", "peer/client");
+  CHECK(front.only_error().code == Code::unavailable);
+  say_as("storage/8", Front::request("monitor"), "storage/7", "peer/client");
+  CHECK(front.only_error().code == Code::denied);
+  say_as("storage/7", Front::request("monitor"), "storage/7", "peer/s7");
+  CHECK(front.only().link == "peer/m");
+}
+
+TEST_CASE("a node joins with the key of its connection, and a head only with the cluster's") {
+  Front front;
+  front.announce("monitor", "monitor", "peer/m", 1);
+  const auto say_as = [&](const std::string& peer, const std::string& key, Envelope envelope) {
+    envelope.header.request = 9;
+    envelope.peer = peer;
+    envelope.peer_key = key;
+    front.say(std::move(envelope), "client/1", "peer/client");
+    return front.only().link;
+  };
+  Join join;
+  join.uuid = std::string(32, 'a');
+  join.endpoint = "tcp://h:1";
+  join.key = std::string(64, '1');
+  CHECK(say_as(kUnknownPeer, join.key, envelope_of(join, "monitor")) == "peer/m");
+  CHECK(say_as(kUnknownPeer, std::string(64, '2'), envelope_of(join, "monitor")) == "peer/client");
+  CHECK(say_as("storage/7", std::string(64, '2'), envelope_of(join, "monitor")) == "peer/client");
+  join.key.clear();
+  CHECK(say_as(kUnknownPeer, std::string(64, '2'), envelope_of(join, "monitor")) == "peer/client");
+  AddHead add{.uuid = std::string(32, 'a'), .endpoint = "tcp://h:3", .broker = "tcp://h:0"};
+  CHECK(say_as(kHeadPeer, std::string(64, '2'), envelope_of(add, "monitor")) == "peer/m");
+  CHECK(say_as(kUnknownPeer, std::string(64, '2'), envelope_of(add, "monitor")) == "peer/client");
 }
 
 TEST_SUITE_END();

@@ -218,9 +218,9 @@ TEST_SUITE("messages") {
     std::string six = good;
     six[0] = '\x96';  // a claim of 6 elements; the rest follows as trailing bytes
     CHECK(decode_header(six).code() == Code::malformed);
-    // The ticket and whatever comes behind it may be left out or unknown.
+    // Whatever comes behind the source may be unknown.
     std::string extended = good + "\x81\x01\x02";
-    extended[0] = '\x99';
+    extended[0] = '\x9a';
     CHECK(decode_header(extended).ok());
   }
 

@@ -70,12 +70,17 @@ TEST_SUITE("messages") {
     CHECK(reason<OpenFile>([](auto& m) { m.path = "/.."; }) == why);
   }
 
-  TEST_CASE("the header: its size, its addresses, its ticket") {
+  TEST_CASE("the header: its size, its addresses, its ticket, its source") {
     Header header = samples::header();
     header.from = std::string(kAddressBytesMax, 'f');
     header.to = std::string(kAddressBytesMax, 't');
     header.ticket = std::string(kTicketBytesMax, 'x');
     CHECK(decode_header(encode_header(header)).ok());
+    header.source = std::string(kSourceBytesMax, 's');
+    CHECK(decode_header(encode_header(header)).ok());
+    Header long_source = header;
+    long_source.source += 's';
+    CHECK(decode_header(encode_header(long_source)).code() == Code::too_large);
     Header long_from = header, long_to = header, long_ticket = header;
     long_from.from += 'f';
     long_to.to += 't';

@@ -73,6 +73,9 @@ void for_each_command(Visitor&& visit) {
              lock::ReplacePassword, lock::IssueToken, lock::NoteDenials, lock::TidyUsers>();
 }
 
+inline constexpr const char* kPublicKey =
+    "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+
 inline Header header() {
   return {.version = kProtocolVersion,
           .type = Type::WriteBlock,
@@ -81,7 +84,8 @@ inline Header header() {
           .deadline_ms = 10'000,
           .from = "client/9f3c5a7e01d2b4c6",
           .to = "storage/7",
-          .ticket = std::string("\x00\xff ticket", 9)};
+          .ticket = std::string("\x00\xff ticket", 9),
+          .source = "10.0.0.7"};
 }
 
 inline InodeInfo inode() {
@@ -118,7 +122,8 @@ inline NodeView node() {
           .rack = "r1",
           .state = NodeState::down,
           .total_bytes = 1ull << 40,
-          .standing = NodeStanding::out};
+          .standing = NodeStanding::out,
+          .key = kPublicKey};
 }
 inline Layout layout() {
   return {.object = 0x2002,
@@ -165,7 +170,8 @@ inline Join sample() {
           .used_bytes = 123'456'789,
           .feature_level = 2,
           .node = 7,
-          .token = "0123456789abcdef0123456789abcdef"};
+          .token = "0123456789abcdef0123456789abcdef",
+          .key = kPublicKey};
 }
 template <>
 inline JoinReply sample() {
@@ -295,7 +301,8 @@ inline ClusterStatus sample() {
           .freshness = freshness(),
           .content = {.live = 1900, .live_bytes = 1 << 30, .dead = 3, .dead_bytes = 4096},
           .authentication = true,
-          .denied = 6};
+          .denied = 6,
+          .secure = true};
 }
 template <>
 inline Ping sample() {
@@ -472,6 +479,19 @@ inline CreateCluster sample() {
           .join_rule = JoinRule::token,
           .authentication = Authentication::required,
           .grant_key = {.bytes = std::string(32, '\x80')}};
+}
+template <>
+inline RegisterNode sample() {
+  return {.uuid = "0123456789abcdef0123456789abcdef",
+          .endpoint = "tcp://127.0.0.1:7107",
+          .host = "h1",
+          .rack = "r1",
+          .total_bytes = 1ull << 40,
+          .feature_level = 2,
+          .heartbeat_ms = 2500,
+          .number = 7,
+          .token = kTokenHash,
+          .key = kPublicKey};
 }
 template <>
 inline SetNodeState sample() {

@@ -286,7 +286,7 @@ TEST_SUITE("client") {
     std::vector<HeadStatus> known(4);
     for (MemberId head = 1; head <= 4; ++head) {
       known[head - 1].head = head;
-      known[head - 1].endpoint = "tcp://head-" + std::to_string(head);
+      known[head - 1].broker = "tcp://head-" + std::to_string(head);
     }
     const auto answers = heads.run(heads.client.ask_heads(known, seconds(1)));
     REQUIRE(answers.ok());

@@ -189,4 +189,47 @@ TEST_CASE("agents are listed as they were last heard, and forgotten when they ar
   CHECK(test.ask(ListAgents{})->agents.empty());
 }
 
+TEST_CASE("who knows a node's uuid does not become that node") {
+  TestMachine machine;
+  const auto join_as = [&](char uuid, char key, const std::string& token = {}) {
+    RegisterNode node;
+    node.uuid = std::string(32, uuid);
+    node.endpoint = std::string("tcp://n:") + uuid;
+    node.token = token;
+    if (key != 0) node.key = std::string(64, key);
+    return machine.tell<JoinReply>(node);
+  };
+  const auto key_of = [&](NodeId node) { return machine.machine.cluster().node(node)->key; };
+  REQUIRE(join_as('a', '1').ok());
+  CHECK(key_of(1) == std::string(64, '1'));
+  CHECK(reason_of(join_as('a', '2')) == kOtherKey);
+  CHECK(key_of(1) == std::string(64, '1'));
+  CHECK(join_as('a', '1')->node == 1);
+  // Two nodes have two keys.
+  CHECK(join_as('b', '1').code() == Code::denied);
+  REQUIRE(join_as('b', '3').ok());
+  CHECK(join_as('a', '3').code() == Code::denied);
+  // A token gives it another one, once.
+  REQUIRE(machine.ask(AddJoinToken{hash('1'), 60'000, 1}).ok());
+  CHECK(join_as('a', '2', hash('1'))->node == 1);
+  CHECK(key_of(1) == std::string(64, '2'));
+  CHECK(reason_of(join_as('a', '1', hash('1'))) == kOtherKey);
+  // Without encryption nobody shows a key; what was known stays.
+  CHECK(join_as('a', 0)->node == 1);
+  CHECK(key_of(1) == std::string(64, '2'));
+}
+
+TEST_CASE("a node from the time without encryption gets its first key like a new one") {
+  TestMachine machine;
+  REQUIRE(join(machine, 'a').ok());
+  REQUIRE(machine.ask(SetJoinRule{JoinRule::token}).ok());
+  RegisterNode node;
+  node.uuid = std::string(32, 'a');
+  node.endpoint = "tcp://n:a";
+  node.key = std::string(64, '1');
+  CHECK(reason_of(machine.tell<JoinReply>(node)) == kOtherKey);
+  REQUIRE(machine.ask(SetJoinRule{JoinRule::open}).ok());
+  CHECK(machine.tell<JoinReply>(node)->node == 1);
+}
+
 TEST_SUITE_END();
