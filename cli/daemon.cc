@@ -177,7 +177,7 @@ void tell_first_password(const std::string& password) {
 
 LockSettings lock_settings(const DaemonOptions& options, const std::string& broker) {
   LockSettings settings;
-  settings.directory = options.data + "/lock/log";
+  settings.directory = options.data + "/locks/log";
   settings.broker = broker;
   settings.announce_period = options.heartbeat;
   settings.ticket_lasts = options.ticket_lasts;
@@ -196,7 +196,7 @@ LockSettings lock_settings(const DaemonOptions& options, const std::string& brok
 // `brokers` as for the monitor.
 Result<void> start_lock(Process& process, const DaemonOptions& options, const std::string& broker,
                         std::vector<std::string> brokers) {
-  auto opened = open_data_directory(options.data + "/lock", "lock");
+  auto opened = open_data_directory(options.data + "/locks", "lock");
   if (!opened) return std::move(opened).error();
   auto& data = process.keep(std::make_unique<DataDirectory>(std::move(*opened)));
   const auto known = known_brokers(options.brokers, options.join, options.listen);

@@ -90,17 +90,5 @@ inline JoinTokenList sample() {
           .refused_expired = 6,
           .refused_used = 7};
 }
-template <>
-inline RegisterNode sample() {
-  return {.uuid = "0123456789abcdef0123456789abcdef",
-          .endpoint = "tcp://127.0.0.1:7107",
-          .host = "h1",
-          .rack = "r1",
-          .total_bytes = 1ull << 40,
-          .feature_level = 2,
-          .heartbeat_ms = 2500,
-          .number = 7,
-          .token = kTokenHash};
-}
 
 }  // namespace dfs::samples
