@@ -310,6 +310,7 @@ class Bench:
                               16, "--passes", 3)
         for folder in (many, one):
             self.cluster.ctl("rm", "-r", folder)
+        self.wait_calm()
         if round_number == 0:
             return
         add = self.results.add
@@ -324,6 +325,13 @@ class Bench:
                 (after["log_syncs"] - before["log_syncs"]) / names, "")
         else:
             print(f"{label}: the leader changed while files were created", file=sys.stderr)
+
+    def wait_calm(self):
+        """Until the rows of what was removed are dealt with: the next round is not to pay for it."""
+        applied, before = self.cluster.status()["applied"], -1
+        while applied != before:
+            time.sleep(1)
+            applied, before = self.cluster.status()["applied"], applied
 
     def log_of_leader(self):
         return self.cluster.ctl("--json", "head", "list").report
