@@ -82,6 +82,11 @@ class Bench:
         self.results.add(f"limit: {label}, O_DIRECT copy of the same bytes",
                          size / MIB / done["seconds"], "MiB/s")
 
+    def limit_read(self, label, size):
+        done = self.program("dfs_limits", "read", self.context.directory, size, 2)
+        self.results.add(f"limit: {label}, O_DIRECT read of the same bytes",
+                         size / MIB / done["seconds"], "MiB/s")
+
     def limit_streams(self, size):
         for kind, name in (("zmq", "ZeroMQ stream"), ("tcp", "raw TCP stream")):
             done = self.program("dfs_limits", kind, size)
@@ -135,6 +140,7 @@ class Bench:
             if not warm_up:
                 self.limit_direct(f"R={replicas}", size, replicas)
                 if replicas == 2:
+                    self.limit_read(label, size)
                     self.limit_streams(size)
             cpu = self.cpu_seconds()
             put = self.transfer("put", source, "/large")
@@ -350,6 +356,10 @@ class Bench:
                     limit = results.median(f"limit: {label}, O_DIRECT write of the same bytes")
                     yield (f"put {label}, share of the O_DIRECT limit",
                            results.median(f"put {label}") / limit, 0.65)
+            if "get R=2, cold" in results.samples:
+                limit = results.median("limit: R=2, O_DIRECT read of the same bytes")
+                yield ("get R=2 cold, share of the O_DIRECT read rate",
+                       results.median("get R=2, cold") / limit, 0.7)
             yield ("get R=2 warm, of 1.2 GiB/s", results.median("get R=2, warm") / 1228.8, 1)
             stream = results.median("limit: loopback ZeroMQ stream")
             yield ("get R=2 warm, of 900 MiB/s or 45 % of the ZeroMQ stream",
