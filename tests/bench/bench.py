@@ -333,7 +333,7 @@ class Bench:
             print(f"{label}: the leader changed while files were created", file=sys.stderr)
 
     def wait_calm(self):
-        """Until the rows of what was removed are dealt with: the next round is not to pay for it."""
+        """Until what was removed is pruned: the next round is not to pay for it."""
         applied, before = self.cluster.status()["applied"], -1
         while applied != before:
             time.sleep(1)
