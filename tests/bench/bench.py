@@ -372,10 +372,10 @@ class Bench:
                 yield f"{name}, of {floor}/s", results.median(name) / floor, 1
         name = "copies of a dead node made anew, idle"
         if name in results.samples:
-            # Each of these bytes is read from one disk and written to another, and here the disks
-            # are one.
-            limit = results.median("limit: healing, O_DIRECT copy of the same bytes")
-            yield f"{name}, share of the O_DIRECT limit", results.median(name) / limit, 0.5
+            # Of writing alone, and of a copy: here the disk that is read is the same one.
+            for what in ("write", "copy"):
+                limit = results.median(f"limit: healing, O_DIRECT {what} of the same bytes")
+                yield f"{name}, share of the O_DIRECT {what}", results.median(name) / limit, 0.5
             name = "get while a node is replaced, share of the rate before"
             yield name, results.median(name), 0.5
         yield from self.verdicts_of_heads()
