@@ -82,6 +82,11 @@ class Bench:
         self.results.add(f"limit: {label}, O_DIRECT copy of the same bytes",
                          size / MIB / done["seconds"], "MiB/s")
 
+    def limit_read(self, label, size):
+        done = self.program("dfs_limits", "read", self.context.directory, size, 2)
+        self.results.add(f"limit: {label}, O_DIRECT read of the same bytes",
+                         size / MIB / done["seconds"], "MiB/s")
+
     def limit_streams(self, size):
         for kind, name in (("zmq", "ZeroMQ stream"), ("tcp", "raw TCP stream")):
             done = self.program("dfs_limits", kind, size)
@@ -135,6 +140,7 @@ class Bench:
             if not warm_up:
                 self.limit_direct(f"R={replicas}", size, replicas)
                 if replicas == 2:
+                    self.limit_read(label, size)
                     self.limit_streams(size)
             cpu = self.cpu_seconds()
             put = self.transfer("put", source, "/large")
@@ -310,6 +316,7 @@ class Bench:
                               16, "--passes", 3)
         for folder in (many, one):
             self.cluster.ctl("rm", "-r", folder)
+        self.wait_calm()
         if round_number == 0:
             return
         add = self.results.add
@@ -324,6 +331,13 @@ class Bench:
                 (after["log_syncs"] - before["log_syncs"]) / names, "")
         else:
             print(f"{label}: the leader changed while files were created", file=sys.stderr)
+
+    def wait_calm(self):
+        """Until what was removed is pruned: the next round is not to pay for it."""
+        applied, before = self.cluster.status()["applied"], -1
+        while applied != before:
+            time.sleep(1)
+            applied, before = self.cluster.status()["applied"], applied
 
     def log_of_leader(self):
         return self.cluster.ctl("--json", "head", "list").report
@@ -342,6 +356,10 @@ class Bench:
                     limit = results.median(f"limit: {label}, O_DIRECT write of the same bytes")
                     yield (f"put {label}, share of the O_DIRECT limit",
                            results.median(f"put {label}") / limit, 0.65)
+            if "get R=2, cold" in results.samples:
+                limit = results.median("limit: R=2, O_DIRECT read of the same bytes")
+                yield ("get R=2 cold, share of the O_DIRECT read rate",
+                       results.median("get R=2, cold") / limit, 0.7)
             yield ("get R=2 warm, of 1.2 GiB/s", results.median("get R=2, warm") / 1228.8, 1)
             stream = results.median("limit: loopback ZeroMQ stream")
             yield ("get R=2 warm, of 900 MiB/s or 45 % of the ZeroMQ stream",
@@ -354,10 +372,10 @@ class Bench:
                 yield f"{name}, of {floor}/s", results.median(name) / floor, 1
         name = "copies of a dead node made anew, idle"
         if name in results.samples:
-            # Each of these bytes is read from one disk and written to another, and here the disks
-            # are one.
-            limit = results.median("limit: healing, O_DIRECT copy of the same bytes")
-            yield f"{name}, share of the O_DIRECT limit", results.median(name) / limit, 0.5
+            # Of writing alone, and of a copy: here the disk that is read is the same one.
+            for what in ("write", "copy"):
+                limit = results.median(f"limit: healing, O_DIRECT {what} of the same bytes")
+                yield f"{name}, share of the O_DIRECT {what}", results.median(name) / limit, 0.5
             name = "get while a node is replaced, share of the rate before"
             yield name, results.median(name), 0.5
         yield from self.verdicts_of_heads()

@@ -2,6 +2,7 @@
 //
 //   dfs_limits direct DIRECTORY BYTES FILES   O_DIRECT writes of 1 MiB to preallocated files, fsync
 //   dfs_limits copy DIRECTORY BYTES FILES     the same, each piece read from another file before
+//   dfs_limits read DIRECTORY BYTES FILES     O_DIRECT reads of 1 MiB, of files written before
 //   dfs_limits append DIRECTORY COUNT         4 KiB appends, each followed by fdatasync
 //   dfs_limits zmq BYTES                      DEALER → ROUTER over loopback TCP, frames of 1 MiB
 //   dfs_limits tcp BYTES                      one TCP connection over loopback, writes of 1 MiB
@@ -87,6 +88,31 @@ double direct(const std::string& directory, uint64_t bytes, int files, bool copi
   const double seconds =
       seconds_of([&] { for_all([&](int i) { write_direct(path_of(i), each, source_of(i)); }); });
   for (int i = 0; i < files * (copied ? 2 : 1); ++i) unlink(path_of(i).c_str());
+  return seconds;
+}
+
+void read_direct(const std::string& path, uint64_t bytes) {
+  const int file = open(path.c_str(), O_RDONLY | O_DIRECT);
+  require(file >= 0, path.c_str());
+  const Buffer buffer = aligned_piece();
+  for (uint64_t offset = 0; offset < bytes; offset += kPiece) {
+    const ssize_t got = pread(file, buffer.get(), kPiece, static_cast<off_t>(offset));
+    require(got == static_cast<ssize_t>(kPiece), "pread");
+  }
+  close(file);
+}
+
+double read_back(const std::string& directory, uint64_t bytes, int files) {
+  const uint64_t each = bytes / static_cast<uint64_t>(files) / kPiece * kPiece;
+  const auto path_of = [&](int i) { return directory + "/limit." + std::to_string(i); };
+  for (int i = 0; i < files; ++i) write_direct(path_of(i), each);
+  const double seconds = seconds_of([&] {
+    std::vector<std::jthread> readers;
+    for (int i = 0; i < files; ++i) {
+      readers.emplace_back([&, i] { read_direct(path_of(i), each); });
+    }
+  });
+  for (int i = 0; i < files; ++i) unlink(path_of(i).c_str());
   return seconds;
 }
 
@@ -183,6 +209,9 @@ int main(int argc, char** argv) {
   if ((what == "direct" || what == "copy") && argc == 5) {
     amount = number(3);
     seconds = direct(argv[2], amount, std::stoi(argv[4]), what == "copy");
+  } else if (what == "read" && argc == 5) {
+    amount = number(3);
+    seconds = read_back(argv[2], amount, std::stoi(argv[4]));
   } else if (what == "append" && argc == 4) {
     amount = number(3);
     seconds = append(argv[2], amount);
@@ -193,9 +222,10 @@ int main(int argc, char** argv) {
     amount = number(2);
     seconds = tcp_stream(amount);
   } else {
-    std::fprintf(stderr,
-                 "usage: dfs_limits direct|copy DIRECTORY BYTES FILES | append DIRECTORY COUNT "
-                 "| zmq BYTES | tcp BYTES\n");
+    std::fprintf(
+        stderr,
+        "usage: dfs_limits direct|copy|read DIRECTORY BYTES FILES | append DIRECTORY COUNT "
+        "| zmq BYTES | tcp BYTES\n");
     return 2;
   }
   std::printf("{\"limit\":\"%s\",\"amount\":%llu,\"seconds\":%.6f,\"per_second\":%.1f}\n",
