@@ -16,6 +16,7 @@
 #include "cli/heads_view.h"
 #include "cli/output.h"
 #include "cli/paths.h"
+#include "cli/security_options.h"
 
 namespace CLI {
 class App;
@@ -30,6 +31,8 @@ struct GlobalOptions {
   Duration timeout = std::chrono::seconds(30);
   uint32_t jobs = 4;
   std::string log_level = "warn";
+  SecurityOptions security_options = {};
+  std::shared_ptr<Security> security = {};  // what follows from them
 };
 
 // What a command works with: the options, the cluster, and where its results go. One per process.

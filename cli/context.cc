@@ -58,6 +58,7 @@ Session& Context::session() {
     settings.brokers = options.brokers;
     settings.deadline = options.timeout;
     settings.pool_threads = std::max<size_t>(4, options.jobs);
+    settings.security = options.security;
     session_ = std::make_unique<Session>(std::move(settings));
     live_session_ = session_.get();
   }

@@ -244,9 +244,10 @@ void add_settings(Settings& settings, Role role, DaemonOptions& options) {
     settings.add("min-copies", options.min_copies,
                  "fewest copies a write may have; 0: one less than --replicas, at least 1");
     settings.add("groups", options.groups, "placement groups of a new cluster, a power of two");
-    settings.add_choice("node-join", options.node_join, {"open", "token"},
-                        "who may become a storage node of a new cluster: anybody, or who has a "
-                        "token; dfsctl node token --require changes it");
+    settings.add_choice("node-join", options.node_join, {"auto", "open", "token"},
+                        "who may become a storage node of a new cluster: anybody (open), or who "
+                        "has a token; auto asks for one unless --insecure; dfsctl node token "
+                        "--require changes it");
     settings.add_size("block-size", options.block_size, "where the writer does not choose");
     settings.add_duration("heartbeat", options.heartbeat, "how often nodes tell that they live");
     settings.add_duration("check-interval", options.check_interval, "how often that is judged");
@@ -299,6 +300,15 @@ void add_settings(Settings& settings, Role role, DaemonOptions& options) {
     settings.add("nodes-max", options.nodes_max, "most storage nodes here");
     settings.add("storage-config", options.storage_config,
                  "file of further settings for its nodes, copied when they are created");
+  }
+  if (hosts_broker(role) || hosts_monitor(role)) {
+    add_head_security(settings, options.security_options);
+  } else {
+    add_client_security(settings, options.security_options);
+  }
+  if (role == Role::storage) {
+    settings.add("data-encryption", options.security_options.data_encryption,
+                 "encrypt the port for blocks too; costs most of the throughput");
   }
   settings.add("log-level", options.log_level,
                "debug, info, warn, error or off, or module=LEVEL; by commas");

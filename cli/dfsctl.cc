@@ -77,6 +77,7 @@ void add_settings(dfs::Settings& settings, dfs::cli::GlobalOptions& options) {
                         "longest time to wait for an answer, or for a transfer to move");
   settings.add("jobs", options.jobs, "blocks or files to move at once, 1 to 64");
   settings.add("log-level", options.log_level, "what the client reports on stderr");
+  dfs::cli::add_client_security(settings, options.security_options);
 }
 
 int run(int argc, char** argv) {
@@ -126,6 +127,11 @@ int run(int argc, char** argv) {
   }
   if (context.options.jobs < 1 || context.options.jobs > 64) {
     return misuse(context, "--jobs must be 1 to 64");
+  }
+  if (context.command != "version") {
+    auto security = dfs::cli::client_security(context.options.security_options);
+    if (!security) return misuse(context, security.error().text);
+    context.options.security = *security;
   }
   dfs::LogSettings log;
   log.levels = context.options.log_level;

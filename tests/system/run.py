@@ -31,6 +31,7 @@ import repair  # noqa: F401
 import durability  # noqa: F401
 import rebuild  # noqa: F401
 import node_create  # noqa: F401
+import secure  # noqa: F401
 
 
 COUNTS = re.compile(r"\d+ passed, \d+ failed")  # the last line of a run
