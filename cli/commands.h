@@ -16,6 +16,7 @@
 #include "cli/heads_view.h"
 #include "cli/output.h"
 #include "cli/paths.h"
+#include "cli/security_options.h"
 #include "cli/ticket_store.h"
 #include "messages/users.h"
 
@@ -33,6 +34,8 @@ struct GlobalOptions {
   uint32_t jobs = 4;
   std::string ticket;  // as text, or @FILE with that text
   std::string log_level = "warn";
+  SecurityOptions security_options = {};
+  std::shared_ptr<Security> security = {};  // what follows from them
 };
 
 // What a command works with: the options, the cluster, and where its results go. One per process.

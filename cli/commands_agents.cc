@@ -145,10 +145,12 @@ Result<agent::NodeSettings> settings_of(const Context& context, const Addition& 
     if (!capacity) return capacity.error();
     settings.capacity_bytes = *capacity;
   }
-  if (wanted.settings.empty()) return settings;
-  std::ifstream in(wanted.settings);
-  settings.more.assign(std::istreambuf_iterator<char>(in), {});
-  if (!in) return Error{Code::local_io, "cannot read " + wanted.settings, {}, 0};
+  if (!wanted.settings.empty()) {
+    std::ifstream in(wanted.settings);
+    settings.more.assign(std::istreambuf_iterator<char>(in), {});
+    if (!in) return Error{Code::local_io, "cannot read " + wanted.settings, {}, 0};
+  }
+  settings.more += node_security_settings(context.options.security_options, settings.more);
   return settings;
 }
 

@@ -70,6 +70,22 @@ std::string status_json(const StatusView& view) {
   return json + ",\"heads_answering\":[" + answering + "]}";
 }
 
+// How the answering head is reached, and the nodes' blocks.
+std::string security_text(const ClusterStatus& status) {
+  if (!status.secure) {
+    return "INSECURE: nothing is encrypted, and whoever connects is taken at their word";
+  }
+  const auto plain = std::count_if(status.nodes.begin(), status.nodes.end(), [](const auto& node) {
+    return node.view.endpoint.find('#') == std::string::npos ||
+           node.view.endpoint.ends_with("#plain");
+  });
+  std::string text = "control traffic is encrypted (CURVE)";
+  if (status.nodes.empty()) return text;
+  return text + (plain == 0 ? ", blocks too"
+                            : "; blocks travel as they are to " + std::to_string(plain) + " of " +
+                                  counted(status.nodes.size(), "node"));
+}
+
 void print_summary(Context& context, const StatusView& view) {
   const ClusterStatus& status = view.status;
   const PoolView pool = status.pools.empty() ? PoolView() : status.pools.front();
@@ -87,6 +103,7 @@ void print_summary(Context& context, const StatusView& view) {
     context.print("rights   authentication required; " + counted(status.denied, "request") +
                   " denied by this head");
   }
+  context.print("security " + security_text(status));
   context.print("content  " + counted(status.files, "file") + " in " +
                 counted(status.directories, "directory"));
   const uint32_t groups = status.groups_healthy + status.groups_degraded + status.groups_down;

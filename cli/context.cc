@@ -68,6 +68,7 @@ Session& Context::session() {
     settings.deadline = options.timeout;
     settings.pool_threads = std::max<size_t>(4, options.jobs);
     settings.ticket = ticket();
+    settings.security = options.security;
     session_ = std::make_unique<Session>(std::move(settings));
     live_session_ = session_.get();
     renew_ticket();

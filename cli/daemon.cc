@@ -65,6 +65,7 @@ ProcessSettings process_settings(Role role, const DaemonOptions& options) {
   settings.log.file_bytes = options.log_size;
   settings.log.files = options.log_count;
   settings.stop_deadline = kStopDeadline;
+  settings.security = options.security;
   return settings;
 }
 
@@ -74,6 +75,7 @@ Result<void> start_broker(Process& process, const DaemonOptions& options, bool i
   BrokerSettings settings;
   settings.listen = options.listen;
   if (inproc) settings.inproc = kInproc;
+  settings.security = options.security;
   auto broker = std::make_unique<Broker>(process.context(), std::move(settings));
   if (!broker->ready()) return broker->ready().error();
   process.keep(std::move(broker));
@@ -90,10 +92,19 @@ MonitorSettings monitor_settings(const DaemonOptions& options, const std::string
   settings.replicas = options.replicas;
   settings.min_copies = options.min_copies;
   settings.groups = options.groups;
-  settings.join_rule = options.node_join == "token" ? JoinRule::token : JoinRule::open;
+  settings.secure = options.security != nullptr;
+  const auto strict = [&](const std::string& choice, std::string_view yes) {
+    return choice == yes || (choice == "auto" && settings.secure);
+  };
+  settings.join_rule = strict(options.node_join, "token") ? JoinRule::token : JoinRule::open;
   settings.authentication =
-      options.authentication == "required" ? Authentication::required : Authentication::off;
+      strict(options.authentication, "required") ? Authentication::required : Authentication::off;
   settings.grant_lasts = options.grant_lasts;
+  if (settings.secure) {
+    settings.map_changed = [known = options.security->known](const ClusterMap& map) {
+      learn_nodes(*known, map);
+    };
+  }
   settings.block_bytes = options.block_size;
   settings.heartbeat_period = options.heartbeat;
   settings.check_interval = options.check_interval;
@@ -129,6 +140,7 @@ Result<void> check_cluster(const Identity& identity, const DaemonOptions& option
   SessionSettings settings;
   settings.brokers = options.join;
   settings.pool_threads = 1;
+  settings.security = options.security;
   Session session(std::move(settings));
   const auto there = session.run<ClusterStatus>(
       [](Client& client) { return client.status(true, kForeignDeadline); });
@@ -264,8 +276,10 @@ Result<std::string> start_storage(Process& process, const DaemonOptions& options
   settings.scrub_bytes_per_second = options.scrub_rate;
   settings.join_token = read_token(options.join_token);
   settings.refused = std::move(refused);
+  if (options.security) settings.key = options.security->own.public_key;
   ActorSettings actor;
   actor.address = "storage";
+  actor.audience = Audience::all;
   actor.listen = options.listen;
   if (actor.listen.ends_with(":0")) actor.listen.replace(actor.listen.size() - 1, 1, "*");
   actor.brokers = options.brokers;
@@ -295,6 +309,8 @@ Result<void> start_agent(Process& process, const DaemonOptions& options) {
     settings.node_settings.assign(std::istreambuf_iterator<char>(in), {});
     if (!in) return Result<void>(Code::usage, "cannot read " + options.storage_config);
   }
+  settings.node_settings +=
+      node_security_settings(options.security_options, settings.node_settings);
   auto taken = take_directory(settings.directory, "agent");
   if (!taken) return std::move(taken).error();
   auto& data = process.keep(std::make_unique<DataDirectory>(std::move(*taken)));
@@ -339,17 +355,34 @@ Result<std::string> start_role(Process& process, Role role, const DaemonOptions&
 
 }  // namespace
 
-int run_daemon(Role role, const DaemonOptions& options) {
+namespace {
+
+MadeSecurity make_security(Role role, const DaemonOptions& options) {
+  if (role == Role::storage) return node_security(options.security_options, options.directories);
+  if (role == Role::agent) return node_security(options.security_options, {options.data});
+  return head_security(options.security_options);
+}
+
+}  // namespace
+
+int run_daemon(Role role, DaemonOptions options) {
   const auto refuse = [role](const Error& error) {
     std::cerr << "dfsd " << name_of(role) << ": " << error.text << std::endl;
     // A directory that does not fit the flags is a mistake that a restart will not mend.
     const bool misfit = error.code == Code::invalid || error.code == Code::exists;
     return misfit ? kExitUsage : exit_code_of(error.code);
   };
+  auto security = make_security(role, options);
+  if (!security) return refuse(security.error());
+  options.security = *security;
   std::optional<Error> refusal;  // of the actor's thread, until that has ended
   Marker pid;
   Marker ready;
   Process process(process_settings(role, options));
+  if (!options.security) {
+    log_event(Level::warn, name_of(role),
+              "INSECURE: nothing is encrypted, and whoever connects is taken at their word");
+  }
   if (!options.pid_file.empty()) {
     auto written = pid.write(options.pid_file, std::to_string(getpid()));
     if (!written) return refuse(written.error());

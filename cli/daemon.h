@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "broker/config.h"
+#include "cli/security_options.h"
 #include "messages/types.h"
 
 namespace dfs::cli {
@@ -37,8 +38,8 @@ struct DaemonOptions {
   uint32_t replicas = 2;
   uint32_t min_copies = 0;
   uint32_t groups = 64;
-  std::string node_join = "open";
-  std::string authentication = "off";
+  std::string node_join = "auto";
+  std::string authentication = "auto";
   Duration grant_lasts = std::chrono::minutes(10);
   uint64_t block_size = kBlockBytesDefault;
   Duration heartbeat = std::chrono::milliseconds(500);
@@ -76,6 +77,10 @@ struct DaemonOptions {
   // agent, besides data, host and rack
   uint32_t nodes_max = 16;
   std::string storage_config;
+
+  // every role; see security_options.h
+  SecurityOptions security_options = {};
+  std::shared_ptr<Security> security = {};  // what follows from them; run_daemon() makes it
 };
 
 DaemonOptions default_options(Role role);
@@ -100,6 +105,6 @@ std::vector<std::string> known_brokers(const std::vector<std::string>& some,
 
 // Runs the role until SIGTERM and returns the exit status, with the reason on stderr unless it is
 // 0: the first failure as exit_codes.h has it.
-int run_daemon(Role role, const DaemonOptions& options);
+int run_daemon(Role role, DaemonOptions options);
 
 }  // namespace dfs::cli

@@ -276,12 +276,14 @@ void add_settings(Settings& settings, Role role, DaemonOptions& options) {
     settings.add("min-copies", options.min_copies,
                  "fewest copies a write may have; 0: one less than --replicas, at least 1");
     settings.add("groups", options.groups, "placement groups of a new cluster, a power of two");
-    settings.add_choice("node-join", options.node_join, {"open", "token"},
-                        "who may become a storage node of a new cluster: anybody, or who has a "
-                        "token; dfsctl node token --require changes it");
-    settings.add_choice("authentication", options.authentication, {"off", "required"},
+    settings.add_choice("node-join", options.node_join, {"auto", "open", "token"},
+                        "who may become a storage node of a new cluster: anybody (open), or who "
+                        "has a token; auto asks for one unless --insecure; dfsctl node token "
+                        "--require changes it");
+    settings.add_choice("authentication", options.authentication, {"auto", "off", "required"},
                         "of a new cluster; off: everybody is an administrator; required: every "
-                        "request needs a ticket, and every block a grant");
+                        "request needs a ticket, and every block a grant; auto: off only with "
+                        "--insecure");
     settings.add_duration("grant-lasts", options.grant_lasts,
                           "how long a reader or writer may show the same grant for blocks");
     settings.add_size("block-size", options.block_size, "where the writer does not choose");
@@ -349,6 +351,15 @@ void add_settings(Settings& settings, Role role, DaemonOptions& options) {
     settings.add("nodes-max", options.nodes_max, "most storage nodes here");
     settings.add("storage-config", options.storage_config,
                  "file of further settings for its nodes, copied when they are created");
+  }
+  if (hosts_broker(role) || hosts_monitor(role)) {
+    add_head_security(settings, options.security_options);
+  } else {
+    add_client_security(settings, options.security_options);
+  }
+  if (role == Role::storage) {
+    settings.add("data-encryption", options.security_options.data_encryption,
+                 "encrypt the port for blocks too; costs most of the throughput");
   }
   settings.add("log-level", options.log_level,
                "debug, info, warn, error or off, or module=LEVEL; by commas");

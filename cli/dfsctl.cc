@@ -79,6 +79,7 @@ void add_settings(dfs::Settings& settings, dfs::cli::GlobalOptions& options) {
   settings.add("ticket", options.ticket,
                "of a service token, or @FILE with it; else that of dfsctl login");
   settings.add("log-level", options.log_level, "what the client reports on stderr");
+  dfs::cli::add_client_security(settings, options.security_options);
 }
 
 int run(int argc, char** argv) {
@@ -139,6 +140,11 @@ int run(int argc, char** argv) {
   }
   if (context.options.jobs < 1 || context.options.jobs > 64) {
     return misuse(context, "--jobs must be 1 to 64");
+  }
+  if (context.command != "version") {
+    auto security = dfs::cli::client_security(context.options.security_options);
+    if (!security) return misuse(context, security.error().text);
+    context.options.security = *security;
   }
   dfs::LogSettings log;
   log.levels = context.options.log_level;

@@ -9,6 +9,7 @@
 #include "broker/config.h"
 #include "cli/daemon.h"
 #include "cli/exit_codes.h"
+#include "cli/init.h"
 
 namespace {
 
@@ -35,7 +36,10 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", dfs::cli::version_text("dfsd"));
   app.require_subcommand(0, 1);
   app.footer(
-      "A cluster needs one head, better three, and any number of storage nodes:\n"
+      "A cluster needs one head, better three, and any number of storage nodes. Each of these has\n"
+      "--config FILE with what else they need to know: --keys DIR of heads, --cluster-key of all\n"
+      "others, or --insecure.\n"
+      "  dfsd init --dir /etc/zdfs/keys\n"
       "  dfsd head --data /var/lib/zdfs/head --bootstrap\n"
       "  dfsd head --data /var/lib/zdfs/head2 --listen tcp://127.0.0.1:7010 \\\n"
       "      --join tcp://127.0.0.1:7000\n"
@@ -66,6 +70,8 @@ int main(int argc, char** argv) {
     dfs::cli::add_settings(*choice.settings, choice.role, choice.options);
     names.emplace_back(dfs::cli::name_of(choice.role));
   }
+  int key_status = dfs::cli::kExitOk;
+  dfs::cli::add_key_commands(app, key_status);
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   try {
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
@@ -93,5 +99,5 @@ int main(int argc, char** argv) {
     }
     return dfs::cli::run_daemon(choice.role, choice.options);
   }
-  return dfs::cli::kExitUsage;
+  return key_status;
 }

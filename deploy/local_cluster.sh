@@ -24,6 +24,8 @@ Names are head-1 …, storage-1 … and agent-1 …
   --storages N       default 4
   --agents N         default 1; each starts further nodes when dfsctl node create asks
   --replicas R       copies of each block, default 2 (1 with a single storage)
+  --secure           encrypt control traffic; the keys are in D/keys, and client.conf has what
+                     dfsctl needs. Without it everything is plain and nobody is checked
   --port P|auto      first port, default auto; each head takes five, then each storage one
   --preset NAME      which build to run: build/NAME/bin, default release
   --bin DIR          or the directory of dfsd and dfsctl itself
@@ -64,12 +66,17 @@ case $command in
     ;;
 esac
 
-dir= heads= storages= agents= replicas= port= bin= extras= purge=no
+dir= heads= storages= agents= replicas= port= bin= extras= purge=no secure=
 while (($# > 0)); do
   option=$1
   case $option in
     --purge)
       purge=yes
+      shift
+      continue
+      ;;
+    --secure)
+      secure=yes
       shift
       continue
       ;;
@@ -115,13 +122,13 @@ fi
 dir=$(cd "$dir" && pwd)
 
 # What `up` decided is remembered, so that later calls need no options.
-saved_names=(heads storages agents replicas base_port bin auto_port)
+saved_names=(heads storages agents replicas base_port bin auto_port secure)
 base_port= auto_port=no
 load() {
   local key value
   while IFS='=' read -r key value; do
     case $key in
-      heads | storages | agents | replicas | base_port | auto_port)
+      heads | storages | agents | replicas | base_port | auto_port | secure)
         printf -v "$key" '%s' "$value"
         ;;
       bin) [[ -n $bin ]] || bin=$value ;;
@@ -156,6 +163,7 @@ port_of() {
 known() { all_names | grep -x -- "$1" >/dev/null; }
 
 source "$here/local_processes.sh"
+source "$here/local_keys.sh"
 
 # The brokers of all heads but $1, separated by commas.
 brokers() {
@@ -178,6 +186,7 @@ extra_settings() {
 write_settings() {
   local each role
   mkdir -p "$dir/conf" "$dir/run" "$dir/log" "$dir/data"
+  [[ $secure != yes || -e $dir/keys ]] || "$bin/dfsd" init --dir "$dir/keys" >/dev/null
   for each in $(all_names); do
     role=$(role_of "$each")
     {
@@ -200,11 +209,15 @@ write_settings() {
           echo "host = \"$each\""
           ;;
       esac
+      security_settings "$role"
       extra_settings "$role"
     } >"$dir/conf/$each.conf"
   done
   extra_settings storage >"$dir/conf/of_agents.conf"
-  echo "broker = [$(quoted "$(brokers)")]" >"$dir/client.conf"
+  {
+    echo "broker = [$(quoted "$(brokers)")]"
+    security_settings client
+  } >"$dir/client.conf"
 }
 
 launch() {
@@ -295,7 +308,9 @@ await_nodes() {
 first_start() {
   local each
   for each in $(all_names); do
-    [[ $each != storage-1 ]] || await_heads || return 1
+    if [[ $each == storage-1 ]]; then
+      await_heads && make_join_token || return 1
+    fi
     start_processes "$each" || return 1
     [[ $each != storage-* ]] || await_nodes "${each#*-}" || return 1
   done
@@ -425,12 +440,14 @@ status() {
 exec 9>"$dir/.lock"
 flock -w 60 9 || fail "another local_cluster.sh works on $dir"
 
-asked_heads=$heads asked_storages=$storages asked_agents=$agents asked_replicas=$replicas
+asked_secure=$secure asked_heads=$heads asked_storages=$storages asked_agents=$agents
+asked_replicas=$replicas
 if [[ -f $dir/cluster.env ]]; then
   agents=0
   load
   # What was decided when the cluster began stays.
   if [[ $command == up ]]; then
+    [[ -z $asked_secure || $secure == yes ]] || fail "the cluster in $dir is insecure"
     [[ -z $asked_heads || $asked_heads == "$heads" ]] || fail "the cluster in $dir has $heads heads"
     [[ -z $asked_storages || $asked_storages == "$storages" ]] ||
       fail "the cluster in $dir has $storages storages; take another --dir, or down --purge first"
@@ -452,7 +469,7 @@ case $command in
     stop_processes
     rm -rf "$dir/run"
     if [[ $purge == yes ]]; then
-      rm -rf "$dir/data" "$dir/log" "$dir/conf" "$dir/client.conf" "$dir/cluster.env" \
+      rm -rf "$dir/data" "$dir/log" "$dir/conf" "$dir/keys" "$dir/client.conf" "$dir/cluster.env" \
         "$dir/extra.conf" "$dir/established" "$dir/.lock"
       rmdir "$dir" 2>/dev/null || true
     fi

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "actors/client/session.h"
+#include "broker/security.h"
 
 namespace {
 
@@ -33,6 +34,7 @@ struct Options {
   uint32_t sessions = 0;  // 0: one per client
   uint32_t bytes = 4096;
   uint32_t passes = 1;  // over the same names
+  std::shared_ptr<dfs::Security> security;
 };
 
 // Bytes in memory, to put.
@@ -167,6 +169,12 @@ bool parse(int argc, char** argv, Options& options) {
   options.directory = argv[3];
   for (int i = 4; i + 1 < argc; i += 2) {
     const std::string flag = argv[i];
+    if (flag == "--cluster-key") {
+      options.security = std::make_shared<dfs::Security>();
+      options.security->own = dfs::make_key_pair();
+      options.security->cluster_keys = {argv[i + 1]};
+      continue;
+    }
     const auto value = static_cast<uint32_t>(std::stoul(argv[i + 1]));
     if (flag == "--count") {
       options.count = value;
@@ -193,13 +201,13 @@ int main(int argc, char** argv) {
   if (!parse(argc, argv, options) || !operation_of(options)) {
     std::fprintf(stderr,
                  "usage: dfs_bench BROKER[,BROKER...] OPERATION DIRECTORY --count N --clients C "
-                 "[--sessions S] [--bytes B] [--passes P]\n");
+                 "[--sessions S] [--bytes B] [--passes P] [--cluster-key KEY]\n");
     return 2;
   }
   std::vector<std::unique_ptr<dfs::Session>> sessions;
   for (uint32_t i = 0; i < options.sessions; ++i) {
-    sessions.push_back(std::make_unique<dfs::Session>(
-        dfs::SessionSettings{.brokers = options.brokers, .pool_threads = 1}));
+    sessions.push_back(std::make_unique<dfs::Session>(dfs::SessionSettings{
+        .brokers = options.brokers, .pool_threads = 1, .security = options.security}));
     // The connection is made before the clock runs.
     const auto root = sessions.back()->stat("/");
     if (!root) {

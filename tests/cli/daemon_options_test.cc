@@ -194,7 +194,7 @@ TEST_SUITE("cli") {
   }
 
   TEST_CASE("who may join a new cluster is one of two words") {
-    CHECK(options_of(Role::head, {"--data", "/d"})->node_join == "open");
+    CHECK(options_of(Role::head, {"--data", "/d"})->node_join == "auto");
     CHECK(options_of(Role::head, {"--data", "/d", "--node-join", "token"})->node_join == "token");
     CHECK(refusal(Role::head, {"--data", "/d", "--node-join", "friends"}) != "accepted");
   }

@@ -49,8 +49,8 @@ def exit_codes_and_clear_errors(t):
 
 @test
 def S2_8_without_a_cluster_a_clear_message_soon(t):
-    run = Run([os.path.join(t.bin, "dfsctl"), "--broker", "tcp://127.0.0.1:9", "ls", "/"],
-              t.directory)
+    run = Run([os.path.join(t.bin, "dfsctl"), "--insecure", "--broker", "tcp://127.0.0.1:9", "ls",
+               "/"], t.directory)
     begun = time.monotonic()
     run.finish(wanted=4, seconds=10)
     t.note(f"{time.monotonic() - begun:.1f} s")

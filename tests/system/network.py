@@ -131,9 +131,10 @@ class HostCluster(Cluster):
                 file.write(f'listen = "{self.broker(name)}"\nbroker = {listed(others)}\n'
                            f'data = "{self.directory}/data/{name}"\n'
                            f'log-file = "{self.directory}/log/{name}.log"\n'
-                           f'ready-file = "{self.directory}/run/{name}.ready"\n')
+                           f'ready-file = "{self.directory}/run/{name}.ready"\n'
+                           'insecure = true\n')
         with open(self.environment["DFS_CONFIG"], "w", encoding="ascii") as file:
-            file.write(f"broker = {listed(self.names)}\n")
+            file.write(f"broker = {listed(self.names)}\ninsecure = true\n")
 
     def launch(self, name, *flags):
         ready = os.path.join(self.directory, "run", name + ".ready")

@@ -33,6 +33,7 @@ import rebuild  # noqa: F401
 import node_create  # noqa: F401
 import locks  # noqa: F401
 import rights  # noqa: F401
+import secure  # noqa: F401
 import users  # noqa: F401
 
 

@@ -223,9 +223,11 @@ class Cluster:
             raise Failed(f"{' '.join(arguments)} ended with {done.returncode}: {done.stderr}")
         return done.stdout
 
-    def up(self, storages=4, heads=1, replicas=None, settings="", agents=0):
+    def up(self, storages=4, heads=1, replicas=None, settings="", agents=0, secure=False):
         arguments = ["up", "--storages", str(storages), "--heads", str(heads), "--port", "auto",
                      "--agents", str(agents), "--bin", self.context.bin]
+        if secure:
+            arguments.append("--secure")
         if replicas:
             arguments += ["--replicas", str(replicas)]
         if settings:
@@ -409,7 +411,7 @@ def is_alive(pid):
 
 def brokers_of(cluster):
     with open(cluster.environment["DFS_CONFIG"], encoding="ascii") as file:
-        return re.findall(r'"([^"]+)"', file.read())
+        return re.findall(r'"(tcp:[^"]+)"', file.read())
 
 
 def flip_in(path, pattern):

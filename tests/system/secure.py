@@ -1,0 +1,183 @@
+"""Keys: who gets in, who does not, and that all goes on as without them."""
+import os
+import re
+import stat
+import time
+
+from support import (MIB, Run, brokers_of, check, check_equal, make_bytes, read_bytes, test,
+                     wait_until, write_bytes)
+
+
+def client_conf(cluster):
+    return read_bytes(cluster.environment["DFS_CONFIG"]).decode()
+
+
+def key_of(cluster):
+    return re.search(r'cluster-key = "([0-9a-f]{64})"', client_conf(cluster)).group(1)
+
+
+def dfsctl(t, *arguments):
+    """Without the settings of any cluster."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("DFS_")}
+    return Run([os.path.join(t.bin, "dfsctl"), *arguments], t.directory, environment)
+
+
+def dfsd(t, *arguments):
+    return Run([os.path.join(t.bin, "dfsd"), *arguments], t.directory)
+
+
+def log_of(cluster, name):
+    return read_bytes(os.path.join(cluster.directory, "log", name + ".log")).decode()
+
+
+@test
+def F12_a_secure_cluster_survives_what_others_do(t):
+    cluster = t.cluster(heads=3, storages=3, agents=1, secure=True)
+    check("encrypted (CURVE)" in cluster.ctl("cluster", "status").out, "what the status says")
+    check_equal(cluster.status()["secure"], True, "secure")
+    check("INSECURE" not in log_of(cluster, "head-1"), "a warning of insecurity")
+    data = make_bytes(24 * MIB)
+    cluster.put_bytes(data, "/before", "--block-size", "1M")
+    check_equal(cluster.get_bytes("/before"), data, "content")
+
+    cluster.kill(cluster.leader())
+    cluster.put_bytes(data, "/without-a-head", "--block-size", "1M")
+    cluster.kill("storage-2")
+    check_equal(cluster.get_bytes("/before"), data, "content with a node away")
+    cluster.put_bytes(data[:4 * MIB], "/without-a-node", "--block-size", "1M")
+    for name in cluster.names:
+        cluster.start(name)
+    cluster.wait_heads(3)
+    wait_until(lambda: cluster.status()["health"] == "ok", "a healthy cluster", 60)
+    for path, wanted in (("/before", data), ("/without-a-head", data),
+                         ("/without-a-node", data[:4 * MIB])):
+        check_equal(cluster.get_bytes(path), wanted, f"content of {path}")
+    # What is published comes through too, and an agent is known.
+    wait_until(lambda: cluster.ctl("--json", "node", "agents").json, "the agent")
+    cluster.ctl("node", "create", seconds=60)
+    cluster.wait_nodes("up", 4)
+    for name in cluster.names:
+        check("publication dropped" not in log_of(cluster, name), f"{name} dropped something")
+
+
+@test
+def F12_whoever_has_the_wrong_key_is_told_soon(t):
+    cluster = t.cluster(storages=1, secure=True)
+    broker = brokers_of(cluster)[0]
+    plain = t.cluster(storages=1)
+    right = key_of(cluster)
+    wrong = right[:-2] + ("00" if right[-2:] != "00" else "11")
+    cases = (
+        (["--insecure", "--broker", broker], "set cluster-key"),
+        (["--cluster-key", wrong, "--broker", broker], "cluster-key is not that of the cluster"),
+        (["--cluster-key", right, "--broker", brokers_of(plain)[0]], "not encrypted there"),
+    )
+    for options, words in cases:
+        begun = time.monotonic()
+        run = dfsctl(t, *options, "ls", "/").finish(wanted=5, seconds=20)
+        took = time.monotonic() - begun
+        check(words in run.err, f"what was said: {run.err}")
+        check(took < 2, f"it took {took:.1f} s to say so")
+    for options in ([], ["--cluster-key", "0123"], ["--insecure", "--cluster-key", right]):
+        run = dfsctl(t, *options, "--broker", broker, "ls", "/").finish(wanted=2)
+        check("cluster-key" in run.err or "--insecure" in run.err, f"what was said: {run.err}")
+    # One of two keys fits.
+    dfsctl(t, "--cluster-key", wrong, "--cluster-key", right, "--broker", broker, "ls",
+           "/").finish()
+    dfsctl(t, "version").finish()
+
+
+@test
+def F12_a_node_needs_a_token_and_keeps_its_key(t):
+    cluster = t.cluster(storages=1, secure=True)
+    conf = cluster.environment["DFS_CONFIG"]
+    listen = ["--listen", "tcp://127.0.0.1:0", "--config", conf]
+    run = dfsd(t, "storage", "--data", t.path("stranger"), *listen).finish(wanted=5, seconds=30)
+    check("node token" in run.err, f"what was said: {run.err}")
+
+    token = cluster.ctl("node", "token").out.strip()
+    joined = dfsd(t, "storage", "--data", t.path("guest"), "--join-token", token, *listen)
+    cluster.runs.append(joined)
+    cluster.wait_nodes("up", 2)
+    key = os.path.join(t.path("guest"), "node.key")
+    check_equal(stat.S_IMODE(os.stat(key).st_mode), 0o600, "the rights to the key")
+    check("#plain" in cluster.map()["nodes"][1]["endpoint"], "how its blocks travel")
+    joined.end()
+
+    # The same directory with another key is not the same node.
+    kept = read_bytes(key)
+    os.unlink(key)
+    run = dfsd(t, "storage", "--data", t.path("guest"), *listen).finish(wanted=5, seconds=30)
+    check("another key" in run.err, f"what was said: {run.err}")
+    os.unlink(key)
+    write_bytes(key, kept)
+    os.chmod(key, 0o644)
+    run = dfsd(t, "storage", "--data", t.path("guest"), *listen).finish(wanted=5, seconds=30)
+    check("chmod 600" in run.err, f"what was said: {run.err}")
+    os.chmod(key, 0o600)
+    back = dfsd(t, "storage", "--data", t.path("guest"), *listen)
+    cluster.runs.append(back)
+    wait_until(lambda: " joined actor=" in back.err, "the node is back")
+
+
+@test
+def F12_blocks_are_encrypted_when_that_is_wanted(t):
+    cluster = t.cluster(storages=2, secure=True, settings="[storage]\ndata-encryption = true\n")
+    check("blocks too" in cluster.ctl("cluster", "status").out, "what the status says")
+    data = make_bytes(8 * MIB)
+    cluster.put_bytes(data, "/file", "--block-size", "1M")
+    check_equal(cluster.get_bytes("/file"), data, "content")
+    cluster.ctl("fsck", seconds=60)
+
+
+@test
+def F12_insecurity_is_told(t):
+    cluster = t.cluster(storages=1)
+    check("INSECURE" in cluster.ctl("cluster", "status").out, "what the status says")
+    check_equal(cluster.status()["secure"], False, "secure")
+    check("INSECURE" in log_of(cluster, "head-1"), "what the head's log says")
+    run = dfsd(t, "head", "--data", t.path("head"), "--bootstrap", "--listen",
+               "tcp://127.0.0.1:9").finish(wanted=2)
+    check("dfsd init" in run.err and "--insecure" in run.err, f"what was said: {run.err}")
+
+
+@test
+def F12_the_keys_of_a_cluster_change_while_it_works(t):
+    cluster = t.cluster(heads=3, storages=2, secure=True)
+    keys = os.path.join(cluster.directory, "keys")
+    data = make_bytes(2 * MIB)
+    cluster.put_bytes(data, "/file", "--block-size", "1M")
+    old = key_of(cluster)
+
+    def restart_all():
+        for name in cluster.names:
+            cluster.stop(name)
+            cluster.start(name)
+            if name.startswith("head-"):
+                cluster.wait_heads(3)
+            check_equal(cluster.get_bytes("/file"), data, f"content when {name} was restarted")
+
+    def give(known):
+        line = 'cluster-key = [' + ", ".join(f'"{key}"' for key in known) + ']'
+        for path in [cluster.environment["DFS_CONFIG"]] + [
+                os.path.join(cluster.directory, "conf", f"storage-{i}.conf") for i in (1, 2)]:
+            text = re.sub(r"cluster-key = .*", line, read_bytes(path).decode())
+            write_bytes(path, text.encode())
+
+    made = dfsd(t, "init", "--dir", keys, "--next").finish()
+    new = re.search(r"[0-9a-f]{64}", made.out).group(0)
+    give([old, new])
+    restart_all()
+    dfsd(t, "init", "--dir", keys, "--take-next").finish()
+    # The heads are restarted one after the other: meanwhile some have the new key, some the old.
+    restart_all()
+    give([new])
+    dfsd(t, "init", "--dir", keys, "--drop-previous").finish()
+    restart_all()
+    check_equal(key_of_list(client_conf(cluster)), [new], "the keys that clients know")
+    cluster.wait_nodes("up", 2)
+    check(old not in client_conf(cluster), "the old key is of no use any more")
+
+
+def key_of_list(text):
+    return re.findall(r"[0-9a-f]{64}", text)
