@@ -18,10 +18,12 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "system"))
 import repair  # noqa: E402  pylint: disable=wrong-import-position
 import support  # noqa: E402  pylint: disable=wrong-import-position
+import security  # noqa: E402  pylint: disable=wrong-import-position
+from security import rate  # noqa: E402  pylint: disable=wrong-import-position
 from support import MIB, status_field  # noqa: E402  pylint: disable=wrong-import-position
 
 TICKS = os.sysconf("SC_CLK_TCK")
-PARTS = ("large", "parallel", "small", "heads", "heal")
+PARTS = ("large", "parallel", "small", "heads", "heal", "security")
 
 
 class Results:
@@ -379,6 +381,7 @@ class Bench:
             name = "get while a node is replaced, share of the rate before"
             yield name, results.median(name), 0.5
         yield from self.verdicts_of_heads()
+        yield from security.verdicts(results)
 
     def verdicts_of_heads(self):
         """The more the better, and what must not be exceeded."""
@@ -409,10 +412,6 @@ class TimedRun:
 
 def heads_label(count):
     return f"{count} head{'s' if count > 1 else ''}"
-
-
-def rate(timed):
-    return timed.run.report["bytes"] / MIB / timed.run.report["seconds"]
 
 
 def cpu_of(pid):
@@ -463,6 +462,8 @@ def main():
             bench.heads()
         if "heal" in parts:
             bench.heal()
+        if "security" in parts:
+            security.run(bench)
     finally:
         bench.context.close(keep=False)
     bench.results.show()

@@ -32,6 +32,7 @@ import durability  # noqa: F401
 import rebuild  # noqa: F401
 import node_create  # noqa: F401
 import locks  # noqa: F401
+import capture  # noqa: F401
 import rights  # noqa: F401
 import secure  # noqa: F401
 import users  # noqa: F401

@@ -153,7 +153,7 @@ TEST_SUITE("storage") {
     CHECK(ask(Role::user) == Code::denied);
     const uint64_t nobody = node.ask(ListBlocks{});
     CHECK(reply_as<ListBlocksReply>(*node.reply(nobody)).code() == Code::login_needed);
-    for (const uint64_t other : {node.ask(ControlScrub{}), node.ask(GetDigests{{5}, 1})}) {
+    for (const uint64_t other : {node.ask(ControlScrub{}), node.ask(GetDigests{{5}})}) {
       CHECK(reply_as<Pong>(*node.reply(other)).code() == Code::login_needed);
     }
     const uint64_t ping = node.ask(Ping{4});
