@@ -108,8 +108,8 @@ def F11_control_traffic_shows_no_name_no_password_and_no_content(t):
     cluster = t.cluster(heads=3, storages=2, secure=True)
     heads, nodes = listen(t, cluster)
     check(not heads, f"on the ports of the heads somebody reads {heads}")
-    # Without data-encryption blocks travel as they are: that is the promise, and this the proof that
-    # the test would see what is there to be seen.
+    # Without data-encryption blocks travel as they are: that is the promise, and this the proof
+    # that the test would see what is there to be seen.
     check(LARGE in nodes, "blocks are encrypted without being told to")
     check(PASSWORD not in nodes and USER not in nodes, f"on the data ports: {nodes}")
 
