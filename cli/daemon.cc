@@ -102,7 +102,6 @@ MonitorSettings monitor_settings(const DaemonOptions& options, const std::string
   settings.events_ms_max =
       std::chrono::duration_cast<std::chrono::milliseconds>(options.events_kept_for).count();
   settings.events_entries_max = options.events_kept;
-  settings.replica.directory = options.data + "/log";
   settings.replica.log_bytes_kept = options.raft_log_kept;
   // The log is cut by whole segments.
   settings.replica.segment_bytes =

@@ -33,7 +33,7 @@ struct MonitorSettings {
   Duration down_after = std::chrono::seconds(3);               // seed 000: 3 s
   Duration repair_after =
       std::chrono::seconds(60);          // a node down for longer is given up; 0: at once
-  uint32_t fills_per_node = 2;           // groups that one node is filled with at a time
+  uint32_t fills_per_node = 4;           // groups that one node is filled with at a time
   uint64_t repair_bytes_per_second = 0;  // of one node, where no task says otherwise; 0: no limit
   // All members of a group are asked so often whether they hold the same; 0: never.
   Duration digest_period = std::chrono::minutes(10);

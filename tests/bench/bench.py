@@ -249,7 +249,7 @@ class Bench:
         for _ in range(self.options.runs):
             self.cluster = self.context.cluster(
                 storages=5, replicas=2, settings='[head]\nrepair-after = "0s"\n')
-            files = 4
+            files = 4 if self.options.quick else 8
             for number in range(files):
                 self.transfer("put", source, f"/file-{number}")
             calm = self.transfer("get", "/file-0", target)
