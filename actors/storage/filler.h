@@ -52,6 +52,7 @@ class Filler {
 
   size_t fills() const { return fills_.size(); }  // of any state
   size_t running() const;
+  uint64_t memory_bytes_max() const;
   uint64_t memory_bytes() const { return memory_bytes_; }
   uint64_t memory_bytes_peak() const { return memory_bytes_peak_; }
 
