@@ -31,6 +31,7 @@ import repair  # noqa: F401
 import durability  # noqa: F401
 import rebuild  # noqa: F401
 import node_create  # noqa: F401
+import hostile  # noqa: F401
 import locks  # noqa: F401
 import rights  # noqa: F401
 import secure  # noqa: F401
