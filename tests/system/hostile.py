@@ -28,7 +28,8 @@ class Table:
     """Of attacks: what was answered, and what has counted it. Goes on after one that succeeds, so
     that a run tells of all of them."""
 
-    def __init__(self):
+    def __init__(self, path):
+        self.path = path  # of the table, as far as it has come
         self.rows = []  # (group, attack, answer, counter)
         self.problems = []
         self.group = ""
@@ -47,6 +48,8 @@ class Table:
             self.problems.append(f"{attack}: not counted in {counter[0]}")
             shown += " (NOT COUNTED)"
         self.rows.append((self.group, attack, answer if good else answer + " (WRONG)", shown))
+        with open(self.path, "a", encoding="utf-8") as file:
+            file.write("\t".join(self.rows[-1]) + "\n")
 
     def begin(self, counter):
         """From here to end() the counter grows once for all of the rows together."""
@@ -98,7 +101,7 @@ def serves_on(fort, pids):
 
 
 def attack(t, groups):
-    fort, table = Fort(t), Table()
+    fort, table = Fort(t), Table(t.path("attacks"))
     pids = {name: (run.process.pid, fort.memory_mib(name)) for name, run in fort.runs.items()}
     for table.group, run in groups:
         try:
@@ -128,13 +131,15 @@ def finish(t, fort, table, pids, name):
 def A2_a_hostile_client_is_refused_counted_and_audited(t):
     fort, table, pids = attack(t, GROUPS)
     names = [name for _, name, _, _ in table.rows]
-    check(len(set(names)) == len(names), "attacks of the same name")
-    check(len(names) >= ATTACKS_MIN, f"only {len(names)} attacks")
-    check(all(re.match(r"\S.*\S$", answer) for _, _, answer, _ in table.rows), "empty answers")
+    table.expect(len(set(names)) == len(names), "two attacks have the same name")
+    table.expect(len(names) >= ATTACKS_MIN, f"only {len(names)} attacks")
+    table.expect(all(re.match(r"\S.*\S$", answer) for _, _, answer, _ in table.rows),
+                 "an attack without an answer")
     topics = {event["topic"] for event in fort.events("lock", "")}
-    check({"denied", "login-failed"} <= topics, f"the audit has {topics}")
-    check(any(event["fields"].get("user") == "ada" for event in fort.events("monitor", "denied")),
-          "no event tells whom the monitor denied something")
+    table.expect({"denied", "login-failed"} <= topics, f"the audit has {topics}")
+    denied = fort.events("monitor", "denied")
+    table.expect(any(event["fields"].get("user") == "ada" for event in denied),
+                 "no event tells whom the monitor denied something")
     finish(t, fort, table, pids, "hostile-attacks.txt")
 
 

@@ -240,7 +240,7 @@ class Fort:
         for number in (1, 2):
             self.begin(f"storage-{number}", "--broker", self.broker, "--listen",
                        "tcp://127.0.0.1:0", "--host", f"h{number}", "--cluster-key",
-                       self.cluster_key, "--join-token", "@" + token, "--heartbeat", "200ms")
+                       self.cluster_key, "--join-token", "@" + token)
 
     def complete_map(self):
         code, body, _ = self.good.ask(GET_MAP, {}, ticket=self.admin)

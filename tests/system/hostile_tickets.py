@@ -82,7 +82,7 @@ def attack_roles(fort, table):
                   lambda kind=kind: told(wire.ask(kind, {}, ticket=fort.ada)))
     table.begin(audit)
     for name, (kind, body) in USER_CALLS.items():
-        table.row(f"user asks: {name}", "denied (role)", audit,
+        table.row(f"user asks the lock actor: {name}", "denied (role)", audit,
                   lambda kind=kind, body=body: told(wire.ask(kind, body, to="lock",
                                                              ticket=fort.ada)))
     table.row("user ends another's session", ("denied (role)", "not found", "denied"), None,
