@@ -147,7 +147,7 @@ class Smith(Keys):
 class Fort:
     """A cluster with keys, users and tickets: a head and two storage nodes."""
 
-    def __init__(self, t):
+    def __init__(self, t, *head_options):
         import msgpack
         import zmq
         import zmq.utils.z85  # noqa: F401
@@ -168,7 +168,7 @@ class Fort:
         self.config = write_bytes(os.path.join(self.folder, "client.conf"), (
             f'broker = "{self.broker}"\n{self.cluster_line}\n').encode())
         self.begin("head", "--listen", self.broker, "--bootstrap", "--keys", keys,
-                   "--heartbeat", "200ms")
+                   "--heartbeat", "200ms", *head_options)
         self.wires = []
         self.take_over()
         self.begin_nodes()

@@ -35,6 +35,7 @@ import hostile  # noqa: F401
 import locks  # noqa: F401
 import rights  # noqa: F401
 import secure  # noqa: F401
+import secrets_kept  # noqa: F401
 import users  # noqa: F401
 
 
