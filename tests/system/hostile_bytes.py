@@ -1,6 +1,7 @@
 """Attacks with bytes: what is no message, or one too large, or one that came before; and too much
 of everything."""
 import random
+import re
 import time
 
 from hostile_client import (COMMIT, LOG_IN, MAKE_DIR, NO_ANSWER, REMOVE, STAT, run_program, told)
@@ -148,8 +149,16 @@ def attack_with_floods(fort, table):
               lambda: flood("endless", 600).split(";")[0])
     table.expect(fort.memory_mib() - before < 200,
                  f"endless frames: {before} MiB before, {fort.memory_mib()} MiB after")
-    table.row("subscription of frames without end", "cut", None,
+    table.row("subscription of frames without end", ("cut", "no handshake"), None,
               lambda: flood("endless-news", 600).split(";")[0])
+    to, endpoint = fort.node(1)
+    before = fort.memory_mib(f"storage-{fort.host_of(1)}")
+    table.row("message of frames without end, at the port of blocks", "cut", None,
+              lambda: run_program(fort.t, "endless-plain", "127.0.0.1",
+                                  re.search(r":(\d+)", endpoint[6:]).group(1), key,
+                                  600).stdout.split(";")[0])
+    table.expect(fort.memory_mib(f"storage-{fort.host_of(1)}") - before < 200,
+                 f"{to} grew by more than 200 MiB")
     table.row("100,000 names from one connection", "served", None,
               lambda: flood("names", 100_000).split(";")[0])
     table.row("200,000 pings without a pause", "served", None,

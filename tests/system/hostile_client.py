@@ -218,12 +218,12 @@ class Fort:
         change = {"old_password": self.first_password.encode(),
                   "new_password": GOOD_PASSWORD.encode()}
         self.admin = self.must(CHANGE_PASSWORD, change, self.first_ticket, "lock")["ticket"]
-        wait_until(lambda: self.good.ask(GET_MAP, {}, ticket=self.admin)[0] == 0,
+        wait_until(lambda: told(self.good.ask(GET_MAP, {}, ticket=self.admin)) == "ok",
                    "that tickets are judged")
 
     def must(self, kind, body, ticket=None, to="monitor"):
-        code, answer, _ = self.good.ask(kind, body, to=to,
-                                        ticket=self.admin if ticket is None else ticket)
+        code, answer, _ = self.good.ask(
+            kind, body, to=to, ticket=self.admin if ticket is None else ticket) or (202, {}, b"")
         check(code == 0, f"a good request {kind} to {to} was answered {code} {answer}")
         return answer
 
@@ -243,7 +243,7 @@ class Fort:
                        self.cluster_key, "--join-token", "@" + token)
 
     def complete_map(self):
-        code, body, _ = self.good.ask(GET_MAP, {}, ticket=self.admin)
+        code, body, _ = self.good.ask(GET_MAP, {}, ticket=self.admin) or (202, {}, b"")
         up = [n for n in body["nodes"] if n["state"] == 1] if code == 0 else []
         return body if len(up) == 2 and len(body["groups"][0]["members"]) == 2 else None
 
@@ -318,13 +318,14 @@ class Fort:
         view = next(n for n in self.map["nodes"] if n["node"] == number)
         return f"storage/{number}", view["endpoint"]
 
-    def node_wire(self, number=1):
-        return self.wire(self.node(number)[1], key=None)
+    def host_of(self, number):
+        """The number in the name of the process that is this node."""
+        return next(n["host"] for n in self.map["nodes"] if n["node"] == number)[1:]
 
     def stolen_pair(self, number=1):
         """The key pair of a storage node, as somebody has it who broke into that machine."""
-        name = next(n["host"] for n in self.map["nodes"] if n["node"] == number)
-        text = read_bytes(os.path.join(self.folder, f"storage-{name[1:]}", "node.key")).decode()
+        folder = os.path.join(self.folder, f"storage-{self.host_of(number)}")
+        text = read_bytes(os.path.join(folder, "node.key")).decode()
         half = lambda word: self.zmq.utils.z85.encode(bytes.fromhex(
             re.search(rf'{word} = "(\w+)"', text).group(1)))
         return half("public"), half("secret")
