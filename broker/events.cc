@@ -52,7 +52,7 @@ struct EventRelay::State {
                     const std::vector<std::string>& subscribe) {
     if (security && security->served) {
       serve_encrypted(in, *security->served, Audience::nodes);
-      serve_encrypted(out, *security->served, Audience::all);
+      serve_encrypted(out, *security->served, Audience::nodes);
     }
     for (const std::string& endpoint : publish) DFS_CHECK(bind_socket(in, endpoint));
     for (const std::string& endpoint : subscribe) DFS_CHECK(bind_socket(out, endpoint));
@@ -65,7 +65,7 @@ struct EventRelay::State {
   void run();
   bool relay_one();
   void check_intakes();
-  bool is_entitled(const zmq::message_t& frame, std::string_view topic);
+  bool is_entitled();
   bool greet_one();
   void greet(std::string_view prefix);
   void want(char how, std::string_view prefix) {
@@ -94,11 +94,15 @@ struct EventRelay::State {
   Instant checked;      // the intakes
 };
 
-// Whether whoever sent this may publish on the topic.
-bool EventRelay::State::is_entitled(const zmq::message_t& frame, std::string_view topic) {
+// Whether whoever sent `raw` may publish it.
+bool EventRelay::State::is_entitled() {
   if (!security) return true;
-  const std::string peer = peer_of(frame, *security).name;
-  if (may_publish(peer, topic)) return true;
+  const std::string peer = peer_of(raw.frames[0], *security).name;
+  const std::string_view topic = view_of(raw.frames[0]);
+  if (may_publish(peer, topic) &&
+      is_of_publisher(peer, topic, view_of(raw.frames[1]), view_of(raw.frames[2]))) {
+    return true;
+  }
   ++dropped;
   ++untold;
   if (complained != Instant() && now() - complained < kComplaintPeriod) return false;
@@ -117,7 +121,7 @@ bool EventRelay::State::relay_one() {
   const std::string_view header = view_of(raw.frames[1]);
   const std::string_view body = view_of(raw.frames[2]);
   if (header.size() > kHeaderBytesMax || body.size() > kBodyBytesMax) return true;
-  if (!is_entitled(raw.frames[0], topic)) return true;
+  if (!is_entitled()) return true;
   if (LastValues::keeps(topic)) values.put(topic, header, body, now());
   mark_read(raw.frames[2]);
   out.send(raw.frames[0], zmq::send_flags::sndmore);

@@ -19,6 +19,7 @@
 #include "messages/agents.h"
 #include "messages/cluster.h"
 #include "messages/events.h"
+#include "messages/grant_keys.h"
 #include "messages/namespace.h"
 #include "messages/repair.h"
 #include "messages/tasks.h"
@@ -198,6 +199,8 @@ class Client : public Actor {
   Task<Result<TicketReply>> add_service_token(AddServiceToken request);
   Task<Result<LogOutReply>> log_out(bool everywhere);
   Task<Result<LogOutReply>> end_session(uint64_t session);
+  Task<Result<RotateTicketKeyReply>> rotate_ticket_key(bool at_once);
+  Task<Result<RotateGrantKeyReply>> rotate_grant_key();
   Task<Result<SessionList>> sessions(ListSessions request);
   Task<Result<UserReply>> add_user(AddUser request);
   Task<Result<UserReply>> change_user(ChangeUser request);

@@ -28,6 +28,7 @@
 #include "messages/dispatch.h"
 #include "messages/events.h"
 #include "messages/grant.h"
+#include "messages/grant_keys.h"
 #include "messages/heads.h"
 #include "messages/rebuild.h"
 #include "messages/reclaim.h"
@@ -171,6 +172,11 @@ struct Monitor::State : Service {
   bool is_refused_for_rebuild(const Envelope& envelope);
   void outgrow(Epoch known);
 
+  // Keys of grants (grant_keys.cc).
+  void turn_grant_key();
+  void on(const Envelope& envelope, const GetGrantKeys& request);
+  void on(const Envelope& envelope, const RotateGrantKey& request);
+
   // Heads (heads.cc).
   Result<void> check_not_removed(const std::string& uuid);
   void on(const Envelope& envelope, const AddHead& request);
@@ -242,6 +248,7 @@ struct Monitor::State : Service {
     std::set<NodeId> changing;       // a change of state is on its way into the log
     std::set<NodeId> strangers;      // unknown nodes whose heartbeats were logged once
     Bus::TimerId regroup_timer = 0;  // not 0: groups are to be set soon
+    bool turning = false;            // TurnGrantKey is on its way into the log
     bool regrouping = false;         // SetGroups is on its way into the log
     Instant map_published;
     std::map<GroupId, Instant> planned;      // groups handed to uploads, and when last

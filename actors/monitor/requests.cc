@@ -57,7 +57,8 @@ void Monitor::State::receive(Envelope& envelope) {
                GetStatus, ReadEvents, AddHead, RemoveHead, TransferLead, ListHeads, Ping,
                RenewUploads, JudgeBlocks, ListTasks, ConfirmSurplus, ControlTask, ChangeNode,
                SetPool, SetAttributes, ListAgents, AddJoinToken, SetJoinRule, ListJoinTokens,
-               GetRebuild, ImportGroups, ImportFiles, EndRebuild>(*this, envelope);
+               GetRebuild, ImportGroups, ImportFiles, EndRebuild, GetGrantKeys, RotateGrantKey>(
+          *this, envelope);
   if (!understood) refuse(envelope, understood.error());
 }
 
