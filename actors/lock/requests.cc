@@ -45,7 +45,7 @@ void Lock::State::receive(Envelope& envelope) {
       dispatch<AddHead, ListHeads, TransferLead, Ping, ReadEvents, GetTicketKeys, AddUser,
                ChangeUser, RemoveUser, ListUsers, SetSignUp, SignUp, LogIn, RenewTicket, LogOut,
                ChangePassword, AddServiceToken, ListSessions, EndSession, AcquireLock, AwaitLock,
-               RenewLocks, ReleaseLock, BreakLock, ListLocks>(*this, envelope);
+               RenewLocks, ReleaseLock, BreakLock, ListLocks, GetUserNames>(*this, envelope);
   if (!understood) refuse(envelope, understood.error());
 }
 

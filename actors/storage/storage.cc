@@ -38,8 +38,7 @@ constexpr Type kReplies[] = {Type::Error,
                              CheckCopiesReply::kType,
                              HintList::kType,
                              ConfirmSurplusReply::kType,
-                             JudgeBlocksReply::kType,
-                             TicketKeys::kType};
+                             JudgeBlocksReply::kType};
 
 // A grant decides on these, or nothing: all else is the inside of this node.
 bool is_for_anybody(Type type) {
@@ -93,7 +92,7 @@ struct Storage::State {
         membership(
             b, calls, disk, membership_settings(directories, s),
             [this](Heartbeat& heartbeat) { vitals(heartbeat); }, [this] { joined(); }),
-        doorkeeper(b, calls, membership),
+        doorkeeper(b, membership),
         uploads(b, calls, store,
                 {.writes_max = s.writes_max,
                  .memory_bytes_max = s.memory_bytes_max,
@@ -120,6 +119,7 @@ struct Storage::State {
               publish(std::move(topic), std::move(fields));
             },
             [this] { return pacer.busy(); }) {
+    calls.set_pass([this] { return membership.pass(); });
     // Old writes end first: who asks from here on is told that this node knows the map.
     membership.on_map([this] { uploads.map_changed(); });
     membership.on_map([this] { reclaimer.map_changed(); });
