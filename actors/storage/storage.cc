@@ -16,6 +16,7 @@
 #include "messages/cluster.h"
 #include "messages/events.h"
 #include "messages/rebuild.h"
+#include "messages/users.h"
 
 namespace dfs {
 

@@ -143,7 +143,7 @@ def S3_5_only_administrators_see_the_cluster_and_change_it(t):
     looks = (["cluster", "status"], ["cluster", "map"], ["head", "list"], ["node", "list"],
              ["node", "agents"], ["node", "tokens"], ["df"], ["tasks"], ["fsck"], ["audit"],
              ["scrub", "status"], ["stat", "--blocks", "/file"], ["stat", "--durability", "/file"],
-             ["explain", "/file"], ["events", "--since", "0"], ["pool", "list"])
+             ["explain", "/file"], ["events", "--since", "0", "--no-follow"], ["pool", "list"])
     changes = (["node", "create"], ["node", "token"], ["node", "drain", "1"], ["scrub", "start"],
                ["node", "undrain", "1"], ["user", "sign-up", "open"], ["rebalance"])
     for words in looks + changes:

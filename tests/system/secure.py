@@ -177,3 +177,34 @@ def F12_the_keys_of_a_cluster_change_while_it_works(t):
 
 def key_of_list(text):
     return re.findall(r"[0-9a-f]{64}", text)
+
+
+@test
+def F11_whoever_starts_a_cluster_is_its_administrator_and_nobody_else_is(t):
+    cluster = t.cluster(heads=3, storages=2, agents=1, secure=True)
+    whoami = cluster.ctl("whoami").out
+    check("admin, admin, uid 0" in whoami, f"who is logged in: {whoami}")
+    private = [os.path.join(cluster.directory, "conf", "admin-password")]
+    tickets = os.path.join(cluster.directory, "tickets")
+    private += [os.path.join(tickets, name) for name in os.listdir(tickets)]
+    check_equal(len(private), 2, "the password and the ticket")
+    for path in private:
+        check_equal(stat.S_IMODE(os.stat(path).st_mode), 0o600, f"the rights to {path}")
+    first = os.path.join(cluster.directory, "conf", "first-password")
+    check(not os.path.exists(first), "the first password is kept")
+    password = read_bytes(private[0])
+    for folder, _, files in os.walk(os.path.join(cluster.directory, "log")):
+        for name in files:
+            text = read_bytes(os.path.join(folder, name))
+            check(b"one-time password" not in text and password not in text, f"it is in {name}")
+    conf = cluster.environment["DFS_CONFIG"]
+    nobody = dfsctl(t, "--config", conf, "--ticket-dir", t.path("none"), "ls", "/")
+    nobody.finish(wanted=5)
+    check("dfsctl login" in nobody.err, f"what was said: {nobody.err}")
+    # What `up` finds it uses, and what is over it makes anew.
+    cluster.ctl("logout")
+    cluster.ctl("ls", "/", wanted=5)
+    cluster.script("down")
+    cluster.script("up")
+    cluster.ctl("cluster", "status")
+    cluster.script("status")
