@@ -174,6 +174,10 @@ enum class Type : uint16_t {
   BreakLock = 757,
   ListLocks = 758,
   LockList = 759,
+  GetNodePass = 780,
+  NodePass = 781,
+  GetUserNames = 782,
+  UserNames = 783,
 
   // keys
   GetGrantKeys = 760,

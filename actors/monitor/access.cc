@@ -29,6 +29,7 @@ constexpr Rule kRules[] = {
 
     {Type::ReadEvents, Access::admins, true},
     {Type::ListTasks, Access::admins, true},
+    {Type::GetNodePass, Access::admins, false},
     {Type::ListAgents, Access::admins, true},
     {Type::ListJoinTokens, Access::admins, true},
     {Type::GetRebuild, Access::admins, true},

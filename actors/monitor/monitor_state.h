@@ -30,6 +30,7 @@
 #include "messages/grant.h"
 #include "messages/grant_keys.h"
 #include "messages/heads.h"
+#include "messages/passes.h"
 #include "messages/rebuild.h"
 #include "messages/reclaim.h"
 
@@ -101,7 +102,9 @@ struct Monitor::State : Service {
   Result<void> judge_asker(const Envelope& envelope);
   // Names the asker in the log.
   void stamp(Command& command) const override;
-  // The right to the blocks of an object; empty where none is needed.
+  void on(const Envelope& envelope, const GetNodePass& request);
+  std::string own_pass();
+  // The right to the blocks of an object, or the pass for object 0; empty where none is needed.
   Blob grant_for(ObjectId object, BlockRight right, const Requester& who);
   // The grant shows that the upload of the object is theirs.
   Result<void> check_upload_of(const Requester& who, ObjectId object, const Blob& grant) const;

@@ -14,6 +14,7 @@
 #include "tests/messages/block_samples.h"
 #include "tests/messages/consensus_samples.h"
 #include "tests/messages/lock_samples.h"
+#include "tests/messages/pass_samples.h"
 #include "tests/messages/rebuild_samples.h"
 #include "tests/messages/repair_samples.h"
 #include "tests/messages/user_samples.h"
@@ -58,6 +59,7 @@ void for_each_message(Visitor&& visit) {
                           InstallSnapshot, ReadSnapshot, ReadSnapshotReply, TimeoutNow>();
   all.template operator()<AcquireLock, LockReply, AwaitLock, RenewLocks, RenewLocksReply,
                           ReleaseLock, ReleaseLockReply, BreakLock, ListLocks, LockList>();
+  all.template operator()<GetNodePass, NodePass, GetUserNames, UserNames>();
 }
 
 // The same for the entries of the monitor's and the lock actor's logs, which must stay readable as
