@@ -1,6 +1,7 @@
 """What a hostile client has: connections that say whatever it likes, tickets and grants of its own
 making, and a cluster with every door shut to try them on."""
 import base64
+import ctypes
 import hashlib
 import os
 import random
@@ -10,8 +11,8 @@ import socket
 import subprocess
 import time
 
-from rights import Keys, five_free_ports
-from support import MIB, Run, check, make_bytes, read_bytes, status_field, wait_until, write_bytes
+from support import (MIB, Failed, Run, check, make_bytes, read_bytes, status_field, wait_until,
+                     write_bytes)
 
 CODES = {0: "ok", 100: "malformed", 101: "too large", 102: "unsupported", 103: "invalid",
          200: "unavailable", 201: "busy", 300: "not found", 301: "exists", 304: "not empty",
@@ -24,6 +25,39 @@ WRITE, READ, LIST_BLOCKS = 400, 402, 406
 EVENTS, LOG_IN, CHANGE_PASSWORD, ADD_USER, REMOVE_USER = 501, 701, 706, 707, 710
 ADD_TOKEN, GET_TICKET_KEYS = 715, 719
 GOOD_PASSWORD = "correct horse battery"
+
+
+def five_free_ports():
+    """The first of them. Nothing keeps another program from taking them, but nobody does."""
+    for _ in range(100):
+        port = random.randrange(20000, 30000)
+        sockets = []
+        try:
+            for offset in range(5):
+                sockets.append(socket.create_server(("127.0.0.1", port + offset)))
+            return port
+        except OSError:
+            pass
+        finally:
+            for each in sockets:
+                each.close()
+    raise Failed("no five free ports in a row")
+
+
+class Keys:
+    """A pair of its own that signs tickets as the lock actor would."""
+
+    def __init__(self):
+        self.sodium = ctypes.CDLL("libsodium.so.23")
+        self.public, self.secret = ctypes.create_string_buffer(32), ctypes.create_string_buffer(64)
+        self.sodium.crypto_sign_keypair(self.public, self.secret)
+
+    def sign(self, fields):
+        signature = ctypes.create_string_buffer(64)
+        message = b"zdfs ticket 1:" + fields
+        self.sodium.crypto_sign_detached(signature, None, message,
+                                         ctypes.c_ulonglong(len(message)), self.secret)
+        return fields + signature.raw
 
 
 class Wire:

@@ -3,8 +3,7 @@ else, publishing for somebody else, consensus."""
 import time
 
 from hostile_client import (JOIN, LIST_BLOCKS, MAKE_DIR, NO_ANSWER, OPEN, PLAN, READ, REMOVE, STAT,
-                            WRITE, GET_MAP, GET_STATUS, told)
-from rights import Keys
+                            WRITE, GET_MAP, GET_STATUS, Keys, told)
 from support import MIB, check, check_equal, wait_until
 
 ANNOUNCE, HEARTBEAT, ADD_HEAD, CLUSTER_MAP, EVENT, TICKET_KEYS = 100, 103, 110, 105, 500, 720
@@ -89,8 +88,17 @@ def attack_insides(fort, table):
                   lambda kind=kind, body=body: told(wire.ask(kind, body, to=to)))
     for name, (kind, body) in INSIDE.items():
         table.row(f"user asks a storage node: {name}",
-                  ("denied (role)", "denied", "denied (missing)", "login needed (missing)"), node,
+                  ("denied (role)", "denied (malformed)", "denied (forged)"), node,
                   lambda kind=kind, body=body: told(wire.ask(kind, body, to=to, ticket=fort.ada)))
+    grants = {"to read": fort.must(OPEN, {"path": "/good"}, fort.ada)["grant"],
+              "of another key": fort.smith.grant(right=3)[:-16] + bytes(16),
+              "that has expired": fort.smith.grant(right=3, expires_ms=int(time.time() * 1000) -
+                                                   60_000)}
+    for name, grant in grants.items():
+        table.row(f"user asks a storage node for blocks with a grant {name}",
+                  ("denied (right)", "denied (object)", "denied (forged)", "denied (expired)",
+                   "login needed (malformed)"), node,
+                  lambda grant=grant: told(wire.ask(LIST_BLOCKS, {}, to=to, ticket=grant)))
     for sender in ("storage/2", "monitor/1"):
         for name in ("blocks", "fill", "scrub"):
             kind, body = INSIDE[name]

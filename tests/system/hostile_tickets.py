@@ -2,8 +2,7 @@
 import time
 
 from hostile_client import (ADD_TOKEN, CHANGE_PASSWORD, EVENTS, GOOD_PASSWORD, LOG_IN, MAKE_DIR,
-                            OPEN, PLAN, REMOVE, REMOVE_USER, STAT, told)
-from rights import Keys
+                            OPEN, PLAN, REMOVE, REMOVE_USER, STAT, Keys, told)
 from support import check_equal, wait_until
 
 HOUR_MS = 3600_000
