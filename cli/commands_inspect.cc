@@ -18,6 +18,7 @@ struct StatOptions {
   std::vector<std::string> paths;
   bool blocks = false;
   bool durability = false;
+  bool numeric = false;
 };
 
 // What one node holds of a file.
@@ -100,13 +101,23 @@ std::string content_of(const InodeInfo& info) {
          std::to_string(info.object);
 }
 
-void print_info(Context& context, const std::string& path, const InodeInfo& info) {
+std::string owner_text(Context& context, const InodeInfo& info, bool numeric) {
+  const auto text = [&](const char* kind, uint32_t id, const std::string& name) {
+    const std::string number = std::string(kind) + " " + std::to_string(id);
+    return numeric || name == std::to_string(id) ? number : name + " (" + number + ")";
+  };
+  const std::string user = numeric ? "" : context.users().user(info.uid);
+  const std::string group = numeric ? "" : context.users().group(info.gid);
+  return text("uid", info.uid, user) + ", " + text("gid", info.gid, group);
+}
+
+void print_info(Context& context, const std::string& path, const InodeInfo& info, bool numeric) {
   const bool directory = info.type == FileType::directory;
   context.print("path      " + context.shown(path));
   context.print(std::string("type      ") + (directory ? "directory" : "file") + ", " +
                 human_mode(info.type, info.mode) + ", " + counted(info.links, "link") + ", inode " +
                 std::to_string(info.ino));
-  context.print("owner     uid " + std::to_string(info.uid) + ", gid " + std::to_string(info.gid) +
+  context.print("owner     " + owner_text(context, info, numeric) +
                 (info.has_acl ? "; dfsctl acl get tells who else" : ""));
   context.print("created   " + human_time(info.created_ms));
   context.print("modified  " + human_time(info.modified_ms));
@@ -165,7 +176,7 @@ void stat_one(Context& context, const StatOptions& options, const std::string& t
     if (durability) line.raw("durability", durability_json(durability->file, durability->heads));
     return context.print(line.str());
   }
-  print_info(context, *path, *info);
+  print_info(context, *path, *info, options.numeric);
   if (durability) {
     for (const auto& line : durability_lines(durability->file, durability->heads)) {
       context.print(line);
@@ -241,6 +252,7 @@ void add_inspect_commands(CLI::App& app, Context& context) {
   stat->add_flag("--blocks", stating->blocks, "ask the storage nodes what they really hold of it");
   stat->add_flag("--durability", stating->durability,
                  "ask the storage nodes for every copy, and tell what is promised");
+  stat->add_flag("-n,--numeric", stating->numeric, "owner and group as numbers");
   add_stale_flag(*stat, context);
   stat->callback([&context, stating] {
     unshield(stating->paths);

@@ -57,6 +57,7 @@ struct DaemonOptions {
 
   // head and lock
   std::string sign_up = "closed";
+  std::string first_password_file;  // empty: stdout
   Duration ticket_lasts = std::chrono::hours(12);
   Duration lock_lease = std::chrono::seconds(10);
 

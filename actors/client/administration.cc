@@ -59,6 +59,9 @@ Task<Result<JoinTokenList>> Client::join_tokens() {
 }
 
 Task<Result<ScrubStatus>> Client::control_scrub(NodeView node, ScrubAction action) {
+  Task<Result<void>> passing = state_->take_pass();
+  const Result<void> passed = co_await passing;
+  if (!passed) co_return passed.error();
   CallOptions options;
   options.deadline = state_->settings.deadline;
   Task<Result<Answer<ControlScrub>>> calling = state_->calls.call<ControlScrub>(

@@ -19,9 +19,11 @@
 #include "messages/agents.h"
 #include "messages/cluster.h"
 #include "messages/events.h"
+#include "messages/grant_keys.h"
 #include "messages/namespace.h"
 #include "messages/repair.h"
 #include "messages/tasks.h"
+#include "messages/user_names.h"
 #include "messages/users.h"
 
 namespace dfs {
@@ -107,7 +109,10 @@ struct BlockLocation {
 
 struct ClientSettings {
   Duration deadline = std::chrono::seconds(30);  // of one namespace request, retries included
-  std::string ticket;  // shown with every request to a service; empty: nobody is logged in
+  // Shown with every request to a service; empty: nobody is logged in. It is renewed when half of
+  // its time has passed, for as long as the client lives; who wants to keep it is told then.
+  std::string ticket = {};
+  std::function<void(const TicketReply&)> ticket_renewed = {};
 };
 
 class Client : public Actor {
@@ -198,11 +203,14 @@ class Client : public Actor {
   Task<Result<TicketReply>> add_service_token(AddServiceToken request);
   Task<Result<LogOutReply>> log_out(bool everywhere);
   Task<Result<LogOutReply>> end_session(uint64_t session);
+  Task<Result<RotateTicketKeyReply>> rotate_ticket_key(bool at_once);
+  Task<Result<RotateGrantKeyReply>> rotate_grant_key();
   Task<Result<SessionList>> sessions(ListSessions request);
   Task<Result<UserReply>> add_user(AddUser request);
   Task<Result<UserReply>> change_user(ChangeUser request);
   Task<Result<UserReply>> remove_user(std::string user);
   Task<Result<UserList>> users(ListUsers request);
+  Task<Result<UserNames>> user_names(GetUserNames request, Duration deadline = Duration::zero());
   Task<Result<SetSignUpReply>> set_sign_up(bool open);
   // A page of the events of the lock actor's log.
   Task<Result<ReadEventsReply>> audit(ReadEvents request);

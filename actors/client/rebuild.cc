@@ -316,7 +316,13 @@ Task<Result<RebuildSummary>> rebuild(Bus* bus, Calls* calls, RebuildOptions opti
 }
 
 Task<Result<RebuildSummary>> Client::rebuild(RebuildOptions options) {
-  return dfs::rebuild(&state_->bus, &state_->calls, std::move(options), state_->settings.deadline);
+  Task<Result<void>> passing = state_->take_pass();
+  const Result<void> passed = co_await passing;
+  if (!passed) co_return passed.error();
+  Task<Result<RebuildSummary>> rebuilding =
+      dfs::rebuild(&state_->bus, &state_->calls, std::move(options), state_->settings.deadline);
+  Result<RebuildSummary> summary = co_await rebuilding;
+  co_return summary;
 }
 
 }  // namespace dfs

@@ -13,6 +13,7 @@
 #include "broker/actor.h"
 #include "messages/agents.h"
 #include "messages/cluster.h"
+#include "messages/grant.h"
 #include "messages/requester.h"
 
 namespace dfs {
@@ -51,6 +52,8 @@ struct MonitorSettings {
   // Objects that died are remembered one by one for so long.
   Duration object_retention = std::chrono::hours(7 * 24);
   ReplicaSettings replica;
+  // Makes keys of grants. Chance that nobody can guess: not the bus's, which a seed may decide.
+  std::function<std::string()> make_grant_key = dfs::make_grant_key;
   bool secure = false;  // connections to this head are encrypted; shown in the status
   // Told of the nodes as this head knows them, now and whenever that changes, on its thread.
   std::function<void(const ClusterMap&)> map_changed = {};

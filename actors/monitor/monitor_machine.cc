@@ -80,6 +80,10 @@ Outcome dispatch_command(Work& work) {
       return perform(end_rebuild, work);
     case Type::RaiseEpoch:
       return perform(raise_epoch, work);
+    case Type::AddGrantKey:
+      return perform(add_grant_key, work);
+    case Type::TurnGrantKey:
+      return perform(turn_grant_key, work);
     case Type::NoteDenied:
       return perform(note_denied, work);
     case Type::BecomeLeader:

@@ -28,7 +28,9 @@
 #include "messages/dispatch.h"
 #include "messages/events.h"
 #include "messages/grant.h"
+#include "messages/grant_keys.h"
 #include "messages/heads.h"
+#include "messages/passes.h"
 #include "messages/rebuild.h"
 #include "messages/reclaim.h"
 
@@ -100,7 +102,9 @@ struct Monitor::State : Service {
   Result<void> judge_asker(const Envelope& envelope);
   // Names the asker in the log.
   void stamp(Command& command) const override;
-  // The right to the blocks of an object; empty where none is needed.
+  void on(const Envelope& envelope, const GetNodePass& request);
+  std::string own_pass();
+  // The right to the blocks of an object, or the pass for object 0; empty where none is needed.
   Blob grant_for(ObjectId object, BlockRight right, const Requester& who);
   // The grant shows that the upload of the object is theirs.
   Result<void> check_upload_of(const Requester& who, ObjectId object, const Blob& grant) const;
@@ -170,6 +174,11 @@ struct Monitor::State : Service {
   void on(const Envelope& envelope, const EndRebuild& request);
   bool is_refused_for_rebuild(const Envelope& envelope);
   void outgrow(Epoch known);
+
+  // Keys of grants (grant_keys.cc).
+  void turn_grant_key();
+  void on(const Envelope& envelope, const GetGrantKeys& request);
+  void on(const Envelope& envelope, const RotateGrantKey& request);
 
   // Heads (heads.cc).
   Result<void> check_not_removed(const std::string& uuid);
@@ -242,6 +251,7 @@ struct Monitor::State : Service {
     std::set<NodeId> changing;       // a change of state is on its way into the log
     std::set<NodeId> strangers;      // unknown nodes whose heartbeats were logged once
     Bus::TimerId regroup_timer = 0;  // not 0: groups are to be set soon
+    bool turning = false;            // TurnGrantKey is on its way into the log
     bool regrouping = false;         // SetGroups is on its way into the log
     Instant map_published;
     std::map<GroupId, Instant> planned;      // groups handed to uploads, and when last

@@ -5,6 +5,7 @@
 #include "actors/monitor/commands.h"
 #include "actors/monitor/tree.h"
 #include "actors/monitor/versioned_rows.h"
+#include "messages/grant_keys.h"
 #include "messages/namespace.h"
 #include "messages/raft.h"
 #include "messages/rebuild.h"
@@ -70,7 +71,11 @@ Result<void> end_object(VersionedRows& rows, ObjectId id, std::optional<ObjectRo
 Result<RebuildRow> active_rebuild(Rows& rows);
 // Whether a node that nobody knows may join as `node`, and notes that its token was used. `denied`
 // with the reason (agents.h) unless the rule or the token, whose hash this is, lets it in.
-Result<void> let_in(VersionedRows& rows, JoinRule rule, const std::string& token, NodeId node);
+// Who made the token that was needed; empty: none was.
+Result<std::string> let_in(VersionedRows& rows, JoinRule rule, const std::string& token,
+                           NodeId node);
+Result<RotateGrantKeyReply> add_grant_key(VersionedRows& rows, const AddGrantKey& request);
+Result<Done> turn_grant_key(VersionedRows& rows, const TurnGrantKey& request);
 // Takes a node out for good; see ChangeNode for when that is refused.
 Result<ChangeNodeReply> remove_node(VersionedRows& rows, const SetStanding& request);
 // Makes the cluster map's next epoch; the state machine tells everyone about it.

@@ -27,6 +27,7 @@ bool is_for_any_head(Type type) {
     case Type::GetStatus:
     case Type::ReadEvents:
     case Type::ListHeads:
+    case Type::GetNodePass:
     case Type::Ping:
       return true;
     default:
@@ -57,7 +58,8 @@ void Monitor::State::receive(Envelope& envelope) {
                GetStatus, ReadEvents, AddHead, RemoveHead, TransferLead, ListHeads, Ping,
                RenewUploads, JudgeBlocks, ListTasks, ConfirmSurplus, ControlTask, ChangeNode,
                SetPool, SetAttributes, ListAgents, AddJoinToken, SetJoinRule, ListJoinTokens,
-               GetRebuild, ImportGroups, ImportFiles, EndRebuild>(*this, envelope);
+               GetRebuild, ImportGroups, ImportFiles, EndRebuild, GetGrantKeys, RotateGrantKey,
+               GetNodePass>(*this, envelope);
   if (!understood) refuse(envelope, understood.error());
 }
 

@@ -156,9 +156,13 @@ struct ClusterRow {
   ObjectId next_object = 0;  // below it every id is reserved by some leader
   JoinRule join_rule = JoinRule::open;
   Authentication authentication = Authentication::off;
-  Blob grant_key;  // of block grants; empty without authentication
+  Blob grant_key;  // of block grants, or two (messages/grant.h); empty without authentication
+  // While the key changes, when the next step is due, by the clock of whoever leads; else 0. First
+  // the other key is used, then the one before is dropped.
+  int64_t grant_turn_ms = 0;
+  int64_t grant_drop_ms = 0;
   DFS_FIELDS(cluster, created_ms, map_epoch, last_node, next_object, join_rule, authentication,
-             grant_key)
+             grant_key, grant_turn_ms, grant_drop_ms)
 };
 
 // Lets so many new nodes in. Its hash is in the key; the token itself is known to nobody here.
@@ -169,7 +173,8 @@ struct JoinTokenRow {
   uint32_t uses = 1;
   uint32_t used = 0;
   NodeId last_node = 0;  // that it let in
-  DFS_FIELDS(created_ms, expires_ms, uses, used, last_node)
+  std::string by;        // who made it
+  DFS_FIELDS(created_ms, expires_ms, uses, used, last_node, by)
 };
 
 // Counts files and directories that exist, removed ones until their rows are pruned.

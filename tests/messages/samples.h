@@ -7,12 +7,14 @@
 #include "messages/cluster.h"
 #include "messages/envelope.h"
 #include "messages/events.h"
+#include "messages/grant_keys.h"
 #include "messages/namespace.h"
 #include "tests/messages/agent_samples.h"
 #include "tests/messages/block_samples.h"
 #include "tests/messages/consensus_samples.h"
 #include "tests/messages/head_samples.h"
 #include "tests/messages/lock_samples.h"
+#include "tests/messages/pass_samples.h"
 #include "tests/messages/rebuild_samples.h"
 #include "tests/messages/repair_samples.h"
 #include "tests/messages/user_samples.h"
@@ -51,10 +53,13 @@ void for_each_message(Visitor&& visit) {
   operator()<SignUp, LogIn, TicketReply, RenewTicket, LogOut, LogOutReply, ChangePassword, AddUser,
              UserReply, ChangeUser, RemoveUser, ListUsers, UserList, SetSignUp, SetSignUpReply,
              AddServiceToken, ListSessions, SessionList, EndSession, GetTicketKeys, TicketKeys>();
+  all.template operator()<GetGrantKeys, GrantKeys, RotateGrantKey, RotateGrantKeyReply,
+                          RotateTicketKey, RotateTicketKeyReply>();
   all.template operator()<RequestVote, RequestVoteReply, AppendEntries, AppendEntriesReply,
                           InstallSnapshot, ReadSnapshot, ReadSnapshotReply, TimeoutNow>();
   all.template operator()<AcquireLock, LockReply, AwaitLock, RenewLocks, RenewLocksReply,
                           ReleaseLock, ReleaseLockReply, BreakLock, ListLocks, LockList>();
+  all.template operator()<GetNodePass, NodePass, GetUserNames, UserNames>();
 }
 
 // The same for the entries of the monitor's and the lock actor's logs, which must stay readable as
@@ -64,13 +69,15 @@ void for_each_command(Visitor&& visit) {
   const auto all = [&]<class... T>() { (visit.template operator()<T>(), ...); };
   all.template operator()<CreateCluster, RegisterNode, SetNodeState, SetGroups, ReserveObjects,
                           PruneOrphans, TrimEvents, BecomeLeader, ChangeMembers>();
-  all.template operator()<MoveGroups, SetFilled, SetLacking, SetStanding, SetTask, ExpireHistory,
-                          DeclareDead, ForgetObjects, NoteDenied, RaiseEpoch>();
+  all.template
+  operator()<MoveGroups, SetFilled, SetLacking, SetStanding, SetTask, ExpireHistory, DeclareDead,
+             ForgetObjects, NoteDenied, RaiseEpoch, AddGrantKey, TurnGrantKey>();
   all.template operator()<lock::TakeLock, lock::EndLock, lock::EndOwners, lock::ExpireWaits>();
   all.template
   operator()<lock::FoundUsers, lock::CreateUser, lock::EnrollUser, lock::EditUser, lock::DeleteUser,
              lock::OpenSignUp, lock::BeginSession, lock::ExtendSession, lock::FinishSessions,
-             lock::ReplacePassword, lock::IssueToken, lock::NoteDenials, lock::TidyUsers>();
+             lock::ReplacePassword, lock::IssueToken, lock::NoteDenials, lock::TidyUsers,
+             lock::AddTicketKey>();
 }
 
 inline constexpr const char* kPublicKey =
@@ -440,7 +447,19 @@ inline RegisterNode sample() {
           .heartbeat_ms = 2500,
           .number = 7,
           .token = kTokenHash,
-          .key = kPublicKey};
+          .key = kPublicKey,
+          .source = "10.0.0.7"};
+}
+template <>
+inline AddGrantKey sample() {
+  return {.key = {.bytes = std::string(32, '\x80')},
+          .from_ms = 1'790'000'015'000,
+          .until_ms = 1'790'000'675'000,
+          .source = "10.0.0.7"};
+}
+template <>
+inline TurnGrantKey sample() {
+  return {.now_ms = 1'790'000'015'000};
 }
 template <>
 inline SetNodeState sample() {

@@ -177,6 +177,8 @@ class Cluster:
         self.directory = directory
         self.runs = []
         self.of_processes = {}  # what their environment has besides
+        self.secure = False
+        self.node_conf = os.path.join(directory, "node.conf")  # of storage nodes and agents
         self.environment = dict(os.environ, DFS_CONFIG=os.path.join(directory, "client.conf"),
                                 XDG_STATE_HOME=os.path.join(directory, "state"))
 
@@ -188,10 +190,11 @@ class Cluster:
             raise Failed(f"{' '.join(arguments)} ended with {done.returncode}: {done.stderr}")
         return done.stdout
 
-    def up(self, storages=4, heads=1, replicas=None, settings="", agents=0, secure=False):
+    def up(self, storages=4, heads=1, replicas=None, settings="", agents=0, secure=None):
+        self.secure = self.context.secure if secure is None else secure
         arguments = ["up", "--storages", str(storages), "--heads", str(heads), "--port", "auto",
                      "--agents", str(agents), "--bin", self.context.bin]
-        if secure:
+        if self.secure:
             arguments.append("--secure")
         if replicas:
             arguments += ["--replicas", str(replicas)]
@@ -374,6 +377,12 @@ def is_alive(pid):
     return state is not None and state.group(1) not in (b"Z", b"X")
 
 
+def key_of(cluster):
+    """The public key of a secure one."""
+    with open(os.path.join(cluster.directory, "client.conf"), encoding="ascii") as file:
+        return re.search(r'cluster-key = "([0-9a-f]{64})"', file.read()).group(1)
+
+
 def brokers_of(cluster):
     with open(cluster.environment["DFS_CONFIG"], encoding="ascii") as file:
         return re.findall(r'"(tcp:[^"]+)"', file.read())
@@ -396,9 +405,10 @@ def flip_in(path, pattern):
 class Context:
     """What one test gets: folders that vanish with it, and clusters that stop with it."""
 
-    def __init__(self, bin_directory, full):
+    def __init__(self, bin_directory, full, secure=False):
         self.bin = os.path.abspath(bin_directory)
         self.full = full
+        self.secure = secure  # of clusters of which a test does not say
         self.directory = tempfile.mkdtemp(prefix="zdfs-system-")
         self.memory = tempfile.mkdtemp(prefix="zdfs-system-", dir="/dev/shm")
         self.clusters = []

@@ -6,6 +6,7 @@
 #include "messages/agents.h"
 #include "messages/grant.h"
 #include "messages/heads.h"
+#include "messages/passes.h"
 #include "messages/rebuild.h"
 #include "messages/reclaim.h"
 #include "messages/tasks.h"
@@ -99,7 +100,7 @@ void for_each_request(Visit&& visit) {
                           GetStatus, ListHeads, JudgeBlocks, ReadEvents>();
   all.template operator()<RemoveHead, TransferLead, ListTasks, ControlTask, ChangeNode, SetPool,
                           ListAgents, AddJoinToken, SetJoinRule, ListJoinTokens, GetRebuild,
-                          ImportGroups, ImportFiles, EndRebuild, Ping>();
+                          ImportGroups, ImportFiles, EndRebuild, GetNodePass, Ping>();
 }
 
 // Well-formed where that takes more than defaults.
@@ -343,6 +344,28 @@ TEST_SUITE("monitor") {
           std::map<std::string, std::string>{{"role", "5"}, {"rights", "1"}, {"missing", "1"}});
   }
 
+  TEST_CASE("passes are for administrators, and end with the log-in like any grant") {
+    GuardedMonitor monitor;
+    monitor.join_nodes(1);
+    CHECK(monitor.as_ada().code(GetNodePass{}) == Code::denied);
+    CHECK(monitor.as_nobody().code(GetNodePass{}) == Code::login_needed);
+    monitor.from = "storage/1";
+    CHECK(monitor.code(GetNodePass{}) == Code::login_needed);
+    const auto given = monitor.as_admin().ask(GetNodePass{});
+    REQUIRE(given.ok());
+    CHECK(given->lasts_ms == 600'000);
+    const auto pass = open_grant(given->pass.bytes, monitor.grant_key);
+    REQUIRE(pass.ok());
+    CHECK(pass->right == BlockRight::inside);
+    CHECK(pass->object == 0);
+    CHECK(pass->expires_ms == monitor.bus.wall_ms() + 600'000);
+    const auto ticket = unverified_ticket(monitor.ticket);
+    REQUIRE(ticket.ok());
+    CHECK(pass->holder == holder_of("admin"));
+    CHECK(pass->session == ticket->session);
+    CHECK(pass->since_ms == ticket->issued_ms);
+  }
+
   TEST_CASE("without authentication everybody is an administrator and nothing is granted") {
     TestMonitor monitor;
     monitor.join_all(2);
@@ -350,6 +373,7 @@ TEST_SUITE("monitor") {
     REQUIRE(planned.ok());
     CHECK(planned->grant.bytes.empty());
     CHECK_FALSE(monitor.ask(GetStatus())->authentication);
+    CHECK(monitor.ask(GetNodePass{})->pass.bytes.empty());
     CHECK(monitor.ask(MakeDir{"/d"}).ok());
     CHECK(monitor.ask(Stat{"/d"})->info.uid == 0);
     monitor.ticket = "nonsense";
