@@ -157,6 +157,22 @@ TEST_CASE("heartbeats of unknown nodes and garbage are ignored, and logged once"
   CHECK(test.map().nodes.size() == 1);
 }
 
+TEST_CASE("no node says of another that it lives") {
+  TestMonitor test;
+  test.join_all(2);
+  test.nodes[2].beats = false;
+  for (uint64_t i = 0; i < 10; ++i) {
+    Heartbeat forged;
+    forged.node = 2;
+    forged.boot = test.nodes[2].boot;
+    forged.sequence = 1000 + i;
+    test.hear(forged, 1);
+    test.pass(1s);
+  }
+  CHECK(test.state_of(1) == NodeState::up);
+  CHECK(test.state_of(2) == NodeState::down);
+}
+
 TEST_CASE("the status says in words what is wrong") {
   TestMonitor test;
   auto status = test.ask(GetStatus());
