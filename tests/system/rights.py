@@ -96,7 +96,8 @@ def F11_whoever_is_removed_is_out_within_a_second(t):
                                     to=f"storage/{member['node']}", endpoint=member["endpoint"]))
         return said
 
-    check_equal(doors(ada), [OK] * 5, "what ada may")
+    # A head that was not asked before asks for the keys of tickets first.
+    wait_until(lambda: doors(ada) == [OK] * 5, "every door is open")
     admin.ctl("user", "remove", "ada")
     removed = time.monotonic()
     shut = [LOGIN_NEEDED] * 3 + ["revoked"] * 2
@@ -126,11 +127,10 @@ def F11_transfers_outlive_tickets_and_grants(t):
         time.sleep(9)
     os.close(stdin)
     put.finish()
-    check_equal(cluster.get_bytes("/slow"), data, "what was put in 54 s with a ticket for 8 s")
-    get = ada.begin("cat", "/slow", stdout=os.path.join(t.memory, "copy"))
-    get.finish()
-    check_equal(read_bytes(os.path.join(t.memory, "copy")), data, "what was read")
-    ada.ctl("ls", "/")  # the renewed ticket was kept
+    # The renewed ticket was kept.
+    ada.ctl("get", "/slow", os.path.join(t.memory, "copy"))
+    check_equal(read_bytes(os.path.join(t.memory, "copy")), data,
+                "what was put in 54 s with a ticket for 8 s")
 
 
 @test
@@ -184,8 +184,8 @@ def S3_5_the_inside_of_nodes_is_asked_with_a_pass(t):
             check_equal(wire.reason(kind, {}, **at), "malformed", "with a ticket")
             forged = given[:-1] + bytes([given[-1] ^ 1])
             check_equal(wire.reason(kind, {}, ticket=forged, **at), "forged", "with a forged one")
-            block = {"object": 0, "group": 0, "length": 1, "grant": given}
-            check_equal(wire.reason(READ, block, ticket=given, **at), "right", "a block")
+            block = {"object": 1, "group": 0, "length": 1, "grant": given}
+            check_equal(wire.reason(READ, block, ticket=given, **at), "object", "a block")
 
 
 @test
