@@ -19,7 +19,9 @@
 #include "messages/agents.h"
 #include "messages/cluster.h"
 #include "messages/events.h"
+#include "messages/key_wrap.h"
 #include "messages/namespace.h"
+#include "messages/pool_keys.h"
 #include "messages/repair.h"
 #include "messages/tasks.h"
 #include "messages/users.h"
@@ -108,6 +110,7 @@ struct BlockLocation {
 struct ClientSettings {
   Duration deadline = std::chrono::seconds(30);  // of one namespace request, retries included
   std::string ticket;  // shown with every request to a service; empty: nobody is logged in
+  RandomBytes random_bytes = secure_random;  // of which keys are made
 };
 
 class Client : public Actor {
@@ -162,6 +165,9 @@ class Client : public Actor {
   Task<Result<ChangeNodeReply>> change_node(NodeId node, NodeAction action);
   Task<Result<ChangeNodeReply>> change_node(ChangeNode request);
   Task<Result<SetPoolReply>> set_pool(SetPool request);
+  Task<Result<RotatePoolKeyReply>> rotate_pool_key(std::string pool);
+  Task<Result<PoolKeyList>> export_pool_keys(std::string pool);
+  Task<Result<ImportPoolKeysReply>> import_pool_keys(std::vector<PoolKeyView> keys);
   Task<Result<SetAttributesReply>> set_attributes(SetAttributes request);
   // Of one storage node, asked directly.
   Task<Result<ScrubStatus>> control_scrub(NodeView node, ScrubAction action);

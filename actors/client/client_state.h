@@ -14,7 +14,9 @@ struct Client::State {
     calls.set_ticket(settings.ticket);
   }
 
-  Workbench workbench() { return {bus, calls, buffers, spare_plan, locks, settings.deadline}; }
+  Workbench workbench() {
+    return {bus, calls, buffers, spare_plan, locks, settings.random_bytes, settings.deadline};
+  }
 
   // The reply of the heads, without the envelope around it.
   template <Request R>
@@ -45,7 +47,7 @@ struct Client::State {
   std::vector<std::function<void(const Event&)>> listeners;
   LogIndex event_published = 0;  // the highest of the log that was heard of
   Signal event_news;             // it grew, or it is time to look whether a publication was lost
-  SparePlan spare_plan{calls, bus};
+  SparePlan spare_plan{calls, bus, settings.random_bytes};
   Locks locks;
   TaskScope scope;  // last: its flows use all of the above
 };

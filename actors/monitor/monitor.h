@@ -13,6 +13,7 @@
 #include "broker/actor.h"
 #include "messages/agents.h"
 #include "messages/cluster.h"
+#include "messages/key_wrap.h"
 #include "messages/requester.h"
 
 namespace dfs {
@@ -52,6 +53,10 @@ struct MonitorSettings {
   Duration object_retention = std::chrono::hours(7 * 24);
   ReplicaSettings replica;
   bool secure = false;  // connections to this head are encrypted; shown in the status
+  // Wraps the keys of encrypted pools wherever a head keeps them; the same on every head. Without
+  // it they are kept bare.
+  std::string key_of_keys = {};
+  RandomBytes random_bytes = secure_random;  // of which keys are made
   // Told of the nodes as this head knows them, now and whenever that changes, on its thread.
   std::function<void(const ClusterMap&)> map_changed = {};
 };

@@ -6,6 +6,7 @@
 #include "actors/monitor/tree.h"
 #include "actors/monitor/versioned_rows.h"
 #include "messages/namespace.h"
+#include "messages/pool_keys.h"
 #include "messages/raft.h"
 #include "messages/rebuild.h"
 #include "messages/tasks.h"
@@ -19,6 +20,8 @@ Result<RemoveReply> remove(VersionedRows& rows, const Remove& request);
 Result<CommitFileReply> commit_file(VersionedRows& rows, const CommitFile& request);
 Result<SetAttributesReply> set_attributes(VersionedRows& rows, const SetAttributes& request);
 Result<SetPoolReply> set_pool(VersionedRows& rows, const SetPool& request);
+Result<RotatePoolKeyReply> rotate_pool_key(VersionedRows& rows, const RotatePoolKey& request);
+Result<ImportPoolKeysReply> import_pool_keys(VersionedRows& rows, const ImportPoolKeys& request);
 Result<AddJoinTokenReply> add_join_token(VersionedRows& rows, const AddJoinToken& request);
 Result<SetJoinRuleReply> set_join_rule(VersionedRows& rows, const SetJoinRule& request);
 Result<ControlTaskReply> control_task(VersionedRows& rows, const ControlTask& request);
@@ -73,6 +76,7 @@ Result<RebuildRow> active_rebuild(Rows& rows);
 Result<void> let_in(VersionedRows& rows, JoinRule rule, const std::string& token, NodeId node);
 // Takes a node out for good; see ChangeNode for when that is refused.
 Result<ChangeNodeReply> remove_node(VersionedRows& rows, const SetStanding& request);
+void add_pool_key(VersionedRows& rows, const KeptKey& kept, PoolId pool);
 // Makes the cluster map's next epoch; the state machine tells everyone about it.
 Result<Epoch> grow_map_epoch(VersionedRows& rows);
 
