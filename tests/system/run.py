@@ -35,6 +35,7 @@ import locks  # noqa: F401
 import rights  # noqa: F401
 import secure  # noqa: F401
 import users  # noqa: F401
+import encrypted  # noqa: F401
 
 
 COUNTS = re.compile(r"\d+ passed, \d+ failed")  # the last line of a run
