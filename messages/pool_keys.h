@@ -64,7 +64,7 @@ struct ImportPoolKeysReply {
   Receipt receipt;
   DFS_MESSAGE(ImportPoolKeysReply, imported, receipt)
 };
-// Has the heads know keys again that were exported, after all of them were lost.
+// Has the heads know exported keys again, and wraps anew those they have; `conflict`: another key.
 struct ImportPoolKeys {
   std::vector<PoolKeyView> keys;
   std::vector<KeptKey> kept = {};  // as for RotatePoolKey

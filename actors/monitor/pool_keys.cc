@@ -205,7 +205,18 @@ void Monitor::State::on(const Envelope& envelope, const ExportPoolKeys& request)
 void Monitor::State::on(const Envelope& envelope, const ImportPoolKeys& request) {
   if (!request.kept.empty()) return refuse(envelope, only_heads("kept"));
   ImportPoolKeys kept;
-  for (const PoolKeyView& key : request.keys) kept.kept.push_back(keep({key.id, key.key.bytes}));
+  Rows rows(table);
+  for (const PoolKeyView& key : request.keys) {
+    const auto known = pool_key(rows, key.id);
+    if (known && known->bytes != key.key.bytes) {
+      return refuse(envelope, Error{Code::conflict,
+                                    "the pool key " + hex(key.id) +
+                                        " is another one here; nothing was imported",
+                                    {{"key", hex(key.id)}},
+                                    0});
+    }
+    kept.kept.push_back(keep({key.id, key.key.bytes}));
+  }
   propose_for(
       envelope, ImportPoolKeys::kType, encode(kept),
       [this](const Envelope& origin, const Result<Outcome>& outcome) { answer(origin, outcome); });

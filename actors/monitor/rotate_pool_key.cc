@@ -33,7 +33,14 @@ Result<ImportPoolKeysReply> import_pool_keys(VersionedRows& rows, const ImportPo
   for (const KeptKey& kept : request.kept) {
     auto there = rows.get<PoolKeyRow>(keys::pool_key(kept.id));
     if (!there) return there.error();
-    if (*there) continue;
+    if (*there) {
+      // The same key; perhaps wrapped with another one, as when sealing.key was lost.
+      PoolKeyRow row = std::move(**there);
+      row.key = kept.key;
+      row.wrapped = kept.wrapped;
+      rows.put(keys::pool_key(kept.id), std::move(row));
+      continue;
+    }
     add_pool_key(rows, kept, 0);
     ++reply.imported;
   }

@@ -4,6 +4,8 @@ import re
 import stat
 import subprocess
 
+from head_members import dfsd_head
+from rebuild import lose_heads
 from support import (MIB, check, check_equal, make_bytes, read_bytes, test, wait_until,
                      write_bytes)
 
@@ -135,3 +137,25 @@ def S5_keys_of_pools_are_rotated_and_exported(t):
     check_equal(found_in(cluster, "", words), set(), "keys that are readable anywhere")
     again = cluster.begin("pool", "export-key", "safe", "--output", file)
     check(again.wait() != 0, "keys are written over a file")
+
+
+@test
+def S5_exported_keys_bring_an_encrypted_pool_back(t):
+    cluster = encrypted_cluster(t, storages=3)
+    data = secret_bytes(3 * MIB + 5)
+    cluster.put_bytes(data, f"/safe/{NAME}", "--block-size", "1M")
+    cluster.put_bytes(data[::-1], "/safe/later", "--block-size", "1M")
+    keys = t.path("keys")
+    cluster.ctl("pool", "export-key", "safe", "--output", keys)
+    identity = cluster.status()["cluster"]
+    lose_heads(cluster)
+    dfsd_head(t, cluster, "head-1", "--rebuild", identity)
+    wait_until(lambda: cluster.begin("cluster", "status").wait() == 0, "the new head")
+    cluster.wait_nodes("up", 3)
+    cluster.ctl("rebuild", "--nodes", "3", "--keys", keys)
+    check_equal(cluster.get_bytes(f"/safe/{NAME}"), data, "content of a file with its name")
+    check_equal(cluster.get_bytes("/safe/later"), data[::-1], "content of another")
+    info = cluster.ctl("--json", "stat", f"/safe/{NAME}").json[0]
+    check_equal((info["size"], info["encrypted"]), (len(data), True), "what stat says")
+    cluster.ctl("fsck", "/")
+    check_equal(found_in(cluster, "", WORDS[:1]), set(), "content that is readable")
