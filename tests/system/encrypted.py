@@ -149,8 +149,10 @@ def S5_exported_keys_bring_an_encrypted_pool_back(t):
     cluster.ctl("pool", "export-key", "safe", "--output", keys)
     identity = cluster.status()["cluster"]
     lose_heads(cluster)
-    dfsd_head(t, cluster, "head-1", "--rebuild", identity)
+    run = dfsd_head(t, cluster, "head-1", "--rebuild", identity)
     wait_until(lambda: cluster.begin("cluster", "status").wait() == 0, "the new head")
+    run.end()
+    cluster.start("head-1")
     cluster.wait_nodes("up", 3)
     cluster.ctl("rebuild", "--nodes", "3", "--keys", keys)
     check_equal(cluster.get_bytes(f"/safe/{NAME}"), data, "content of a file with its name")
