@@ -46,6 +46,8 @@ Outcome dispatch_command(Work& work) {
       return perform(set_pool, work);
     case Type::RotatePoolKey:
       return perform(rotate_pool_key, work);
+    case Type::ExportPoolKeys:
+      return perform(note_key_export, work);
     case Type::ImportPoolKeys:
       return perform(import_pool_keys, work);
     case Type::AddJoinToken:

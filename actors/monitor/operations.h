@@ -21,6 +21,7 @@ Result<CommitFileReply> commit_file(VersionedRows& rows, const CommitFile& reque
 Result<SetAttributesReply> set_attributes(VersionedRows& rows, const SetAttributes& request);
 Result<SetPoolReply> set_pool(VersionedRows& rows, const SetPool& request);
 Result<RotatePoolKeyReply> rotate_pool_key(VersionedRows& rows, const RotatePoolKey& request);
+Result<Done> note_key_export(VersionedRows& rows, const ExportPoolKeys& request);
 Result<ImportPoolKeysReply> import_pool_keys(VersionedRows& rows, const ImportPoolKeys& request);
 Result<AddJoinTokenReply> add_join_token(VersionedRows& rows, const AddJoinToken& request);
 Result<SetJoinRuleReply> set_join_rule(VersionedRows& rows, const SetJoinRule& request);

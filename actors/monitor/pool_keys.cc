@@ -196,9 +196,14 @@ void Monitor::State::on(const Envelope& envelope, const RotatePoolKey& request) 
       [this](const Envelope& origin, const Result<Outcome>& outcome) { answer(origin, outcome); });
 }
 
+// Logged first: nobody gets keys without a trace.
 void Monitor::State::on(const Envelope& envelope, const ExportPoolKeys& request) {
-  read(envelope, request,
-       [this](Rows& rows, const ExportPoolKeys& asked) { return export_pool_keys(rows, asked); });
+  propose_for(envelope, ExportPoolKeys::kType, envelope.body,
+              [this, request](const Envelope& origin, const Result<Outcome>& outcome) {
+                if (!outcome || outcome->type == Type::Error) return answer(origin, outcome);
+                Rows rows(table);
+                answer_with(origin, export_pool_keys(rows, request));
+              });
 }
 
 // Bare keys come in, and go no further.

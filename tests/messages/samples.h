@@ -422,7 +422,8 @@ inline CommitFile sample() {
           .copies = 2,
           .fence = 93,
           .grant = grant(),
-          .seal = seal()};
+          .seal = seal(),
+          .content_wrapped = true};
 }
 inline CommitFile inline_file() {
   return {.path = "/photos/note",

@@ -6,6 +6,7 @@
 #include "messages/agents.h"
 #include "messages/grant.h"
 #include "messages/heads.h"
+#include "messages/pool_keys.h"
 #include "messages/rebuild.h"
 #include "messages/reclaim.h"
 #include "messages/tasks.h"
@@ -99,7 +100,8 @@ void for_each_request(Visit&& visit) {
                           GetStatus, ListHeads, JudgeBlocks, ReadEvents>();
   all.template operator()<RemoveHead, TransferLead, ListTasks, ControlTask, ChangeNode, SetPool,
                           ListAgents, AddJoinToken, SetJoinRule, ListJoinTokens, GetRebuild,
-                          ImportGroups, ImportFiles, EndRebuild, Ping>();
+                          ImportGroups, ImportFiles, EndRebuild, RotatePoolKey, ExportPoolKeys,
+                          ImportPoolKeys, Ping>();
 }
 
 // Well-formed where that takes more than defaults.
@@ -135,7 +137,7 @@ TEST_SUITE("monitor") {
           *access_to(R::kType) == Access::cluster ? Code::denied : Code::login_needed;
       CHECK(monitor.code(request_of<R>()) == expected);
     });
-    CHECK(requests == 33);
+    CHECK(requests == 36);
   }
 
   TEST_CASE("users have their files, and only administrators see the cluster") {

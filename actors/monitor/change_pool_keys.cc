@@ -28,6 +28,11 @@ Result<RotatePoolKeyReply> rotate_pool_key(VersionedRows& rows, const RotatePool
   return RotatePoolKeyReply{request.kept.id, rows.receipt()};
 }
 
+Result<Done> note_key_export(VersionedRows& rows, const ExportPoolKeys& request) {
+  rows.note("pool-key-exported", {{"pool", request.pool}});
+  return Done{};
+}
+
 Result<ImportPoolKeysReply> import_pool_keys(VersionedRows& rows, const ImportPoolKeys& request) {
   ImportPoolKeysReply reply;
   for (const KeptKey& kept : request.kept) {
@@ -45,7 +50,7 @@ Result<ImportPoolKeysReply> import_pool_keys(VersionedRows& rows, const ImportPo
     ++reply.imported;
   }
   if (reply.imported > 0) {
-    rows.note("pool-keys-imported", {{"keys", std::to_string(reply.imported)}});
+    rows.note("pool-key-imported", {{"keys", std::to_string(reply.imported)}});
   }
   reply.receipt = rows.receipt();
   return reply;
