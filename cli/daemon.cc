@@ -172,7 +172,10 @@ Result<void> start_monitor(Process& process, const DaemonOptions& options,
   const auto known =
       known_brokers(options.brokers, *identity ? no_joining : options.join, options.listen);
   brokers.insert(brokers.end(), known.begin(), known.end());
-  const MonitorSettings settings = monitor_settings(options, broker);
+  MonitorSettings settings = monitor_settings(options, broker);
+  auto key_of_keys = sealing_key(options.security_options);
+  if (!key_of_keys) return key_of_keys.error();
+  settings.key_of_keys = std::move(*key_of_keys);
   ActorSettings actor;
   actor.address = "monitor";
   actor.listen = raft_endpoint(options);

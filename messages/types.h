@@ -203,6 +203,14 @@ enum class Type : uint16_t {
   EndRebuild = 826,
   EndRebuildReply = 827,
 
+  // pool keys
+  RotatePoolKey = 830,
+  RotatePoolKeyReply = 831,
+  ExportPoolKeys = 832,
+  PoolKeyList = 833,
+  ImportPoolKeys = 834,
+  ImportPoolKeysReply = 835,
+
   // 900: commands in the monitor's log; never on a socket
   CreateCluster = 900,
   RegisterNode = 901,

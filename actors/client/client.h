@@ -20,7 +20,9 @@
 #include "messages/cluster.h"
 #include "messages/events.h"
 #include "messages/grant_keys.h"
+#include "messages/key_wrap.h"
 #include "messages/namespace.h"
+#include "messages/pool_keys.h"
 #include "messages/repair.h"
 #include "messages/tasks.h"
 #include "messages/user_names.h"
@@ -113,6 +115,7 @@ struct ClientSettings {
   // its time has passed, for as long as the client lives; who wants to keep it is told then.
   std::string ticket = {};
   std::function<void(const TicketReply&)> ticket_renewed = {};
+  RandomBytes random_bytes = secure_random;  // of which keys are made
 };
 
 class Client : public Actor {
@@ -167,6 +170,9 @@ class Client : public Actor {
   Task<Result<ChangeNodeReply>> change_node(NodeId node, NodeAction action);
   Task<Result<ChangeNodeReply>> change_node(ChangeNode request);
   Task<Result<SetPoolReply>> set_pool(SetPool request);
+  Task<Result<RotatePoolKeyReply>> rotate_pool_key(std::string pool);
+  Task<Result<PoolKeyList>> export_pool_keys(std::string pool);
+  Task<Result<ImportPoolKeysReply>> import_pool_keys(std::vector<PoolKeyView> keys);
   Task<Result<SetAttributesReply>> set_attributes(SetAttributes request);
   // Of one storage node, asked directly.
   Task<Result<ScrubStatus>> control_scrub(NodeView node, ScrubAction action);

@@ -14,6 +14,7 @@
 #include "messages/agents.h"
 #include "messages/cluster.h"
 #include "messages/grant.h"
+#include "messages/key_wrap.h"
 #include "messages/requester.h"
 
 namespace dfs {
@@ -55,6 +56,10 @@ struct MonitorSettings {
   // Makes keys of grants. Chance that nobody can guess: not the bus's, which a seed may decide.
   std::function<std::string()> make_grant_key = dfs::make_grant_key;
   bool secure = false;  // connections to this head are encrypted; shown in the status
+  // Wraps the keys of encrypted pools wherever a head keeps them; the same on every head. Without
+  // it they are kept bare.
+  std::string key_of_keys = {};
+  RandomBytes random_bytes = secure_random;  // of which keys are made
   // Told of the nodes as this head knows them, now and whenever that changes, on its thread.
   std::function<void(const ClusterMap&)> map_changed = {};
 };

@@ -15,6 +15,7 @@
 #include "tests/messages/head_samples.h"
 #include "tests/messages/lock_samples.h"
 #include "tests/messages/pass_samples.h"
+#include "tests/messages/pool_key_samples.h"
 #include "tests/messages/rebuild_samples.h"
 #include "tests/messages/repair_samples.h"
 #include "tests/messages/user_samples.h"
@@ -60,6 +61,8 @@ void for_each_message(Visitor&& visit) {
   all.template operator()<AcquireLock, LockReply, AwaitLock, RenewLocks, RenewLocksReply,
                           ReleaseLock, ReleaseLockReply, BreakLock, ListLocks, LockList>();
   all.template operator()<GetNodePass, NodePass, GetUserNames, UserNames>();
+  all.template operator()<RotatePoolKey, RotatePoolKeyReply, ExportPoolKeys, PoolKeyList,
+                          ImportPoolKeys, ImportPoolKeysReply>();
 }
 
 // The same for the entries of the monitor's and the lock actor's logs, which must stay readable as
@@ -110,7 +113,9 @@ inline InodeInfo inode() {
           .object = 0x2002,
           .block_bytes = 128ull << 20,
           .pool = "archive",
-          .has_acl = true};
+          .has_acl = true,
+          .encrypted = true,
+          .crc32c_known = false};
 }
 inline Receipt receipt() {
   return {.index = 4711, .term = 2, .synced = true, .replicas = 3};
@@ -119,7 +124,8 @@ inline Freshness freshness() {
   return {.stale = true, .stale_ms = 350, .applied = 4711};
 }
 inline PoolView pool() {
-  return {.name = "default", .replicas = 3, .min_copies = 2, .groups = 128, .id = 1};
+  return {
+      .name = "default", .replicas = 3, .min_copies = 2, .groups = 128, .id = 1, .encrypted = true};
 }
 inline NodeView node() {
   return {.node = 7,
@@ -345,7 +351,8 @@ inline PlanFile sample() {
           .object = 0x2002,
           .avoid = {7},
           .copies = 2,
-          .grant = grant()};
+          .grant = grant(),
+          .key = {.bytes = std::string(kKeyBytes, 'k')}};
 }
 template <>
 inline PlanFileReply sample() {
@@ -355,7 +362,8 @@ inline PlanFileReply sample() {
           .min_copies = 2,
           .groups = routes(),
           .lease_ms = 60'000,
-          .grant = grant()};
+          .grant = grant(),
+          .wrapped_key = seal().key};
 }
 template <>
 inline CommitFile sample() {
@@ -369,7 +377,9 @@ inline CommitFile sample() {
           .expected_version = 2,
           .copies = 2,
           .fence = 93,
-          .grant = grant()};
+          .grant = grant(),
+          .seal = seal(),
+          .content_wrapped = true};
 }
 inline CommitFile inline_file() {
   return {.path = "/photos/note",
@@ -398,7 +408,10 @@ inline OpenFileReply sample() {
           .layout = layout(),
           .routes = routes(),
           .freshness = freshness(),
-          .grant = grant()};
+          .grant = grant(),
+          .seal = {.cipher = Cipher::aes_256_gcm,
+                   .key = {.bytes = std::string(kKeyBytes, 'k')},
+                   .crc32c = 0x12345678}};
 }
 template <>
 inline Event sample() {
