@@ -61,6 +61,11 @@ class Fencing {
     if (!held) return;
     belief.lock = held->lock;
     belief.fence = held->fence;
+    // Whoever takes what it has once more goes on under the later fence.
+    std::erase_if(beliefs_, [&](const Belief& old) {
+      const bool below = belief.subtree && old.path.starts_with(belief.path + "/");
+      return old.client == belief.client && (below || old.path == belief.path);
+    });
     beliefs_.push_back(belief);
   }
 
