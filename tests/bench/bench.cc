@@ -5,7 +5,7 @@
 //             [--passes P]
 //
 // Operations: create (files of B bytes), read, stat, list (the whole directory, N times), rename,
-// remove, mkdir. Each but list works on N names, shared out among the clients; rename and remove
+// remove, mkdir, lock (takes it and gives it back, which is two changes). Each but list works on N names, shared out among the clients; rename and remove
 // need what create made. Prints one line of JSON.
 #include <algorithm>
 #include <chrono>
@@ -120,6 +120,18 @@ dfs::Task<dfs::Result<void>> make_dir(dfs::Client& client, std::string path) {
   co_return outcome_of(std::move(reply));
 }
 
+dfs::Task<dfs::Result<void>> lock(dfs::Client& client, std::string path) {
+  dfs::LockOwner owner(client.locks());
+  dfs::LockWish wish;
+  wish.target.path = std::move(path);
+  dfs::Task<dfs::Result<dfs::LockReply>> acquiring = owner.acquire(std::move(wish));
+  const dfs::Result<dfs::LockReply> held = co_await acquiring;
+  if (!held) co_return held.error();
+  dfs::Task<dfs::Result<void>> releasing = owner.release(held->lock);
+  dfs::Result<void> released = co_await releasing;
+  co_return released;
+}
+
 using Operation = std::function<dfs::Task<dfs::Result<void>>(dfs::Client&, std::string)>;
 
 Operation operation_of(const Options& options) {
@@ -134,6 +146,7 @@ Operation operation_of(const Options& options) {
   if (name == "rename") return rename;
   if (name == "remove") return remove;
   if (name == "mkdir") return make_dir;
+  if (name == "lock") return lock;
   if (name == "list") {
     return
         [directory = options.directory](dfs::Client& c, std::string) { return list(c, directory); };
@@ -207,7 +220,7 @@ int main(int argc, char** argv) {
   std::vector<std::unique_ptr<dfs::Session>> sessions;
   for (uint32_t i = 0; i < options.sessions; ++i) {
     sessions.push_back(std::make_unique<dfs::Session>(dfs::SessionSettings{
-        .brokers = options.brokers, .pool_threads = 1, .security = options.security}));
+        .brokers = options.brokers, .pool_threads = 1, .ticket = {}, .security = options.security}));
     // The connection is made before the clock runs.
     const auto root = sessions.back()->stat("/");
     if (!root) {
