@@ -5,7 +5,7 @@
 //             [--passes P]
 //
 // Operations: create (files of B bytes), read, stat, list (the whole directory, N times), rename,
-// remove, mkdir. Each but list works on N names, shared out among the clients; rename and remove
+// remove, mkdir, lock (takes it and gives it back, which is two changes). Each but list works on N names, shared out among the clients; rename and remove
 // need what create made. Prints one line of JSON.
 #include <algorithm>
 #include <chrono>
@@ -123,6 +123,18 @@ dfs::Task<dfs::Result<void>> make_dir(dfs::Client& client, std::string path) {
   co_return outcome_of(std::move(reply));
 }
 
+dfs::Task<dfs::Result<void>> lock(dfs::Client& client, std::string path) {
+  dfs::LockOwner owner(client.locks());
+  dfs::LockWish wish;
+  wish.target.path = std::move(path);
+  dfs::Task<dfs::Result<dfs::LockReply>> acquiring = owner.acquire(std::move(wish));
+  const dfs::Result<dfs::LockReply> held = co_await acquiring;
+  if (!held) co_return held.error();
+  dfs::Task<dfs::Result<void>> releasing = owner.release(held->lock);
+  dfs::Result<void> released = co_await releasing;
+  co_return released;
+}
+
 using Operation = std::function<dfs::Task<dfs::Result<void>>(dfs::Client&, std::string)>;
 
 Operation operation_of(const Options& options) {
@@ -137,6 +149,7 @@ Operation operation_of(const Options& options) {
   if (name == "rename") return rename;
   if (name == "remove") return remove;
   if (name == "mkdir") return make_dir;
+  if (name == "lock") return lock;
   if (name == "list") {
     return
         [directory = options.directory](dfs::Client& c, std::string) { return list(c, directory); };

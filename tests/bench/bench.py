@@ -338,6 +338,7 @@ class Bench:
                              self.options.small // 2, "--clients", 1, "--bytes", 0)
         looked = self.program("dfs_bench", brokers, "stat", many, "--count", names, "--clients",
                               16, "--passes", 3)
+        locked = self.program("dfs_bench", brokers, "lock", many, "--count", names, "--clients", 16)
         for folder in (many, one):
             self.cluster.ctl("rm", "-r", folder)
         self.wait_calm()
@@ -350,6 +351,11 @@ class Bench:
         add(f"{label}: create, 1 client: p50", alone["p50_us"], "µs")
         add(f"{label}: create, 1 client: p99", alone["p99_us"], "µs")
         add(f"{label}: lookups, 16 clients", looked["per_second"], "/s")
+        # Each takes one lock and gives it back: two entries of the lock actors' log, both fsynced by
+        # most of the heads before they are answered.
+        add(f"{label}: lock operations, 16 clients", 2 * locked["per_second"], "/s")
+        add(f"{label}: lock and release, 16 clients: p50", locked["p50_us"], "µs")
+        add(f"{label}: lock and release, 16 clients: p99", locked["p99_us"], "µs")
         if before["from"] == after["from"]:
             add(f"{label}: log fsyncs per create, 16 clients",
                 (after["log_syncs"] - before["log_syncs"]) / names, "")
