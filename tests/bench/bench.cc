@@ -2,7 +2,7 @@
 // request under way; bench.py runs this and shows the results.
 //
 //   dfs_bench BROKER[,BROKER…] OPERATION DIRECTORY --count N --clients C [--sessions S] [--bytes B]
-//             [--passes P]
+//             [--passes P] [--cluster-key KEY --ticket FILE]
 //
 // Operations: create (files of B bytes), read, stat, list (the whole directory, N times), rename,
 // remove, mkdir. Each but list works on N names, shared out among the clients; rename and remove
@@ -11,7 +11,9 @@
 #include <chrono>
 #include <cstdio>
 #include <cstring>
+#include <fstream>
 #include <functional>
+#include <iterator>
 #include <memory>
 #include <sstream>
 #include <string>
@@ -35,6 +37,7 @@ struct Options {
   uint32_t bytes = 4096;
   uint32_t passes = 1;  // over the same names
   std::shared_ptr<dfs::Security> security;
+  std::string ticket;  // of --ticket FILE
 };
 
 // Bytes in memory, to put.
@@ -175,6 +178,11 @@ bool parse(int argc, char** argv, Options& options) {
       options.security->cluster_keys = {argv[i + 1]};
       continue;
     }
+    if (flag == "--ticket") {
+      std::ifstream in(argv[i + 1], std::ios::binary);
+      options.ticket.assign(std::istreambuf_iterator<char>(in), {});
+      continue;
+    }
     const auto value = static_cast<uint32_t>(std::stoul(argv[i + 1]));
     if (flag == "--count") {
       options.count = value;
@@ -201,13 +209,16 @@ int main(int argc, char** argv) {
   if (!parse(argc, argv, options) || !operation_of(options)) {
     std::fprintf(stderr,
                  "usage: dfs_bench BROKER[,BROKER...] OPERATION DIRECTORY --count N --clients C "
-                 "[--sessions S] [--bytes B] [--passes P] [--cluster-key KEY]\n");
+                 "[--sessions S] [--bytes B] [--passes P] [--cluster-key KEY --ticket FILE]\n");
     return 2;
   }
   std::vector<std::unique_ptr<dfs::Session>> sessions;
   for (uint32_t i = 0; i < options.sessions; ++i) {
-    sessions.push_back(std::make_unique<dfs::Session>(dfs::SessionSettings{
-        .brokers = options.brokers, .pool_threads = 1, .security = options.security}));
+    sessions.push_back(
+        std::make_unique<dfs::Session>(dfs::SessionSettings{.brokers = options.brokers,
+                                                            .pool_threads = 1,
+                                                            .ticket = options.ticket,
+                                                            .security = options.security}));
     // The connection is made before the clock runs.
     const auto root = sessions.back()->stat("/");
     if (!root) {
