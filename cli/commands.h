@@ -108,6 +108,7 @@ void add_namespace_commands(CLI::App& app, Context& context);  // ls mkdir mv rm
 void add_inspect_commands(CLI::App& app, Context& context);    // stat checksum
 void add_check_commands(CLI::App& app, Context& context);      // df fsck
 void add_cluster_commands(CLI::App& app, Context& context);    // cluster version
+void add_key_commands(CLI::App& app, Context& context);        // cluster rotate-keys; after those
 void add_head_commands(CLI::App& app, Context& context);       // head
 void add_event_commands(CLI::App& app, Context& context);      // events
 void add_node_commands(CLI::App& app, Context& context);       // node scrub

@@ -95,10 +95,12 @@ std::string places_tables(const Places& places) {
 
 std::string content_of(const InodeInfo& info) {
   if (info.size == 0) return "empty";
-  if (info.object == 0) return "kept with the name, on the heads";
-  const uint64_t count = (info.size + info.block_bytes - 1) / info.block_bytes;
+  const std::string how = info.encrypted ? ", encrypted" : "";
+  if (info.object == 0) return "kept with the name, on the heads" + how;
+  const uint64_t stored = info.encrypted ? sealed_bytes(info.size) : info.size;
+  const uint64_t count = (stored + info.block_bytes - 1) / info.block_bytes;
   return counted(count, "block") + " of " + human_bytes(info.block_bytes) + ", object " +
-         std::to_string(info.object);
+         std::to_string(info.object) + how;
 }
 
 std::string owner_text(Context& context, const InodeInfo& info, bool numeric) {
@@ -125,7 +127,8 @@ void print_info(Context& context, const std::string& path, const InodeInfo& info
   context.print("size      " + human_bytes(info.size) +
                 (info.size < 1024 ? "" : " (" + counted(info.size, "byte") + ")"));
   context.print("version   " + std::to_string(info.version));
-  context.print("crc32c    " + hex32(info.crc32c));
+  context.print("crc32c    " +
+                (info.crc32c_known ? hex32(info.crc32c) : "unknown since the heads were lost"));
   context.print("content   " + content_of(info));
 }
 
@@ -209,7 +212,7 @@ Result<std::string> checksum_of(Context& context, const ChecksumOptions& options
     if (info->type == FileType::directory) {
       return Result<std::string>(Code::is_directory, "only files have a checksum; name one");
     }
-    return hex32(info->crc32c);
+    if (info->crc32c_known) return hex32(info->crc32c);
   }
   auto sink = std::make_shared<DigestSink>(options.kind());
   TransferOptions transfer;

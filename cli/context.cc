@@ -121,7 +121,7 @@ const std::string& Context::ticket() {
   return *ticket_;
 }
 
-// When half of its time is over. Whatever keeps that from being done, the ticket is good for now.
+// When half of its time is over. Whatever keeps that from being done, the ticket is still good.
 void Context::renew_ticket() {
   if (!stored_ || stored_->must_change || !stored_->wants_renewal(wall_ms())) return;
   const bool logs_in = command == "login" || command == "signup" || command == "logout";

@@ -124,7 +124,6 @@ MonitorSettings monitor_settings(const DaemonOptions& options, const std::string
   settings.events_ms_max =
       std::chrono::duration_cast<std::chrono::milliseconds>(options.events_kept_for).count();
   settings.events_entries_max = options.events_kept;
-  settings.replica.directory = options.data + "/log";
   settings.replica.log_bytes_kept = options.raft_log_kept;
   // The log is cut by whole segments.
   settings.replica.segment_bytes =
@@ -173,7 +172,10 @@ Result<void> start_monitor(Process& process, const DaemonOptions& options,
   const auto known =
       known_brokers(options.brokers, *identity ? no_joining : options.join, options.listen);
   brokers.insert(brokers.end(), known.begin(), known.end());
-  const MonitorSettings settings = monitor_settings(options, broker);
+  MonitorSettings settings = monitor_settings(options, broker);
+  auto key_of_keys = sealing_key(options.security_options);
+  if (!key_of_keys) return key_of_keys.error();
+  settings.key_of_keys = std::move(*key_of_keys);
   ActorSettings actor;
   actor.address = "monitor";
   actor.listen = raft_endpoint(options);

@@ -100,6 +100,7 @@ int run(int argc, char** argv) {
   dfs::cli::add_inspect_commands(app, context);
   dfs::cli::add_check_commands(app, context);
   dfs::cli::add_cluster_commands(app, context);
+  dfs::cli::add_key_commands(app, context);
   dfs::cli::add_head_commands(app, context);
   dfs::cli::add_event_commands(app, context);
   dfs::cli::add_node_commands(app, context);

@@ -4,7 +4,9 @@
 //
 // On the wire a grant is its fields as msgpack followed by kGrantMacBytes of keyed BLAKE2b (RFC
 // 7693) over kGrantContext and those fields. The key is a secret of the cluster's heads and storage
-// nodes, made with the cluster and told to a node when it joins.
+// nodes, made with the cluster and told to a node when it joins. While it changes (grant_keys.h)
+// there are two, one after the other in one string: grants are made with the first, and good when
+// they were made with either.
 #pragma once
 
 #include <cstdint>
@@ -17,6 +19,7 @@
 namespace dfs {
 
 inline constexpr size_t kGrantKeyBytes = 32;
+inline constexpr size_t kGrantKeysMax = 2;
 inline constexpr size_t kGrantMacBytes = 16;
 inline constexpr size_t kGrantBytesMax = 224;  // of a whole grant
 
@@ -46,6 +49,11 @@ uint64_t holder_of(std::string_view user);
 
 // Random.
 std::string make_grant_key();
+// Whether the string is of one key, or of as many as there may be.
+inline bool are_grant_keys(std::string_view keys) {
+  return !keys.empty() && keys.size() % kGrantKeyBytes == 0 &&
+         keys.size() <= kGrantKeysMax * kGrantKeyBytes;
+}
 
 std::string sign_grant(const Grant& grant, std::string_view key);
 

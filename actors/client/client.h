@@ -19,7 +19,10 @@
 #include "messages/agents.h"
 #include "messages/cluster.h"
 #include "messages/events.h"
+#include "messages/grant_keys.h"
+#include "messages/key_wrap.h"
 #include "messages/namespace.h"
+#include "messages/pool_keys.h"
 #include "messages/repair.h"
 #include "messages/tasks.h"
 #include "messages/user_names.h"
@@ -112,6 +115,7 @@ struct ClientSettings {
   // its time has passed, for as long as the client lives; who wants to keep it is told then.
   std::string ticket = {};
   std::function<void(const TicketReply&)> ticket_renewed = {};
+  RandomBytes random_bytes = secure_random;  // of which keys are made
 };
 
 class Client : public Actor {
@@ -166,6 +170,9 @@ class Client : public Actor {
   Task<Result<ChangeNodeReply>> change_node(NodeId node, NodeAction action);
   Task<Result<ChangeNodeReply>> change_node(ChangeNode request);
   Task<Result<SetPoolReply>> set_pool(SetPool request);
+  Task<Result<RotatePoolKeyReply>> rotate_pool_key(std::string pool);
+  Task<Result<PoolKeyList>> export_pool_keys(std::string pool);
+  Task<Result<ImportPoolKeysReply>> import_pool_keys(std::vector<PoolKeyView> keys);
   Task<Result<SetAttributesReply>> set_attributes(SetAttributes request);
   // Of one storage node, asked directly.
   Task<Result<ScrubStatus>> control_scrub(NodeView node, ScrubAction action);
@@ -202,6 +209,8 @@ class Client : public Actor {
   Task<Result<TicketReply>> add_service_token(AddServiceToken request);
   Task<Result<LogOutReply>> log_out(bool everywhere);
   Task<Result<LogOutReply>> end_session(uint64_t session);
+  Task<Result<RotateTicketKeyReply>> rotate_ticket_key(bool at_once);
+  Task<Result<RotateGrantKeyReply>> rotate_grant_key();
   Task<Result<SessionList>> sessions(ListSessions request);
   Task<Result<UserReply>> add_user(AddUser request);
   Task<Result<UserReply>> change_user(ChangeUser request);

@@ -19,7 +19,9 @@ struct Client::State {
     bus.cancel(pass_timer);
   }
 
-  Workbench workbench() { return {bus, calls, buffers, spare_plan, locks, settings.deadline}; }
+  Workbench workbench() {
+    return {bus, calls, buffers, spare_plan, locks, settings.random_bytes, settings.deadline};
+  }
 
   // The reply of the heads, without the envelope around it.
   template <Request R>
@@ -57,7 +59,7 @@ struct Client::State {
   std::vector<std::function<void(const Event&)>> listeners;
   LogIndex event_published = 0;  // the highest of the log that was heard of
   Signal event_news;             // it grew, or it is time to look whether a publication was lost
-  SparePlan spare_plan{calls, bus};
+  SparePlan spare_plan{calls, bus, settings.random_bytes};
   Locks locks;
   Bus::TimerId ticket_timer = 0;
   std::string pass;

@@ -28,6 +28,12 @@ Task<Result<LogOutReply>> Client::log_out(bool everywhere) {
 Task<Result<LogOutReply>> Client::end_session(uint64_t session) {
   return state_->ask_service(kLockService, EndSession{session});
 }
+Task<Result<RotateTicketKeyReply>> Client::rotate_ticket_key(bool at_once) {
+  return state_->ask_service(kLockService, RotateTicketKey{at_once});
+}
+Task<Result<RotateGrantKeyReply>> Client::rotate_grant_key() {
+  return state_->ask(RotateGrantKey());
+}
 Task<Result<SessionList>> Client::sessions(ListSessions request) {
   return state_->ask_service(kLockService, std::move(request));
 }

@@ -62,6 +62,9 @@ struct Lock::State : Service {
   void on(const Envelope& envelope, const ReadEvents& request);
   void on(const Envelope& envelope, const GetTicketKeys& request);
 
+  // Keys of tickets (ticket_keys.cc).
+  void on(const Envelope& envelope, const RotateTicketKey& request);
+
   // Users (users.cc).
   void on(const Envelope& envelope, const AddUser& request);
   void on(const Envelope& envelope, const ChangeUser& request);

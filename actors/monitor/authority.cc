@@ -20,6 +20,21 @@ std::string cause_of(const Error& error, const char* name) {
   return found == error.cause.end() ? std::string() : found->second;
 }
 
+// By who it is in the cluster, without a ticket.
+bool is_entitled(Access access, const Envelope& envelope) {
+  switch (access) {
+    case Access::cluster:
+    case Access::cluster_or_admins:
+      return is_of_cluster(envelope);
+    case Access::heads_or_admins:
+      return is_of_head(envelope);
+    case Access::nodes:
+      return envelope.header.from.starts_with("storage/");
+    default:
+      return false;
+  }
+}
+
 Error not_yours(ObjectId object, const std::string& why) {
   return Error{
       Code::denied,
@@ -48,9 +63,8 @@ Result<void> Monitor::State::judge_asker(const Envelope& envelope) {
             "message type " + std::to_string(static_cast<int>(type)) + " is not understood here"};
   }
   if (*access == Access::everybody) return {};
-  const bool among_themselves = *access == Access::cluster || *access == Access::cluster_or_admins;
-  if (among_themselves && envelope.header.ticket.empty() && is_of_cluster(envelope)) return {};
-  if (*access == Access::cluster) {
+  if (envelope.header.ticket.empty() && is_entitled(*access, envelope)) return {};
+  if (*access == Access::cluster || *access == Access::nodes) {
     return Error{Code::denied,
                  "only storage nodes and heads ask this of each other",
                  {{"reason", "role"}},

@@ -63,7 +63,7 @@ CreateCluster new_cluster(const std::string& cluster, bool rebuild,
   command.join_rule = settings.join_rule;
   command.authentication = settings.authentication;
   if (settings.authentication == Authentication::required) {
-    command.grant_key.bytes = make_grant_key();
+    command.grant_key.bytes = settings.make_grant_key();
   }
   return command;
 }

@@ -80,6 +80,7 @@ class Membership {
   Task<void> keep_joining();
   Task<Result<void>> accept(JoinReply reply);
   Task<void> fetch_map();
+  Task<void> keep_grant_key();
   void adopt(ClusterMap map);
   void beat();
 
@@ -96,6 +97,7 @@ class Membership {
   bool joined_ = false;
   bool joining_ = false;
   bool fetching_ = false;
+  bool keeps_key_ = false;
   ClusterMap map_;
   std::map<GroupId, size_t> groups_;  // place in map_.groups
   std::map<NodeId, size_t> nodes_;    // place in map_.nodes

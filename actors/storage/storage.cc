@@ -15,6 +15,7 @@
 #include "actors/storage/volumes.h"
 #include "messages/cluster.h"
 #include "messages/events.h"
+#include "messages/grant_keys.h"
 #include "messages/rebuild.h"
 #include "messages/users.h"
 
@@ -39,7 +40,8 @@ constexpr Type kReplies[] = {Type::Error,
                              CheckCopiesReply::kType,
                              HintList::kType,
                              ConfirmSurplusReply::kType,
-                             JudgeBlocksReply::kType};
+                             JudgeBlocksReply::kType,
+                             GrantKeys::kType};
 
 // A grant decides on these, or nothing: all else is the inside of this node.
 bool is_for_anybody(Type type) {

@@ -54,6 +54,23 @@ TEST_SUITE("messages") {
     CHECK(reason_of(check_grant(grant, other, 5, BlockRight::write, 3, kNow)) == "forged");
   }
 
+  TEST_CASE("while the key changes, grants are made with the first and good with either") {
+    const std::string one = make_grant_key();
+    const std::string two = make_grant_key();
+    const auto reason = [](const std::string& grant, const std::string& keys) {
+      return reason_of(check_grant(grant, keys, 5, BlockRight::write, 3, kNow));
+    };
+    const std::string grant = sign_grant(to_write(5), one + two);
+    CHECK(grant == sign_grant(to_write(5), one));
+    for (const std::string& keys : {one, one + two, two + one}) CHECK(reason(grant, keys).empty());
+    CHECK(reason(grant, two) == "forged");
+    CHECK(are_grant_keys(one));
+    CHECK(are_grant_keys(one + two));
+    for (const std::string& keys : {std::string(), one + "x", one.substr(1), one + two + one}) {
+      CHECK_FALSE(are_grant_keys(keys));
+    }
+  }
+
   TEST_CASE("what is no grant is refused for what it is") {
     const std::string key = make_grant_key();
     const auto reason = [&](const std::string& bytes) {

@@ -32,10 +32,14 @@ import repair  # noqa: F401
 import durability  # noqa: F401
 import rebuild  # noqa: F401
 import node_create  # noqa: F401
+import hostile  # noqa: F401
 import locks  # noqa: F401
+import capture  # noqa: F401
 import rights  # noqa: F401
 import secure  # noqa: F401
+import secrets_kept  # noqa: F401
 import users  # noqa: F401
+import encrypted  # noqa: F401
 
 
 SYSTEM_PYTHON = "/usr/bin/python3"

@@ -13,6 +13,9 @@ import subprocess
 import tempfile
 import time
 
+from checks import (Failed, Skipped, check, check_equal, shorten,  # noqa: F401  for the tests
+                    wait_until)
+
 MIB = 1 << 20
 ROLE_FOLLOWER = 2  # messages/heads.h
 LAG_SMALL = 5000  # entries, under load
@@ -32,44 +35,6 @@ def alone(function):
     """For a test whose figures another one would be part of, or that fills the machine."""
     ALONE.add(function.__name__)
     return function
-
-
-class Failed(Exception):
-    """A test's expectation that did not hold."""
-
-
-class Skipped(Exception):
-    """This machine, or this run, does not have what a test needs."""
-
-
-def check(condition, what):
-    if not condition:
-        raise Failed(what)
-
-
-def check_equal(got, wanted, what):
-    if got != wanted:
-        raise Failed(f"{what}: got {shorten(got)}, wanted {shorten(wanted)}")
-
-
-def shorten(value):
-    text = repr(value)
-    return text if len(text) <= 300 else text[:300] + "…"
-
-
-def wait_until(condition, what, seconds=30.0):
-    """Polls until condition() is true and returns what it returned; fails after `seconds`."""
-    deadline = time.monotonic() + seconds
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > deadline:
-            raise Failed(f"not within {seconds:g} s: {what}")
-        time.sleep(0.01)
-
-
-# --- files ---------------------------------------------------------------------------------------
 
 
 def make_file(path, size, seed=0):
