@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "broker/frames.h"
+#include "broker/intake.h"
 #include "broker/log.h"
 #include "broker/sockets.h"
 #include "messages/events.h"
@@ -39,6 +40,8 @@ struct EventRelay::State {
       : security(std::move(s)),
         in(make_socket(context, zmq::socket_type::xsub, kQueueMax)),
         out(make_socket(context, zmq::socket_type::xpub, kQueueMax)),
+        intake(context, in),
+        outlet(context, out),
         values(limits),
         stop_fd(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
     DFS_ASSERT(stop_fd >= 0);
@@ -61,6 +64,7 @@ struct EventRelay::State {
 
   void run();
   bool relay_one();
+  void check_intakes();
   bool is_entitled();
   bool greet_one();
   void greet(std::string_view prefix);
@@ -76,6 +80,8 @@ struct EventRelay::State {
   const std::shared_ptr<const Security> security;
   zmq::socket_t in;
   zmq::socket_t out;
+  Intake intake;  // of `in`
+  Intake outlet;  // of `out`, where subscriptions come in
   LastValues values;
   std::set<std::string, std::less<>> news;  // prefixes subscribed to that are not of kept values
   int stop_fd;
@@ -85,6 +91,7 @@ struct EventRelay::State {
   std::atomic<uint64_t> dropped = 0;
   Instant complained;
   uint64_t untold = 0;  // dropped since that
+  Instant checked;      // the intakes
 };
 
 // Whether whoever sent `raw` may publish it.
@@ -108,6 +115,7 @@ bool EventRelay::State::is_entitled() {
 // Passes one publication on; false when there is none.
 bool EventRelay::State::relay_one() {
   if (!receive_frames(in, raw)) return false;
+  intake.completed(raw.frames[0]);
   if (raw.count != 3 || raw.overlong) return true;  // not [topic][header][body]
   const std::string_view topic = view_of(raw.frames[0]);
   const std::string_view header = view_of(raw.frames[1]);
@@ -127,6 +135,7 @@ bool EventRelay::State::relay_one() {
 // even leave them.
 bool EventRelay::State::greet_one() {
   if (!receive_frames(out, raw)) return false;
+  outlet.completed(raw.frames[0]);
   const std::string_view request = view_of(raw.frames[0]);
   if (request.empty()) return true;
   const std::string_view prefix = request.substr(1);
@@ -152,12 +161,24 @@ void EventRelay::State::greet(std::string_view prefix) {
   }
 }
 
+void EventRelay::State::check_intakes() {
+  const Instant at = now();
+  if (at < checked + Intake::kPeriod) return;
+  checked = at;
+  const size_t ended = intake.check(at) + outlet.check(at);
+  if (ended == 0) return;
+  log_event(Level::warn, "broker", "connection ended",
+            {{"why", "a message without end"}, {"count", ended}});
+}
+
 void EventRelay::State::run() {
   zmq_pollitem_t items[] = {{nullptr, stop_fd, ZMQ_POLLIN, 0},
                             {in.handle(), 0, ZMQ_POLLIN, 0},
                             {out.handle(), 0, ZMQ_POLLIN, 0}};
   while (items[0].revents == 0) {
-    if (zmq_poll(items, 3, -1) <= 0) continue;
+    const int ready_items = zmq_poll(items, 3, Intake::kPeriod / std::chrono::milliseconds(1));
+    check_intakes();
+    if (ready_items <= 0) continue;
     for (size_t i = 0; i < kBatch && greet_one(); ++i) {
     }
     for (size_t i = 0; i < kBatch && relay_one(); ++i) {

@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdlib>
 #include <cstring>
+#include <future>
 #include <thread>
 
 #include "actors/client/locks.h"
@@ -53,7 +54,13 @@ class Holding {
  public:
   explicit Holding(Context& context) : context_(context) {}
   ~Holding() {
-    if (owner_) context_.session().post([owner = std::move(owner_)](Client&) {});
+    if (!owner_) return;
+    std::promise<void> ended;
+    context_.session().post([this, &ended](Client&) {
+      owner_.reset();
+      ended.set_value();
+    });
+    ended.get_future().wait();
   }
   Holding(const Holding&) = delete;
   Holding& operator=(const Holding&) = delete;
@@ -74,9 +81,6 @@ class Holding {
       owner_ = std::make_shared<LockOwner>(client.locks(), owner_from_environment());
       return owner_->acquire(wish);
     });
-    if (reply && reply->lock == 0) {
-      return Error{Code::unavailable, "this cluster has no lock service; update its heads", {}, 0};
-    }
     return reply;
   }
 

@@ -174,6 +174,10 @@ enum class Type : uint16_t {
   BreakLock = 757,
   ListLocks = 758,
   LockList = 759,
+  GetNodePass = 780,
+  NodePass = 781,
+  GetUserNames = 782,
+  UserNames = 783,
 
   // keys
   GetGrantKeys = 760,
@@ -198,6 +202,14 @@ enum class Type : uint16_t {
   ImportFilesReply = 825,
   EndRebuild = 826,
   EndRebuildReply = 827,
+
+  // pool keys
+  RotatePoolKey = 830,
+  RotatePoolKeyReply = 831,
+  ExportPoolKeys = 832,
+  PoolKeyList = 833,
+  ImportPoolKeys = 834,
+  ImportPoolKeysReply = 835,
 
   // 900: commands in the monitor's log; never on a socket
   CreateCluster = 900,

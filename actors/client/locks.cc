@@ -2,21 +2,18 @@
 
 #include <algorithm>
 
-#include "messages/cluster.h"
-
 namespace dfs {
 
 using std::chrono::milliseconds;
 
 namespace {
 
-constexpr Duration kFirstTry = milliseconds(1500);  // then it is asked whether anybody is there
-constexpr Duration kLookForService = milliseconds(700);
-constexpr Duration kAbsentFor = std::chrono::minutes(1);
 constexpr Duration kLeaseMin = milliseconds(300);
+constexpr Duration kPauseMin = milliseconds(10);
 
-bool is_silence(Code code) {
-  return code == Code::unavailable || code == Code::timeout;
+// What of a lease a client relies on: its clock may be slower than the leader's by so much.
+Duration relied_on(Duration lease) {
+  return lease / 8 * 7;
 }
 
 // Of the first in the way, so that a change of it is seen.
@@ -58,24 +55,6 @@ void Locks::finish(std::function<void()> done) {
   });
 }
 
-Task<bool> Locks::is_absent() {
-  CallOptions options;
-  options.deadline = kLookForService;
-  Task<Result<Answer<Ping>>> asking = calls_.ask<Ping>("lock-replica", Ping{}, std::move(options));
-  const Result<Answer<Ping>> answer = co_await asking;
-  if (answer || !is_silence(answer.code())) co_return false;
-  // Somebody must be there to tell that nobody serves locks.
-  CallOptions again;
-  again.deadline = kLookForService;
-  Task<Result<Answer<Ping>>> asking_monitor =
-      calls_.ask<Ping>("monitor-replica", Ping{}, std::move(again));
-  const Result<Answer<Ping>> monitor = co_await asking_monitor;
-  if (!monitor) co_return false;
-  if (!absent_until_) bus_.log(Level::warn, "this cluster has no lock service; going on without");
-  absent_until_ = bus_.now() + kAbsentFor;
-  co_return true;
-}
-
 LockOwner::LockOwner(Locks& locks, std::string name)
     : locks_(locks),
       name_(!name.empty() ? std::move(name)
@@ -101,60 +80,58 @@ AcquireLock LockOwner::request_for(const LockWish& wish) const {
   return request;
 }
 
-// An election is waited out; a cluster that has no lock service is not.
-Task<Result<Answer<AcquireLock>>> LockOwner::ask_first(AcquireLock request) {
-  const LockReply none;
-  if (locks_.absent_until_ && locks_.bus_.now() < *locks_.absent_until_) {
-    co_return Answer<AcquireLock>{none, {}};
-  }
+// Silence is waited out: a cluster that starts, or elects, answers before long.
+template <Request R>
+Task<Result<Answer<R>>> LockOwner::ask_service(R request) {
   CallOptions options;
-  options.deadline = std::min(locks_.deadline_, kFirstTry);
-  options.request = locks_.calls_.fresh_request();
-  CallOptions rest = options;
-  rest.deadline = locks_.deadline_;
-  Task<Result<Answer<AcquireLock>>> asking =
-      locks_.calls_.ask<AcquireLock>("lock", request, std::move(options));
-  Result<Answer<AcquireLock>> answer = co_await asking;
-  if (answer || !is_silence(answer.code())) co_return answer;
-  Task<bool> looking = locks_.is_absent();
-  const bool absent = co_await looking;
-  if (absent) co_return Answer<AcquireLock>{none, {}};
-  Task<Result<Answer<AcquireLock>>> again =
-      locks_.calls_.ask<AcquireLock>("lock", std::move(request), std::move(rest));
-  Result<Answer<AcquireLock>> second = co_await again;
-  co_return second;
+  options.deadline = locks_.deadline_;
+  Task<Result<Answer<R>>> asking =
+      locks_.calls_.ask<R>("lock", std::move(request), std::move(options));
+  Result<Answer<R>> answer = co_await asking;
+  co_return answer;
+}
+
+// The lease goes on from when the answer was asked for, at the least.
+void LockOwner::heard(Instant asked, uint32_t lease_ms) {
+  lease_ = std::max(Duration(milliseconds(lease_ms)), kLeaseMin);
+  sure_until_ = std::max(sure_until_, asked + relied_on(lease_));
+}
+
+void LockOwner::lose(const char* why) {
+  if (lost_) return;
+  lost_ = Error{Code::fenced, why, {{"owner", name_}}, 0};
+  changed.notify();
 }
 
 Task<Result<LockReply>> LockOwner::ask(LockWish wish) {
   AcquireLock request = request_for(wish);
   request.ask_only = true;
-  Task<Result<Answer<AcquireLock>>> asking = ask_first(std::move(request));
+  Task<Result<Answer<AcquireLock>>> asking = ask_service(std::move(request));
   const Result<Answer<AcquireLock>> answer = co_await asking;
   if (!answer) co_return answer.error();
   co_return answer->message;
 }
 
 Task<Result<LockReply>> LockOwner::acquire(LockWish wish) {
-  Task<Result<Answer<AcquireLock>>> asking = ask_first(request_for(wish));
+  Instant asked = locks_.bus_.now();
+  Task<Result<Answer<AcquireLock>>> asking = ask_service(request_for(wish));
   const Result<Answer<AcquireLock>> first = co_await asking;
   if (!first) co_return first.error();
   LockReply reply = first->message;
-  if (reply.lock == 0) co_return reply;
   held_.insert(reply.lock);
-  lease_ = std::max(Duration(milliseconds(reply.lease_ms)), kLeaseMin);
+  heard(asked, reply.lease_ms);
   if (!std::exchange(keeping_, true)) scope_.spawn(keep_alive());
   LockId told = 0;
   while (reply.state == LockState::waiting) {
     if (wish.waiting && told != first_blocker(reply)) wish.waiting(reply);
     told = first_blocker(reply);
-    CallOptions options;
-    options.deadline = locks_.deadline_;
     const LockId lock = reply.lock;
-    Task<Result<Answer<AwaitLock>>> waiting =
-        locks_.calls_.ask<AwaitLock>("lock", AwaitLock{lock, name_}, std::move(options));
+    asked = locks_.bus_.now();
+    Task<Result<Answer<AwaitLock>>> waiting = ask_service(AwaitLock{lock, name_});
     const Result<Answer<AwaitLock>> answer = co_await waiting;
     if (answer) {
       reply = answer->message;
+      heard(asked, reply.lease_ms);
       continue;
     }
     if (!is_retryable(answer.code())) held_.erase(lock);  // it is gone
@@ -165,10 +142,7 @@ Task<Result<LockReply>> LockOwner::acquire(LockWish wish) {
 
 Task<Result<void>> LockOwner::release(LockId lock) {
   held_.erase(lock);
-  CallOptions options;
-  options.deadline = locks_.deadline_;
-  Task<Result<Answer<ReleaseLock>>> asking =
-      locks_.calls_.ask<ReleaseLock>("lock", ReleaseLock{lock, name_}, std::move(options));
+  Task<Result<Answer<ReleaseLock>>> asking = ask_service(ReleaseLock{lock, name_});
   const Result<Answer<ReleaseLock>> answer = co_await asking;
   if (!answer) co_return answer.error();
   co_return Result<void>();
@@ -176,34 +150,33 @@ Task<Result<void>> LockOwner::release(LockId lock) {
 
 // As long as the flow lasts; also while it waits.
 Task<void> LockOwner::keep_alive() {
-  Instant heard = locks_.bus_.now();
+  Bus& bus = locks_.bus_;
+  Duration pause = lease_ / 3;
   while (true) {
-    Task<void> pausing = sleep(locks_.bus_, lease_ / 3);
+    Task<void> pausing = sleep(bus, pause);
     co_await pausing;
+    pause = lease_ / 3;
     if (held_.empty()) continue;
     RenewLocks request;
     request.owner = name_;
     request.locks.assign(held_.begin(), held_.end());
     CallOptions options;
-    options.deadline = lease_ / 3;
-    const Instant asked = locks_.bus_.now();
+    const Instant asked = bus.now();
+    options.deadline = std::min(pause, std::max<Duration>(sure_until_ - asked, kPauseMin));
     Task<Result<Answer<RenewLocks>>> asking =
         locks_.calls_.ask<RenewLocks>("lock", std::move(request), std::move(options));
     const Result<Answer<RenewLocks>> answer = co_await asking;
-    if (answer) heard = asked;
-    if (answer && answer->message.ended.empty()) continue;
-    const bool ended = answer.ok();
-    if (ended) {
-      for (const LockId lock : answer->message.ended) held_.erase(lock);
+    if (!answer) {
+      if (bus.now() >= sure_until_) {
+        lose("the lock service was not reached for a lease, so the lock may have ended");
+      } else {
+        pause = std::clamp<Duration>(sure_until_ - bus.now(), kPauseMin, lease_ / 12);
+      }
+      continue;
     }
-    if (lost_ || (!ended && locks_.bus_.now() - heard < lease_)) continue;
-    lost_ = Error{Code::fenced,
-                  ended ? "a lock ended: it was broken, or its lease ran out"
-                        : "the lock service was not reached for a whole lease, so the lock may "
-                          "have ended",
-                  {{"owner", name_}},
-                  0};
-    changed.notify();
+    heard(asked, answer->message.lease_ms);
+    for (const LockId lock : answer->message.ended) held_.erase(lock);
+    if (!answer->message.ended.empty()) lose("a lock ended: it was broken, or its lease ran out");
   }
 }
 

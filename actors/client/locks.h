@@ -49,8 +49,6 @@ class Locks {
 
  private:
   friend class LockOwner;
-  // A cluster that is older than locks has nobody who serves them. It is believed for a while.
-  Task<bool> is_absent();
   Task<void> release(LockId lock, std::string owner);
   void finish_if_idle();
 
@@ -58,7 +56,6 @@ class Locks {
   Calls& calls_;
   const Duration deadline_;  // of one request
   uint64_t owners_ = 0;
-  std::optional<Instant> absent_until_;
   size_t releasing_ = 0;
   std::function<void()> finished_;
   Bus::TimerId finish_timer_ = 0;
@@ -75,9 +72,8 @@ class LockOwner {
   LockOwner& operator=(const LockOwner&) = delete;
 
   // Takes a lock and waits for it as long as the wish says. From then on it is kept alive until it
-  // is released. In a cluster without a lock service the answer is one with lock and fence 0.
-  // Errors: `locked` (cause `holder`, `since_ms`), `deadlock`, `busy`, `no_space`, and what keeps
-  // the service away.
+  // is released. Errors: `locked` (cause `holder`, `since_ms`), `deadlock`, `busy`, `no_space`, and
+  // what keeps the service away; a cluster that only starts or elects is waited for.
   Task<Result<LockReply>> acquire(LockWish wish);
   // Whether it would be granted now: as acquire() without waiting, and nothing is taken. The fence
   // of the answer holds as long as nobody else was granted it in between.
@@ -87,12 +83,18 @@ class LockOwner {
   void release_all();  // in the background
 
   const std::string& name() const { return name_; }
+  // Whether what was granted is still held for certain, by this client's clock. Nobody else holds
+  // it then; whoever is not sure any more has its fence, and no more than that.
+  bool sure() const { return !lost_ && locks_.bus_.now() < sure_until_; }
   // Why locks that were granted can no longer be relied on, if so; `changed` is notified then.
   const std::optional<Error>& lost() const { return lost_; }
   Signal changed;
 
  private:
-  Task<Result<Answer<AcquireLock>>> ask_first(AcquireLock request);
+  template <Request R>
+  Task<Result<Answer<R>>> ask_service(R request);
+  void heard(Instant asked, uint32_t lease_ms);
+  void lose(const char* why);
   AcquireLock request_for(const LockWish& wish) const;
   Task<void> keep_alive();
 
@@ -100,6 +102,7 @@ class LockOwner {
   const std::string name_;
   std::set<LockId> held_;  // and waited for
   Duration lease_{0};
+  Instant sure_until_{};
   bool keeping_ = false;
   std::optional<Error> lost_;
   TaskScope scope_;

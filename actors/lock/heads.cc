@@ -97,7 +97,11 @@ Task<void> Lock::State::admit(Envelope origin, AddHead request) {
   wanted.uuid = request.uuid;
   wanted.standing = Standing::learner;
   replica.add_member(std::move(wanted), [this, origin](const Result<MemberId>& added) {
-    if (!added) return refuse(origin, added.error());
+    if (!added) {
+      // Whoever had its place before may be no head any more.
+      if (added.code() == Code::exists) tend_heads();
+      return refuse(origin, added.error());
+    }
     answer_with(origin, Result<AddHeadReply>(AddHeadReply{identity.cluster, *added}));
   });
 }

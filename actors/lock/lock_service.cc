@@ -14,6 +14,7 @@ constexpr size_t kEndsKept = 4096;
 constexpr size_t kOwnersEnded = 256;  // by one command
 constexpr size_t kLocksEnded = 8192;  // likewise, about
 constexpr size_t kWaitersOfLock = 4;  // repetitions that came through several brokers
+constexpr uint32_t kEndingMs = 20;    // such an end takes about so long
 constexpr Duration kExpiryMin = milliseconds(5);
 constexpr Duration kExpiryMax = milliseconds(500);
 
@@ -44,7 +45,8 @@ void LockService::begin() {
   leading_ = true;
   leases_ = Leases<std::string>(kLocksMax);
   doomed_.clear();
-  all_judged_ = ending_ = expiring_ = false;
+  ending_.clear();
+  all_judged_ = expiring_ = false;
   tick_timer_ = bus_.after(lease_ / kLeaseTicks, [this] { tick(); });
   plan_expiry();
 }
@@ -71,6 +73,14 @@ uint32_t LockService::lease_ms() const {
 
 // False when the owner was refused.
 bool LockService::renew(const Envelope& envelope, const std::string& owner) {
+  // What it holds ends in a moment, and until then it must not be told that it holds it.
+  if (ending_.contains(owner)) {
+    service_.refuse(envelope, Error{Code::unavailable,
+                                    "the lease of " + owner + " ran out and its locks are ended",
+                                    {{"owner", owner}},
+                                    kEndingMs});
+    return false;
+  }
   if (leases_.renew(owner)) {
     doomed_.erase(owner);
     return true;
@@ -127,18 +137,22 @@ void LockService::on(const Envelope& envelope, const AcquireLock& request, const
                          }
                          const auto logged = decode<LockReply>(outcome->body);
                          if (!logged) return service_.refuse(origin, logged.error());
-                         // As it is now: a repetition may come late.
-                         LockReply reply = full_reply(logged->lock);
-                         if (reply.state == LockState::ended) {
-                           const std::string owner = owner_of(origin, {});
-                           return service_.refuse(origin, ended(logged->lock, owner));
-                         }
-                         reply.receipt = logged->receipt;
-                         service_.answer_with(origin, Result<LockReply>(std::move(reply)));
+                         tell(origin, logged->lock, logged->receipt);
                        });
 }
 
-Error LockService::ended(LockId lock, const std::string& owner) const {
+// As it is now, for a repetition may come late; and only while this head leads for certain: the
+// asker takes its lease to go on, and another leader may have ended it.
+void LockService::tell(const Envelope& origin, LockId lock, const Receipt& receipt) {
+  service_.read(origin, AwaitLock{lock, {}}, [this, receipt](Rows&, const AwaitLock& asked) {
+    if (locks_.find(asked.lock) == nullptr) return Result<LockReply>(ended(asked.lock));
+    LockReply reply = full_reply(asked.lock);
+    reply.receipt = receipt;
+    return Result<LockReply>(std::move(reply));
+  });
+}
+
+Error LockService::ended(LockId lock) const {
   const auto known = ends_.find(lock);
   const std::string number = std::to_string(lock);
   const std::string reason = known == ends_.end() ? "unknown" : name_of(known->second);
@@ -149,7 +163,7 @@ Error LockService::ended(LockId lock, const std::string& owner) const {
                  0};
   }
   return Error{Code::not_found,
-               owner + " has no lock " + number +
+               "there is no lock " + number +
                    (known == ends_.end() ? " (any more)" : ": it ended, " + reason),
                {{"lock", number}, {"reason", reason}},
                0};
@@ -158,13 +172,10 @@ Error LockService::ended(LockId lock, const std::string& owner) const {
 void LockService::on(const Envelope& envelope, const AwaitLock& request) {
   const std::string owner = owner_of(envelope, request.owner);
   const LockRow* const row = locks_.find(request.lock);
-  if (row == nullptr || row->owner != owner) {
-    return service_.refuse(envelope, ended(request.lock, owner));
-  }
+  if (row == nullptr) return tell(envelope, request.lock, {});
+  if (row->owner != owner) return service_.refuse(envelope, ended(request.lock));
   if (!renew(envelope, owner)) return;
-  if (row->state == LockState::granted) {
-    return service_.answer_with(envelope, Result<LockReply>(full_reply(request.lock)));
-  }
+  if (row->state == LockState::granted) return tell(envelope, request.lock, {});
   std::vector<Waiter>& waiters = waiters_[request.lock];
   const auto again = std::find_if(waiters.begin(), waiters.end(), [&](const Waiter& waiter) {
     return is_repetition(waiter.origin, envelope);
@@ -195,7 +206,7 @@ void LockService::poll_over(LockId lock, const std::string& from) {
   const Envelope origin = std::move(its->origin);
   waiters.erase(its);
   if (waiters.empty()) waiters_.erase(found);
-  service_.answer_with(origin, Result<LockReply>(full_reply(lock)));
+  tell(origin, lock, {});
 }
 
 void LockService::tell_waiters(LockId lock) {
@@ -203,14 +214,9 @@ void LockService::tell_waiters(LockId lock) {
   if (found == waiters_.end()) return;
   const std::vector<Waiter> waiters = std::move(found->second);
   waiters_.erase(found);
-  const LockRow* const row = locks_.find(lock);
   for (const Waiter& waiter : waiters) {
     bus_.cancel(waiter.timer);
-    if (row == nullptr) {
-      service_.refuse(waiter.origin, ended(lock, waiter.origin.header.from));
-    } else {
-      service_.answer_with(waiter.origin, Result<LockReply>(full_reply(lock)));
-    }
+    tell(waiter.origin, lock, {});
   }
 }
 
@@ -295,6 +301,9 @@ void LockService::applied(const Command& command, const LockWork& work) {
     bus_.publish(std::string(kEventTopic) + event.topic, envelope_of(event));
     tell_waiters(lock);
   }
+  // What it held before may have ended since it asked, and its lease with that.
+  const LockRow* const added = locks_.find(work.news.added);
+  if (added != nullptr && !leases_.holds(added->owner)) (void)leases_.renew(added->owner);
   plan_expiry();
 }
 
@@ -312,7 +321,7 @@ void LockService::tick() {
 }
 
 void LockService::end_owners() {
-  if (ending_ || !leading_) return;
+  if (!ending_.empty() || !leading_) return;
   EndOwners command;
   size_t locks = 0;
   for (auto at = doomed_.begin(); at != doomed_.end();) {
@@ -322,14 +331,11 @@ void LockService::end_owners() {
     at = doomed_.erase(at);
   }
   if (command.owners.empty()) return;
-  ending_ = true;
-  service_.propose(command, [this, owners = command.owners](const Result<Outcome>& outcome) {
-    ending_ = false;
-    if (!outcome) {
-      doomed_.insert(owners.begin(), owners.end());
-      return;  // with the next tick
-    }
-    end_owners();
+  ending_.insert(command.owners.begin(), command.owners.end());
+  service_.propose(command, [this](const Result<Outcome>& outcome) {
+    const std::set<std::string> owners = std::exchange(ending_, {});
+    if (outcome) return end_owners();
+    doomed_.insert(owners.begin(), owners.end());  // with the next tick
   });
 }
 

@@ -54,8 +54,9 @@ class LockService {
   bool renew(const Envelope& envelope, const std::string& owner);
   LockReply full_reply(LockId lock) const;
   LockView full_view(LockId lock) const;
-  Error ended(LockId lock, const std::string& owner) const;
+  Error ended(LockId lock) const;
   Result<void> check_may_end(LockId lock, const Asker& asker) const;
+  void tell(const Envelope& origin, LockId lock, const Receipt& receipt);
   void tell_waiters(LockId lock);
   void poll_over(LockId lock, const std::string& from);
   void tick();
@@ -76,9 +77,9 @@ class LockService {
   bool leading_ = false;
   Leases<std::string> leases_;
   std::set<std::string> doomed_;  // owners whose end is to be logged
+  std::set<std::string> ending_;  // those whose EndOwners is on its way into the log
   bool all_judged_ = false;       // those without a lease since this head leads
-  bool ending_ = false;           // EndOwners is on its way into the log
-  bool expiring_ = false;         // likewise ExpireWaits
+  bool expiring_ = false;         // ExpireWaits is on its way into the log
   std::map<LockId, std::vector<Waiter>> waiters_;
   Bus::TimerId tick_timer_ = 0;
   Bus::TimerId expiry_timer_ = 0;

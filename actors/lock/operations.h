@@ -6,6 +6,7 @@
 #include "actors/lock/commands.h"
 #include "actors/lock/rows.h"
 #include "messages/raft.h"
+#include "messages/user_names.h"
 
 namespace dfs::lock {
 
@@ -36,6 +37,7 @@ Result<Noted> change_members(PendingRows& rows, const ChangeMembers& command);
 
 // Questions, answered from the rows alone.
 Result<UserList> list_users(Rows& rows, const ListUsers& request, const Ticket& asker);
+Result<UserNames> user_names(Rows& rows, const GetUserNames& request);
 Result<SessionList> list_sessions(Rows& rows, const ListSessions& request, const Ticket& asker);
 Result<TicketKeys> ticket_keys(Rows& rows);
 // The ticket as its holder gets it.

@@ -45,7 +45,8 @@ void Lock::State::receive(Envelope& envelope) {
       dispatch<AddHead, ListHeads, TransferLead, Ping, ReadEvents, GetTicketKeys, AddUser,
                ChangeUser, RemoveUser, ListUsers, SetSignUp, SignUp, LogIn, RenewTicket, LogOut,
                ChangePassword, AddServiceToken, ListSessions, EndSession, AcquireLock, AwaitLock,
-               RenewLocks, ReleaseLock, BreakLock, ListLocks, RotateTicketKey>(*this, envelope);
+               RenewLocks, ReleaseLock, BreakLock, ListLocks, RotateTicketKey, GetUserNames>(
+          *this, envelope);
   if (!understood) refuse(envelope, understood.error());
 }
 

@@ -29,6 +29,7 @@ constexpr Rule kRules[] = {
 
     {Type::ReadEvents, Access::admins, true},
     {Type::ListTasks, Access::admins, true},
+    {Type::GetNodePass, Access::admins, false},
     {Type::ListAgents, Access::admins, true},
     {Type::ListJoinTokens, Access::admins, true},
     {Type::GetRebuild, Access::admins, true},
@@ -37,6 +38,9 @@ constexpr Rule kRules[] = {
     {Type::ControlTask, Access::admins, false},
     {Type::ChangeNode, Access::admins, false},
     {Type::SetPool, Access::admins, false},
+    {Type::RotatePoolKey, Access::admins, false},
+    {Type::ExportPoolKeys, Access::admins, false},
+    {Type::ImportPoolKeys, Access::admins, false},
     {Type::AddJoinToken, Access::admins, false},
     {Type::SetJoinRule, Access::admins, false},
     {Type::ImportGroups, Access::admins, false},

@@ -85,14 +85,32 @@ void Monitor::State::stamp(Command& command) const {
 }
 
 Blob Monitor::State::grant_for(ObjectId object, BlockRight right, const Requester& who) {
-  if (!authenticates() || object == 0) return {};
+  const bool is_pass = right == BlockRight::inside;
+  if (!authenticates() || (object == 0) != is_pass) return {};
   Grant grant;
   grant.object = object;
   grant.right = right;
   grant.uid = who.uid;
   grant.expires_ms = bus.wall_ms() + settings.grant_lasts / std::chrono::milliseconds(1);
   grant.serial = bus.random();
+  if (who.session != 0) {
+    grant.holder = holder_of(who.user);
+    grant.session = who.session;
+    grant.since_ms = who.since_ms;
+  }
   return Blob{sign_grant(grant, cluster().grant_key())};
+}
+
+void Monitor::State::on(const Envelope& envelope, const GetNodePass&) {
+  NodePass reply;
+  reply.pass = grant_for(0, BlockRight::inside, asker);
+  reply.lasts_ms = static_cast<uint32_t>(settings.grant_lasts / std::chrono::milliseconds(1));
+  answer_with(envelope, Result<NodePass>(std::move(reply)));
+}
+
+// What this head shows to storage nodes.
+std::string Monitor::State::own_pass() {
+  return grant_for(0, BlockRight::inside, superuser()).bytes;
 }
 
 // An expired one shows it as well: a writer may have been asleep.

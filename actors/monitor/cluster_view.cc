@@ -33,8 +33,8 @@ Result<void> load_pools(Rows& rows, ClusterMap& map) {
       failed = row.error();
       return false;
     }
-    map.pools.push_back(
-        {std::string(key.substr(1)), row->replicas, row->min_copies, row->groups, row->id});
+    map.pools.push_back({std::string(key.substr(1)), row->replicas, row->min_copies, row->groups,
+                         row->id, row->key != 0});
     return true;
   }));
   if (failed) return *failed;

@@ -6,6 +6,58 @@
 
 namespace dfs {
 
+namespace {
+
+Error fenced(const std::string& path, uint64_t fence, uint64_t seen) {
+  Error error =
+      error_at(Code::fenced, "the lock that this was done under was lost meanwhile", path);
+  error.text += "; somebody else has had it since, and nothing was changed: do it again";
+  error.cause["fence"] = std::to_string(fence);
+  error.cause["seen"] = std::to_string(seen);
+  return error;
+}
+
+// The entries of a directory, no more than `left` of them; as many less are left.
+Result<std::vector<EntryRow>> entries_of(Rows& rows, Ino directory, size_t& left) {
+  std::vector<EntryRow> entries;
+  std::optional<Error> bad;
+  const std::string prefix = keys::entries(directory);
+  DFS_CHECK(rows.scan(prefix, after_prefix(prefix), [&](auto, auto value) {
+    if (left == 0) return false;
+    --left;
+    auto entry = decode<EntryRow>(value);
+    if (!entry) {
+      bad = entry.error();
+    } else {
+      entries.push_back(std::move(*entry));
+    }
+    return !bad;
+  }));
+  if (bad) return *bad;
+  return entries;
+}
+
+// The highest fence of what was removed or renamed below `path`, as far as `left` rows.
+Result<uint64_t> highest_below(Rows& rows, const std::string& path, size_t left) {
+  uint64_t seen = 0;
+  std::optional<Error> bad;
+  const std::string prefix = keys::fence(path == "/" ? path : path + "/");
+  DFS_CHECK(rows.scan(prefix, after_prefix(prefix), [&](auto, auto value) {
+    if (left-- == 0) return false;
+    const auto row = decode<FenceRow>(value);
+    if (!row) {
+      bad = row.error();
+    } else {
+      seen = std::max(seen, row->fence);
+    }
+    return !bad;
+  }));
+  if (bad) return *bad;
+  return seen;
+}
+
+}  // namespace
+
 Result<void> check_fence(Rows& rows, const std::string& path, uint64_t fence, uint64_t written) {
   if (fence == 0) return {};
   uint64_t seen = written;
@@ -17,12 +69,32 @@ Result<void> check_fence(Rows& rows, const std::string& path, uint64_t fence, ui
     seen = std::max(seen, end == path.size() ? (*row)->fence : (*row)->below);
   }
   if (fence >= seen) return {};
-  Error error =
-      error_at(Code::fenced, "the lock that this was done under was lost meanwhile", path);
-  error.text += "; somebody else has had it since, and nothing was changed: do it again";
-  error.cause["fence"] = std::to_string(fence);
-  error.cause["seen"] = std::to_string(seen);
-  return error;
+  return fenced(path, fence, seen);
+}
+
+Result<void> check_fences_below(Rows& rows, const std::string& path, Ino top, uint64_t fence) {
+  if (fence == 0) return {};
+  auto seen = highest_below(rows, path, kFencesBelowMax);
+  if (!seen) return seen.error();
+  if (*seen > fence) return fenced(path, fence, *seen);
+  size_t left = kFencesBelowMax;
+  std::vector<Ino> directories = {top};
+  while (!directories.empty() && left > 0) {
+    const Ino directory = directories.back();
+    directories.pop_back();
+    auto entries = entries_of(rows, directory, left);
+    if (!entries) return entries.error();
+    for (const EntryRow& entry : *entries) {
+      if (entry.type == FileType::directory) {
+        directories.push_back(entry.ino);
+        continue;
+      }
+      auto inode = rows.require<InodeRow>(keys::inode(entry.ino));
+      if (!inode) return inode.error();
+      if (inode->fence > fence) return fenced(path, fence, inode->fence);
+    }
+  }
+  return {};
 }
 
 Result<void> keep_fence(VersionedRows& rows, const std::string& path, uint64_t fence, bool below) {

@@ -17,6 +17,12 @@ namespace dfs {
 // it, or by the writers of what is there (`written`). A fence of 0 claims nothing and is let pass.
 Result<void> check_fence(Rows& rows, const std::string& path, uint64_t fence, uint64_t written);
 
+// The same for what is below the directory `top` at `path`, files and what was removed there. Looks
+// at kFencesBelowMax of them at most, so that the log does not stand still: nothing is said of what
+// lies further.
+inline constexpr size_t kFencesBelowMax = 1024;
+Result<void> check_fences_below(Rows& rows, const std::string& path, Ino top, uint64_t fence);
+
 // From now on `fence` has been seen for `path`, and when `below` is set for all below it too.
 Result<void> keep_fence(VersionedRows& rows, const std::string& path, uint64_t fence, bool below);
 

@@ -117,6 +117,7 @@ void Monitor::State::set_node_state(NodeId node, NodeState state, std::string re
     reign.changing.erase(node);
     if (!outcome) return command_failed("SetNodeState", outcome.error());
     if (state == NodeState::up) regroup_soon();
+    if (state == NodeState::down && reign.repairs) reign.repairs->give_up_nodes();
   });
 }
 

@@ -82,6 +82,7 @@ Monitor::State::State(Bus& bus_, Disk& disk_, Table& table_, MonitorSettings set
       replica(bus_, disk_, table_, machine, replica_settings(settings)),
       calls(bus_),
       gate(bus_, calls) {
+  calls.set_pass([this] { return own_pass(); });
   machine.listen([this](const MonitorMachine::Change& change) { applied(change); });
   Replica::Watcher watcher;
   watcher.leading = [this] { lead(); };

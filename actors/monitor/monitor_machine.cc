@@ -44,6 +44,12 @@ Outcome dispatch_command(Work& work) {
       return perform(set_attributes, work);
     case Type::SetPool:
       return perform(set_pool, work);
+    case Type::RotatePoolKey:
+      return perform(rotate_pool_key, work);
+    case Type::ExportPoolKeys:
+      return perform(note_key_export, work);
+    case Type::ImportPoolKeys:
+      return perform(import_pool_keys, work);
     case Type::AddJoinToken:
       return perform(add_join_token, work);
     case Type::SetJoinRule:

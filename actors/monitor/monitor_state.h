@@ -30,6 +30,8 @@
 #include "messages/grant.h"
 #include "messages/grant_keys.h"
 #include "messages/heads.h"
+#include "messages/passes.h"
+#include "messages/pool_keys.h"
 #include "messages/rebuild.h"
 #include "messages/reclaim.h"
 
@@ -101,7 +103,9 @@ struct Monitor::State : Service {
   Result<void> judge_asker(const Envelope& envelope);
   // Names the asker in the log.
   void stamp(Command& command) const override;
-  // The right to the blocks of an object; empty where none is needed.
+  void on(const Envelope& envelope, const GetNodePass& request);
+  std::string own_pass();
+  // The right to the blocks of an object, or the pass for object 0; empty where none is needed.
   Blob grant_for(ObjectId object, BlockRight right, const Requester& who);
   // The grant shows that the upload of the object is theirs.
   Result<void> check_upload_of(const Requester& who, ObjectId object, const Blob& grant) const;
@@ -123,6 +127,19 @@ struct Monitor::State : Service {
   void retry_waiting_plans();
   void refuse_waiting_plans(const Error& error);
   void reserve_objects();
+
+  // Keys of encrypted pools (pool_keys.cc).
+  KeptKey keep(const WrappingKey& key) const;
+  KeptKey make_pool_key() const;
+  Result<WrappingKey> pool_key(Rows& rows, KeyId id) const;
+  Result<WrappingKey> key_of(Rows& rows, const PoolView& pool) const;
+  // The plan's key, for a file of an encrypted pool; empty for one of another.
+  Result<Blob> wrap_key(const PlanFile& request, const PoolView& pool, ObjectId object) const;
+  void commit(const Envelope& envelope, const CommitFile& request);
+  Result<std::string> wrap_content(const CommitFile& request);
+  Result<void> check_seal(const CommitFile& request) const;
+  Result<void> unwrap_content(Rows& rows, const std::string& path, OpenFileReply& reply) const;
+  Result<PoolKeyList> export_pool_keys(Rows& rows, const ExportPoolKeys& request) const;
 
   // The life and death of objects (judge_blocks.cc).
   void on(const Envelope& envelope, const RenewUploads& request);
@@ -154,6 +171,9 @@ struct Monitor::State : Service {
   void on(const Envelope& envelope, const ChangeNode& request);
   void on(const Envelope& envelope, const SetPool& request);
   void on(const Envelope& envelope, const SetAttributes& request);
+  void on(const Envelope& envelope, const RotatePoolKey& request);
+  void on(const Envelope& envelope, const ExportPoolKeys& request);
+  void on(const Envelope& envelope, const ImportPoolKeys& request);
   void on(const Envelope& envelope, const ListAgents& request);
   void on(const Envelope& envelope, const AddJoinToken& request);
   void on(const Envelope& envelope, const SetJoinRule& request);

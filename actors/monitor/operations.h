@@ -7,6 +7,7 @@
 #include "actors/monitor/versioned_rows.h"
 #include "messages/grant_keys.h"
 #include "messages/namespace.h"
+#include "messages/pool_keys.h"
 #include "messages/raft.h"
 #include "messages/rebuild.h"
 #include "messages/tasks.h"
@@ -20,6 +21,9 @@ Result<RemoveReply> remove(VersionedRows& rows, const Remove& request);
 Result<CommitFileReply> commit_file(VersionedRows& rows, const CommitFile& request);
 Result<SetAttributesReply> set_attributes(VersionedRows& rows, const SetAttributes& request);
 Result<SetPoolReply> set_pool(VersionedRows& rows, const SetPool& request);
+Result<RotatePoolKeyReply> rotate_pool_key(VersionedRows& rows, const RotatePoolKey& request);
+Result<Done> note_key_export(VersionedRows& rows, const ExportPoolKeys& request);
+Result<ImportPoolKeysReply> import_pool_keys(VersionedRows& rows, const ImportPoolKeys& request);
 Result<AddJoinTokenReply> add_join_token(VersionedRows& rows, const AddJoinToken& request);
 Result<SetJoinRuleReply> set_join_rule(VersionedRows& rows, const SetJoinRule& request);
 Result<ControlTaskReply> control_task(VersionedRows& rows, const ControlTask& request);
@@ -78,6 +82,7 @@ Result<RotateGrantKeyReply> add_grant_key(VersionedRows& rows, const AddGrantKey
 Result<Done> turn_grant_key(VersionedRows& rows, const TurnGrantKey& request);
 // Takes a node out for good; see ChangeNode for when that is refused.
 Result<ChangeNodeReply> remove_node(VersionedRows& rows, const SetStanding& request);
+void add_pool_key(VersionedRows& rows, const KeptKey& kept, PoolId pool);
 // Makes the cluster map's next epoch; the state machine tells everyone about it.
 Result<Epoch> grow_map_epoch(VersionedRows& rows);
 

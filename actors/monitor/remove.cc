@@ -85,6 +85,7 @@ Result<RemoveReply> remove(VersionedRows& rows, const Remove& request) {
                       request.path);
     }
     DFS_CHECK(check_tree(rows, ino, *inode, request.path));
+    DFS_CHECK(check_fences_below(rows, request.path, ino, request.fence));
   }
   rows.erase<EntryRow>(keys::entry(place->parent, place->name));
   DFS_CHECK(touch_directory(rows, place->parent, -1, directory ? -1 : 0));

@@ -86,6 +86,9 @@ Result<RenameReply> rename(VersionedRows& rows, const Rename& request) {
   }
   DFS_CHECK(check_may_take(rows, *from, who, request.from));
   DFS_CHECK(check_may_add(rows, to->parent, who, request.to));
+  if (from->is_directory()) {
+    DFS_CHECK(check_fences_below(rows, request.from, moved.ino, request.fence));
+  }
   DFS_CHECK(pass_fence(rows, request.from, request.fence, *from));
   DFS_CHECK(pass_fence(rows, request.to, request.to_fence, *to));
   if (to->entry) DFS_CHECK(replace_target(rows, request, *from, *to));

@@ -51,8 +51,9 @@ class Membership {
   bool joined() const { return joined_; }
   // Empty before the node has joined, and where no grants are needed.
   const std::string& grant_key() const { return grant_key_; }
-  // To read the object's blocks from another node.
+  // To read the object's blocks from another node, and to ask it for all else.
   Blob grant_to_read(ObjectId object) const;
+  std::string pass() const;
 
   // The newest map this node has heard of; epoch 0 and empty before the first.
   const ClusterMap& map() const { return map_; }

@@ -5,11 +5,12 @@
 //             [--passes P]
 //
 // Operations: create (files of B bytes), read, stat, list (the whole directory, N times), rename,
-// remove, mkdir. Each but list works on N names, shared out among the clients; rename and remove
+// remove, mkdir, lock (takes it and gives it back, which is two changes). Each but list works on N names, shared out among the clients; rename and remove
 // need what create made. Prints one line of JSON.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <functional>
 #include <memory>
@@ -20,6 +21,7 @@
 
 #include "actors/client/session.h"
 #include "broker/security.h"
+#include "cli/ticket_store.h"
 
 namespace {
 
@@ -35,6 +37,7 @@ struct Options {
   uint32_t bytes = 4096;
   uint32_t passes = 1;  // over the same names
   std::shared_ptr<dfs::Security> security;
+  std::string ticket;
 };
 
 // Bytes in memory, to put.
@@ -120,6 +123,18 @@ dfs::Task<dfs::Result<void>> make_dir(dfs::Client& client, std::string path) {
   co_return outcome_of(std::move(reply));
 }
 
+dfs::Task<dfs::Result<void>> lock(dfs::Client& client, std::string path) {
+  dfs::LockOwner owner(client.locks());
+  dfs::LockWish wish;
+  wish.target.path = std::move(path);
+  dfs::Task<dfs::Result<dfs::LockReply>> acquiring = owner.acquire(std::move(wish));
+  const dfs::Result<dfs::LockReply> held = co_await acquiring;
+  if (!held) co_return held.error();
+  dfs::Task<dfs::Result<void>> releasing = owner.release(held->lock);
+  dfs::Result<void> released = co_await releasing;
+  co_return released;
+}
+
 using Operation = std::function<dfs::Task<dfs::Result<void>>(dfs::Client&, std::string)>;
 
 Operation operation_of(const Options& options) {
@@ -134,6 +149,7 @@ Operation operation_of(const Options& options) {
   if (name == "rename") return rename;
   if (name == "remove") return remove;
   if (name == "mkdir") return make_dir;
+  if (name == "lock") return lock;
   if (name == "list") {
     return
         [directory = options.directory](dfs::Client& c, std::string) { return list(c, directory); };
@@ -204,10 +220,21 @@ int main(int argc, char** argv) {
                  "[--sessions S] [--bytes B] [--passes P] [--cluster-key KEY]\n");
     return 2;
   }
+  if (const char* const ticket = std::getenv("DFS_TICKET")) {
+    const auto bytes = dfs::cli::ticket_of_text(ticket);
+    if (!bytes) {
+      std::fprintf(stderr, "dfs_bench: DFS_TICKET: %s\n", bytes.error().describe().c_str());
+      return 2;
+    }
+    options.ticket = *bytes;
+  }
   std::vector<std::unique_ptr<dfs::Session>> sessions;
   for (uint32_t i = 0; i < options.sessions; ++i) {
-    sessions.push_back(std::make_unique<dfs::Session>(dfs::SessionSettings{
-        .brokers = options.brokers, .pool_threads = 1, .security = options.security}));
+    sessions.push_back(
+        std::make_unique<dfs::Session>(dfs::SessionSettings{.brokers = options.brokers,
+                                                            .pool_threads = 1,
+                                                            .ticket = options.ticket,
+                                                            .security = options.security}));
     // The connection is made before the clock runs.
     const auto root = sessions.back()->stat("/");
     if (!root) {

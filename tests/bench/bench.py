@@ -18,10 +18,12 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "system"))
 import repair  # noqa: E402  pylint: disable=wrong-import-position
 import support  # noqa: E402  pylint: disable=wrong-import-position
+import security  # noqa: E402  pylint: disable=wrong-import-position
+from security import rate  # noqa: E402  pylint: disable=wrong-import-position
 from support import MIB, status_field  # noqa: E402  pylint: disable=wrong-import-position
 
 TICKS = os.sysconf("SC_CLK_TCK")
-PARTS = ("large", "parallel", "small", "heads", "heal")
+PARTS = ("large", "parallel", "small", "heads", "heal", "security", "encrypted")
 
 
 class Results:
@@ -162,6 +164,28 @@ class Bench:
         self.finish_cluster()
         os.unlink(source)
 
+    def encrypted(self):
+        """An encrypted pool beside a plain one, in turns."""
+        options = self.options
+        source = self.context.source(options.large, name="large")
+        target = os.path.join(self.context.memory, "back")
+        self.cluster = self.context.cluster(storages=4, replicas=2)
+        self.cluster.ctl("pool", "create", "safe", "--replicas", "2", "--encrypted")
+        for pool, folder in (("default", "/plain"), ("safe", "/encrypted")):
+            self.cluster.ctl("mkdir", folder)
+            self.cluster.ctl("setattr", "--pool", pool, folder)
+        for round_number in range(options.runs + 1):
+            for folder in ("/plain", "/encrypted"):
+                runs = {"put": self.transfer("put", source, folder + "/large")}
+                for _ in range(2):
+                    runs["get"] = self.transfer("get", folder + "/large", target)
+                    os.unlink(target)
+                self.cluster.ctl("rm", folder + "/large")
+                for operation, run in runs.items() if round_number > 0 else ():
+                    self.results.add(f"{operation} R=2 {folder[1:]}", rate(run), "MiB/s")
+        self.finish_cluster()
+        os.unlink(source)
+
     def add_transfer(self, label, run, size, cpu):
         self.results.add(label, rate(run), "MiB/s")
         self.add_cpu(label, cpu, size, run.cpu)
@@ -249,7 +273,7 @@ class Bench:
         for _ in range(self.options.runs):
             self.cluster = self.context.cluster(
                 storages=5, replicas=2, settings='[head]\nrepair-after = "0s"\n')
-            files = 4
+            files = 4 if self.options.quick else 8
             for number in range(files):
                 self.transfer("put", source, f"/file-{number}")
             calm = self.transfer("get", "/file-0", target)
@@ -314,6 +338,7 @@ class Bench:
                              self.options.small // 2, "--clients", 1, "--bytes", 0)
         looked = self.program("dfs_bench", brokers, "stat", many, "--count", names, "--clients",
                               16, "--passes", 3)
+        locked = self.program("dfs_bench", brokers, "lock", many, "--count", names, "--clients", 16)
         for folder in (many, one):
             self.cluster.ctl("rm", "-r", folder)
         self.wait_calm()
@@ -326,6 +351,11 @@ class Bench:
         add(f"{label}: create, 1 client: p50", alone["p50_us"], "µs")
         add(f"{label}: create, 1 client: p99", alone["p99_us"], "µs")
         add(f"{label}: lookups, 16 clients", looked["per_second"], "/s")
+        # Each takes one lock and gives it back: two entries of the lock actors' log, both fsynced by
+        # most of the heads before they are answered.
+        add(f"{label}: lock operations, 16 clients", 2 * locked["per_second"], "/s")
+        add(f"{label}: lock and release, 16 clients: p50", locked["p50_us"], "µs")
+        add(f"{label}: lock and release, 16 clients: p99", locked["p99_us"], "µs")
         if before["from"] == after["from"]:
             add(f"{label}: log fsyncs per create, 16 clients",
                 (after["log_syncs"] - before["log_syncs"]) / names, "")
@@ -379,6 +409,7 @@ class Bench:
             name = "get while a node is replaced, share of the rate before"
             yield name, results.median(name), 0.5
         yield from self.verdicts_of_heads()
+        yield from security.verdicts(results)
 
     def verdicts_of_heads(self):
         """The more the better, and what must not be exceeded."""
@@ -409,10 +440,6 @@ class TimedRun:
 
 def heads_label(count):
     return f"{count} head{'s' if count > 1 else ''}"
-
-
-def rate(timed):
-    return timed.run.report["bytes"] / MIB / timed.run.report["seconds"]
 
 
 def cpu_of(pid):
@@ -463,6 +490,10 @@ def main():
             bench.heads()
         if "heal" in parts:
             bench.heal()
+        if "security" in parts:
+            security.run(bench)
+        if "encrypted" in parts:
+            bench.encrypted()
     finally:
         bench.context.close(keep=False)
     bench.results.show()

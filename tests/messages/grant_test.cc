@@ -13,7 +13,7 @@ Grant to_write(ObjectId object) {
   return {object, BlockRight::write, 1000, 0, kNow + 60'000, 7};
 }
 
-std::string reason_of(const Result<void>& checked) {
+std::string reason_of(const Result<Grant>& checked) {
   if (checked) return "";
   CHECK(checked.code() == Code::denied);
   return checked.error().cause.at("reason");
@@ -89,9 +89,16 @@ TEST_SUITE("messages") {
     CHECK(reason(grant + "x") == "forged");
   }
 
+  TEST_CASE("a holder is a number of its own") {
+    CHECK(holder_of("ada") == holder_of("ada"));
+    CHECK(holder_of("ada") != holder_of("adb"));
+    CHECK(holder_of("") != 0);
+  }
+
   TEST_CASE("the largest values fit, and come back as they were") {
     const std::string key = make_grant_key();
-    const Grant most{UINT64_MAX, BlockRight::write, UINT32_MAX, UINT32_MAX, INT64_MAX, UINT64_MAX};
+    const Grant most{UINT64_MAX, BlockRight::inside, UINT32_MAX, UINT32_MAX, INT64_MAX,
+                     UINT64_MAX, UINT64_MAX,         UINT64_MAX, INT64_MAX};
     const std::string grant = sign_grant(most, key);
     CHECK(grant.size() <= kGrantBytesMax);
     const auto opened = open_grant(grant, key);

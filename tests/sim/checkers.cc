@@ -67,6 +67,28 @@ Task<void> Checkers::ask_health(bool* healthy, std::string* why) {
              status->groups_healthy == status->pools.front().groups;
 }
 
+// ---- locks
+
+bool Checkers::wait_until_unlocked() {
+  const Duration end = world_.now() + 3 * options_.lock_lease;
+  bool none = false;
+  std::string why;
+  while (!none && world_.now() < end) {
+    if (!drive(ask_locks(&none, &why), "asking for the locks")) return false;
+    if (!none) world_.run_for(milliseconds(200));
+  }
+  if (!none) findings_.fault("a lock outlives its lease: " + why);
+  return none;
+}
+
+Task<void> Checkers::ask_locks(bool* none, std::string* why) {
+  Task<Result<LockList>> asking = Cluster::client(cluster_.checker()).list_locks(ListLocks{});
+  const Result<LockList> list = co_await asking;
+  *none = list && list->locks.empty();
+  if (*none) co_return;
+  *why = list ? to_json(list->locks.front()) : list.error().describe();
+}
+
 // ---- files
 
 void Checkers::check_files(Worker& worker) {

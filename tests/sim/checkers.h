@@ -16,6 +16,8 @@ class Checkers {
 
   // True when every node is up and every group has all its members; waits for it.
   bool wait_until_healthy(Duration limit);
+  // True when nobody has a lock any more, since leases have run out; waits for it.
+  bool wait_until_unlocked();
 
   // Compares all below the worker's home with its model: names, kinds, link counts, sizes,
   // versions, every byte; what is of unknown outcome is wholly there or not at all.
@@ -41,6 +43,7 @@ class Checkers {
   // Runs a flow on the checker's client to its end.
   bool drive(Task<void> flow, const char* what);
   Task<void> ask_health(bool* healthy, std::string* why);
+  Task<void> ask_locks(bool* none, std::string* why);
   Task<void> walk(std::string directory, Infos* infos);
   Task<void> ask_counter(const Counter* counter);
   Task<void> check_content(std::string path, Entry entry);

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "actors/lock/lock.h"
 #include "actors/monitor/monitor.h"
+#include "actors/replica/identity.h"
 #include "actors/storage/storage.h"
 #include "actors/storage/volumes.h"
 #include "broker/router.h"
@@ -22,6 +24,30 @@ std::string random_address(const char* role, Bus& bus) {
   return address;
 }
 
+// The numbers of the members of the group that `leader` leads; none while somebody is a learner.
+std::vector<MemberId> voters(const Replica& leader) {
+  std::vector<MemberId> ids;
+  for (const Member& member : leader.members().members) {
+    if (member.standing != Standing::voter) return {};
+    ids.push_back(member.id);
+  }
+  std::sort(ids.begin(), ids.end());
+  return ids;
+}
+
+Process* leader_among(const std::vector<Process*>& processes,
+                      const Replica* (*replica_of)(const Process&)) {
+  Process* leader = nullptr;
+  uint64_t term = 0;
+  for (Process* process : processes) {
+    const Replica* const replica = replica_of(*process);
+    if (replica == nullptr || !replica->leading() || replica->term() < term) continue;
+    leader = process;
+    term = replica->term();
+  }
+  return leader;
+}
+
 }  // namespace
 
 Cluster::Cluster(World& world, const Options& options) : world_(world), options_(options) {
@@ -35,6 +61,9 @@ Cluster::Cluster(World& world, const Options& options) : world_(world), options_
   }
   for (uint32_t i = 1; i <= options.clients; ++i) {
     clients_.push_back(&add_client(numbered("client", i)));
+  }
+  for (uint32_t i = 1; i <= options.lock_clients; ++i) {
+    lockers_.push_back(&add_client(numbered("locker", i)));
   }
   checker_ = &add_client("checker");
   operator_ = &add_client("operator");
@@ -88,6 +117,34 @@ void Cluster::add_head(uint32_t number) {
     return std::make_unique<Monitor>(bus, process.disk(), process.table(), settings);
   };
   monitors_.push_back(&world_.add(std::move(monitor)));
+  add_lock(number);
+}
+
+// Beside the monitor, whose identity is its own, and with a disk that fails apart from its.
+void Cluster::add_lock(uint32_t number) {
+  Process* const monitor = monitors_.back();
+  const std::string name = numbered("lock", number);
+  ProcessSettings lock = settings(name, monitor->machine());
+  lock.listen = "sim://" + name;
+  lock.brokers = monitor->settings().brokers;
+  lock.make = [this, monitor](Bus& bus, Process& process) {
+    LockSettings settings;
+    settings.directory = kLockDirectory;
+    settings.identity = [monitor] { return load_identity(monitor->disk(), kMonitorDirectory); };
+    settings.broker = monitor->settings().brokers.front();
+    settings.lock_lease = options_.lock_lease;
+    settings.password_cost = kCheapestPasswordCost;
+    settings.random = [&bus](size_t bytes) {
+      std::string chance;
+      while (chance.size() < bytes) chance.push_back(static_cast<char>(bus.random()));
+      return chance;
+    };
+    settings.replica.segment_bytes = options_.log_segment_bytes;
+    settings.replica.log_bytes_kept = options_.log_bytes_kept;
+    settings.replica.flush_entries = options_.flush_entries;
+    return std::make_unique<Lock>(bus, process.disk(), process.table(), settings);
+  };
+  locks_.push_back(&world_.add(std::move(lock)));
 }
 
 // As its operator knows: a cluster is founded once, by the first head, and not by one that takes
@@ -152,34 +209,47 @@ const Replica* Cluster::replica(const Process& monitor) {
   return &static_cast<const Monitor&>(monitor.actor()).replica();
 }
 
+const Replica* Cluster::lock_replica(const Process& lock) {
+  if (!lock.running()) return nullptr;
+  return &static_cast<const Lock&>(lock.actor()).replica();
+}
+
 bool Cluster::is_monitor(const Process& process) const {
   return std::find(monitors_.begin(), monitors_.end(), &process) != monitors_.end();
 }
 
+bool Cluster::is_lock(const Process& process) const {
+  return std::find(locks_.begin(), locks_.end(), &process) != locks_.end();
+}
+
+Process& Cluster::lock_beside(const Process& monitor) const {
+  const auto found = std::find(monitors_.begin(), monitors_.end(), &monitor);
+  return *locks_[static_cast<size_t>(found - monitors_.begin())];
+}
+
 Process* Cluster::leader() const {
-  Process* leader = nullptr;
-  uint64_t term = 0;
-  for (Process* monitor : monitors_) {
-    const Replica* const head = replica(*monitor);
-    if (head == nullptr || !head->leading() || head->term() < term) continue;
-    leader = monitor;
-    term = head->term();
-  }
-  return leader;
+  return leader_among(monitors_, replica);
+}
+
+Process* Cluster::lock_leader() const {
+  return leader_among(locks_, lock_replica);
 }
 
 bool Cluster::heads_settled() const {
   const Process* const first = leader();
-  if (first == nullptr) return false;
-  const std::vector<Member>& members = replica(*first)->members().members;
-  return members.size() == monitors_.size() &&
-         std::all_of(members.begin(), members.end(),
-                     [](const Member& m) { return m.standing == Standing::voter; });
+  const Process* const locks = lock_leader();
+  if (first == nullptr || locks == nullptr) return false;
+  const std::vector<MemberId> heads = voters(*replica(*first));
+  return heads.size() == monitors_.size() && heads == voters(*lock_replica(*locks));
 }
 
 void Cluster::replace_disk(Process& monitor) {
-  if (monitor.running()) monitor.kill(Crash::machine);
-  monitor.replace_disk();
+  Process& lock = lock_beside(monitor);
+  for (Process* process : {&monitor, &lock}) {
+    if (process->running()) process->kill(Crash::machine);
+    process->replace_disk();
+  }
+  lock.start();
   if (&monitor == monitors_.front()) first_lost_ = true;
 }
 

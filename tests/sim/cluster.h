@@ -1,5 +1,5 @@
-// A whole ZDFS in the world: heads, storage nodes and clients. Broker and monitor of a head are
-// processes of their own, which share its machine.
+// A whole ZDFS in the world: heads, storage nodes and clients. Broker, monitor and lock actor of a
+// head are processes of their own, which share its machine.
 #pragma once
 
 #include <vector>
@@ -20,6 +20,7 @@ class Cluster {
   // Of a storage node's blocks; the first holds its identity too.
   static std::string storage_directory(size_t number);
   static constexpr const char* kMonitorDirectory = "/monitor";
+  static constexpr const char* kLockDirectory = "/locks";
 
   void start_all();        // those that do not run and are in service
   bool all_ready() const;  // of those in service
@@ -29,17 +30,23 @@ class Cluster {
   std::string revive();
 
   const std::vector<Process*>& monitors() const { return monitors_; }
-  // The replica of a monitor, or nullptr where none runs.
+  const std::vector<Process*>& locks() const { return locks_; }
+  // The replica of a monitor or a lock actor, or nullptr where none runs.
   static const Replica* replica(const Process& monitor);
+  static const Replica* lock_replica(const Process& lock);
   bool is_monitor(const Process& process) const;
-  Process* leader() const;  // the monitor that leads the highest term, or nullptr
-  // All heads are voters, for all that the leader knows.
+  bool is_lock(const Process& process) const;
+  Process* leader() const;       // the monitor that leads the highest term, or nullptr
+  Process* lock_leader() const;  // likewise of the lock actors
+  // All heads are voters, for all that the leaders of both groups know.
   bool heads_settled() const;
-  // The disk of a head was lost. It does not run afterwards.
+  // The disk of a head was lost. Its monitor does not run afterwards; its lock actor waits for it.
   void replace_disk(Process& monitor);
+  Process& lock_beside(const Process& monitor) const;
   const std::vector<Process*>& brokers() const { return brokers_; }
   const std::vector<Process*>& storages() const { return storages_; }
   const std::vector<Process*>& clients() const { return clients_; }
+  const std::vector<Process*>& lockers() const { return lockers_; }  // clients that take locks
   // Clients that no fault touches, and an actor that asks nodes directly; for checks.
   Process& checker() { return *checker_; }
   Process& operator_process() { return *operator_; }
@@ -52,6 +59,7 @@ class Cluster {
   ProcessSettings settings(const std::string& name, const std::string& machine) const;
   Process& add_client(const std::string& name);
   void add_head(uint32_t number);
+  void add_lock(uint32_t number);
   void add_storage(uint32_t number);
   bool founds(const Process& monitor, uint32_t number) const;
 
@@ -61,7 +69,9 @@ class Cluster {
   std::vector<Process*> brokers_;
   std::vector<Process*> storages_;
   std::vector<Process*> clients_;
+  std::vector<Process*> lockers_;
   std::vector<Process*> monitors_;
+  std::vector<Process*> locks_;  // in the order of the monitors
   Process* checker_ = nullptr;
   Process* operator_ = nullptr;
   Process* prober_ = nullptr;

@@ -18,7 +18,7 @@ using dfs::sim::Findings;
 using dfs::sim::GroupReport;
 using dfs::sim::Report;
 
-enum class Kind { cluster, group };
+enum class Kind { cluster, group, locks };
 enum class Repeat { none, some, all };
 
 constexpr uint64_t kRepeatEvery = 10;  // seeds, of which one runs twice
@@ -52,18 +52,20 @@ void on_abort(int) {
   (void)!write(STDERR_FILENO, line, static_cast<size_t>(size));
 }
 
-Run run_cluster(uint64_t seed, bool verbose) {
-  Report report = dfs::sim::simulate(seed, verbose);
+Run run_cluster(const dfs::sim::Options& options, bool verbose) {
+  Report report = dfs::sim::simulate(options, verbose);
   const Findings& found = report.findings;
-  char counts[384];
-  std::snprintf(
-      counts, sizeof counts,
-      "%4.0f s simulated, %" PRIu64 " operations (%" PRIu64 " unknown), %" PRIu64 " harms, %" PRIu64
-      " leaders, %" PRIu64 " snapshots, %" PRIu64 " copies harmed, %" PRIu64 " deleted, %" PRIu64
-      " holders dropped, %" PRIu64 " files and %" PRIu64 " blocks checked",
-      std::chrono::duration<double>(report.simulated).count(), found.operations, found.unknown,
-      report.harms, report.leaders, report.snapshots, report.copies_harmed, report.copies_deleted,
-      report.holders_dropped, found.files_checked, found.blocks_checked);
+  char counts[480];
+  std::snprintf(counts, sizeof counts,
+                "%4.0f s simulated, %" PRIu64 " operations (%" PRIu64 " unknown), %" PRIu64
+                " harms, %" PRIu64 " leaders, %" PRIu64 " snapshots, %" PRIu64
+                " copies harmed, %" PRIu64 " deleted, %" PRIu64 " holders dropped, %" PRIu64
+                " files and %" PRIu64 " blocks checked, %" PRIu64 " locks, %" PRIu64
+                " of their leaders, %" PRIu64 " undecided",
+                std::chrono::duration<double>(report.simulated).count(), found.operations,
+                found.unknown, report.harms, report.leaders, report.snapshots, report.copies_harmed,
+                report.copies_deleted, report.holders_dropped, found.files_checked,
+                found.blocks_checked, report.locks, report.lock_leaders, report.undecided);
   return {std::move(report.findings), report.trace_hash, report.options.describe(), counts};
 }
 
@@ -81,12 +83,15 @@ Run run_group(uint64_t seed, bool verbose) {
 }
 
 Run run(Kind kind, uint64_t seed, bool verbose) {
-  return kind == Kind::group ? run_group(seed, verbose) : run_cluster(seed, verbose);
+  if (kind == Kind::group) return run_group(seed, verbose);
+  return run_cluster(
+      kind == Kind::locks ? dfs::sim::draw_lock_options(seed) : dfs::sim::draw_options(seed),
+      verbose);
 }
 
 std::string text_of(uint64_t seed, const Run& run) {
   const bool good = run.findings.good();
-  char line[512];
+  char line[640];
   std::snprintf(line, sizeof line, "seed %" PRIu64 " %s %s, trace %016" PRIx64 "\n", seed,
                 good ? "passed" : "FAILED", run.counts.c_str(), run.trace_hash);
   std::string text(line);
@@ -141,9 +146,9 @@ int main(int argc, char** argv) {
       "same seed fails in the same way every time."};
   app.add_option("--kind", settings.kind,
                  "cluster: heads, storage nodes and clients; group: replicas of a state machine "
-                 "alone, which is quicker (default: cluster)")
-      ->transform(CLI::CheckedTransformer(
-          std::map<std::string, Kind>{{"cluster", Kind::cluster}, {"group", Kind::group}}));
+                 "alone, which is quicker; locks: a cluster with little else (default: cluster)")
+      ->transform(CLI::CheckedTransformer(std::map<std::string, Kind>{
+          {"cluster", Kind::cluster}, {"group", Kind::group}, {"locks", Kind::locks}}));
   CLI::Option* const seed = app.add_option("--seed", settings.first, "a single seed");
   app.add_option("--seeds", seeds, "several: FIRST..LAST, or how many (default: 1..50)");
   app.add_option("--jobs", settings.jobs, "seeds to run at the same time")
@@ -163,6 +168,7 @@ int main(int argc, char** argv) {
   }
   if (settings.verbose) settings.jobs = 1;
   if (settings.kind == Kind::group) kind_name = "group";
+  if (settings.kind == Kind::locks) kind_name = "locks";
 
   std::signal(SIGABRT, on_abort);
   std::mutex printing;

@@ -29,6 +29,12 @@ Nemesis::Nemesis(World& world, Cluster& cluster, CopiesChecker& copies, const Op
   });
   add(options.kill_brokers, [this] { harms_.kill(*random_.pick(cluster_.brokers())); });
   add(options.kill_clients, [this] { harms_.kill(*random_.pick(cluster_.clients())); });
+  add(options.kill_clients && !cluster.lockers().empty(),
+      [this] { harms_.kill(*random_.pick(cluster_.lockers())); });
+  add(options.kill_locks, [this] { harms_.kill(*random_.pick(cluster_.locks())); });
+  add(options.kill_lock_leader, [this] {
+    if (Process* const leader = cluster_.lock_leader()) harms_.kill(*leader);
+  });
   add(options.freeze, [this] { harms_.freeze(victim()); });
   add(options.freeze_heads, [this] { harms_.freeze_machine(some_monitor().machine()); });
   add(options.partition, [this] { harms_.partition(victims_); });
@@ -115,6 +121,7 @@ Process& Nemesis::some_monitor() {
 }
 
 Process& Nemesis::disk_victim() {
+  if (random_.chance(0.2)) return *random_.pick(cluster_.locks());
   return random_.chance(0.5) ? some_monitor() : *random_.pick(cluster_.storages());
 }
 
@@ -146,6 +153,7 @@ Task<void> Nemesis::replace(Process* monitor, MemberId head, bool disk_lost) {
     monitor->out_of_service = true;
     cluster_.replace_disk(*monitor);
     disk_replaced_(*monitor);
+    disk_replaced_(cluster_.lock_beside(*monitor));
   };
   if (disk_lost) empty();
   bool removed = false;

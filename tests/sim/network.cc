@@ -60,6 +60,7 @@ bool Network::blocked(const Process& from, const Process& to) const {
 }
 
 Result<void> Network::send(Process& from, const Link& link, Envelope envelope) {
+  if (from.incarnation() == 0) return {};  // it dies: what its flows leave behind goes nowhere
   check_limits(envelope);
   if (on_send) on_send(from, envelope);
   const auto found = links_.find({from.index(), link});

@@ -91,6 +91,36 @@ Options draw_options(uint64_t seed) {
   }
   if (fair && random.chance(0.4)) lose_one_storage(options);
   if (fair && !options.lose_one_storage && random.chance(0.6)) lose_one_head(options);
+  options.lock_clients = static_cast<uint32_t>(random.between(0, 3));
+  options.lock_operations = static_cast<uint32_t>(random.between(10, 40));
+  options.lock_lease = milliseconds(random.between(1000, 6000));
+  options.kill_locks = sometimes(0.3);
+  options.kill_lock_leader = sometimes(0.3);
+  return options;
+}
+
+Options draw_lock_options(uint64_t seed) {
+  Options options = draw_options(seed ^ 0x10c4ull << 32);
+  Random random(seed ^ 0x10c45ull);
+  options.seed = seed;
+  options.storages = options.replicas = options.directories = 1;
+  options.late_storages = 0;
+  options.clients = 1;
+  options.operations = 5;
+  options.lose_one_storage = options.stay_away = options.drain = options.rebalance = false;
+  options.rot = options.misdirect = options.spoil = options.control_scrub = false;
+  options.lose_directories = options.lose_disks = options.kill_storages = false;
+  options.break_disks = false;
+  options.lock_clients = static_cast<uint32_t>(random.between(2, 6));
+  options.lock_operations = static_cast<uint32_t>(random.between(30, 100));
+  options.pause_max = milliseconds(random.between(1, 200));
+  if (!options.faulty()) return options;
+  options.fault_every = milliseconds(random.between(200, 2000));
+  options.kill_locks = random.chance(0.5);
+  options.kill_lock_leader = random.chance(0.6);
+  options.kill_clients = random.chance(0.5);
+  options.freeze = random.chance(0.6);
+  options.freeze_heads = random.chance(0.5);
   return options;
 }
 
@@ -115,18 +145,19 @@ bool Options::administers() const {
 }
 
 bool Options::faulty() const {
-  return kill_storages || kill_monitors || kill_leader || kill_brokers || kill_clients || freeze ||
-         freeze_heads || transfer_lead || replace_heads || split_heads || partition ||
-         break_connections || stop_orderly || fill_disks || break_disks || slow_disks ||
-         harms_media() || stay_away || administers() || network.slow_probability > 0 ||
-         network.break_probability > 0 || network.drop_probability > 0 ||
-         network.duplicate_probability > 0 || network.news_loss > 0;
+  return kill_storages || kill_monitors || kill_leader || kill_brokers || kill_clients ||
+         kill_locks || kill_lock_leader || freeze || freeze_heads || transfer_lead ||
+         replace_heads || split_heads || partition || break_connections || stop_orderly ||
+         fill_disks || break_disks || slow_disks || harms_media() || stay_away || administers() ||
+         network.slow_probability > 0 || network.break_probability > 0 ||
+         network.drop_probability > 0 || network.duplicate_probability > 0 || network.news_loss > 0;
 }
 
 std::string Options::describe() const {
   std::string text = std::to_string(heads) + " heads, " + std::to_string(storages) + " storages, " +
                      std::to_string(replicas) + " replicas, " + std::to_string(groups) +
-                     " groups, " + std::to_string(clients) + " clients; faults:";
+                     " groups, " + std::to_string(clients) + " clients, " +
+                     std::to_string(lock_clients) + " that lock; faults:";
   const auto add = [&text](bool on, const char* name) {
     if (on) text.append(" ").append(name);
   };
@@ -140,6 +171,8 @@ std::string Options::describe() const {
   add(kill_leader, "kill-leader");
   add(kill_brokers, "kill-brokers");
   add(kill_clients, "kill-clients");
+  add(kill_locks, "kill-locks");
+  add(kill_lock_leader, "kill-lock-leader");
   add(crash_machines, "crash-machines");
   add(freeze, "freeze");
   add(freeze_heads, "freeze-heads");

@@ -15,7 +15,7 @@ namespace dfs::sim {
 struct Options {
   uint64_t seed = 0;
 
-  uint32_t heads = 1;  // each a broker and a monitor on one machine
+  uint32_t heads = 1;  // each a broker, a monitor and a lock actor on one machine
   uint32_t storages = 3;
   uint32_t late_storages = 0;  // of those, join later
   uint32_t directories = 1;    // of each storage node
@@ -23,6 +23,7 @@ struct Options {
   uint32_t replicas = 2;
   uint32_t groups = 16;
   uint32_t clients = 2;
+  uint32_t lock_clients = 0;      // besides those: take locks, and change files under them
   bool one_broker_known = false;  // nodes and clients are told of the first broker alone
   uint64_t segment_bytes = 64ull << 20;
   uint64_t log_segment_bytes = 1ull << 20;  // of a head
@@ -32,6 +33,8 @@ struct Options {
 
   uint32_t operations = 40;        // of each client while anything may fail
   uint32_t operations_healed = 8;  // of each client after that, none of which may fail
+  uint32_t lock_operations = 40;   // of each of those while anything may fail
+  Duration lock_lease = std::chrono::seconds(4);
   uint64_t file_bytes_max = 3ull << 20;
   Duration request_deadline = std::chrono::seconds(10);  // of a client's namespace request
   Duration pause_max = std::chrono::milliseconds(150);   // of a client between two operations
@@ -55,6 +58,8 @@ struct Options {
   bool kill_storages = false;
   bool kill_monitors = false;
   bool kill_leader = false;
+  bool kill_locks = false;
+  bool kill_lock_leader = false;
   bool kill_brokers = false;
   bool kill_clients = false;
   bool crash_machines = false;  // kills are crashes of the machine, half of the time
@@ -96,6 +101,8 @@ struct Options {
 };
 
 Options draw_options(uint64_t seed);
+// Little else than locks, and much that goes wrong with them.
+Options draw_lock_options(uint64_t seed);
 // Set lose_one_storage or lose_one_head and make it survivable.
 void lose_one_storage(Options& options);
 void lose_one_head(Options& options);

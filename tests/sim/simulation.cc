@@ -6,6 +6,8 @@
 #include "tests/sim/checkers.h"
 #include "tests/sim/cluster.h"
 #include "tests/sim/copies_checker.h"
+#include "tests/sim/locks/checker.h"
+#include "tests/sim/locks/workload.h"
 #include "tests/sim/nemesis.h"
 #include "tests/sim/network.h"
 #include "tests/sim/raft_checker.h"
@@ -26,9 +28,12 @@ class Simulation {
         world_(options_.seed),
         cluster_(world_, options_),
         raft_checker_(findings_),
+        lock_raft_checker_(findings_),
+        lock_checker_(findings_),
         copies_(world_, cluster_, findings_),
         nemesis_(world_, cluster_, copies_, options_, world_.random().fork(),
                  [this](Process& head) {
+                   if (cluster_.is_lock(head)) return lock_raft_checker_.disk_replaced(head);
                    raft_checker_.disk_replaced(head);
                    copies_.disk_replaced(head);
                  }),
@@ -42,16 +47,30 @@ class Simulation {
       workers_.push_back(std::make_unique<Worker>(*client, home, options_, world_.random().fork(),
                                                   counter_, shared_, findings_));
     }
+    for (Process* locker : cluster_.lockers()) {
+      lockers_.push_back(std::make_unique<LockWorker>(*locker, options_, world_.random().fork(),
+                                                      lock_checker_, findings_));
+    }
     world_.after_event = [this](Process* process) {
       if (process == nullptr) return;
       copies_.after_event(*process);
+      if (cluster_.is_lock(*process)) {
+        const Replica* const head = Cluster::lock_replica(*process);
+        if (head != nullptr) lock_raft_checker_.after_event(*process, *head);
+        return;
+      }
       if (!cluster_.is_monitor(*process)) return;
       if (const Replica* const head = Cluster::replica(*process)) {
         raft_checker_.after_event(*process, *head);
       }
     };
     world_.network().on_send = [this](Process& from, const Envelope& envelope) {
-      if (from.incarnation() == 0 || !cluster_.is_monitor(from)) return;  // 0: it is destroyed
+      if (cluster_.is_lock(from)) {
+        const Replica* const head = Cluster::lock_replica(from);
+        if (head != nullptr) lock_raft_checker_.sent(from, *head, envelope);
+        return;
+      }
+      if (!cluster_.is_monitor(from)) return;
       if (const Replica* const head = Cluster::replica(from)) {
         raft_checker_.sent(from, *head, envelope);
       }
@@ -77,7 +96,9 @@ class Simulation {
     report.holders_dropped = copies_.holders_dropped();
     report.leaders = raft_checker_.leaders();
     report.snapshots = raft_checker_.snapshots();
-    report.undecided = shared_.undecided();
+    report.undecided = shared_.undecided() + lock_checker_.undecided();
+    report.locks = lock_checker_.grants();
+    report.lock_leaders = lock_raft_checker_.leaders();
     report.simulated = world_.now();
     return report;
   }
@@ -96,6 +117,10 @@ class Simulation {
       worker->strict = !options_.faulty();
       worker->assign(options_.operations);
     }
+    for (const auto& locker : lockers_) {
+      locker->strict = !options_.faulty();
+      locker->assign(options_.lock_operations);
+    }
     if (!options_.faults_from_start) nemesis_.begin();
     work(seconds(600));
     if (!findings_.good()) return false;
@@ -105,14 +130,26 @@ class Simulation {
     world_.run_for(seconds(3));  // who was asked to stop still does so
     cluster_.start_all();
     if (!finish_changes() || !checkers_.wait_until_healthy(seconds(60))) return false;
+    if (!settle_heads()) return false;
     if (!work(seconds(300))) return false;
     for (const auto& worker : workers_) {
       worker->strict = true;
       worker->assign(options_.operations_healed);
     }
+    for (const auto& locker : lockers_) {
+      locker->strict = true;
+      locker->assign(options_.operations_healed);
+    }
     if (!work(seconds(300))) return false;
     world_.run_for(seconds(5));
-    return findings_.good() && settle();
+    return findings_.good() && settle() && checkers_.wait_until_unlocked();
+  }
+
+  // The lock actors follow the heads.
+  bool settle_heads() {
+    if (world_.run_until([this] { return cluster_.heads_settled(); }, seconds(60))) return true;
+    findings_.fault("the lock actors are not those of the heads although nothing fails any more");
+    return false;
   }
 
   // Every block comes to be where it belongs, and nothing else stays. What is younger than a grace
@@ -137,6 +174,10 @@ class Simulation {
       for (const auto& worker : workers_) {
         worker->poll();
         done = done && worker->done();
+      }
+      for (const auto& locker : lockers_) {
+        locker->poll();
+        done = done && locker->done();
       }
       if (done) return true;
       const std::string failure = cluster_.revive();
@@ -164,6 +205,7 @@ class Simulation {
     checkers_.check_copies();
     copies_.check_contents();
     checkers_.check_limits();
+    lock_checker_.check();
   }
 
   const Options options_;
@@ -172,11 +214,14 @@ class Simulation {
   World world_;
   Cluster cluster_;
   RaftChecker raft_checker_;
+  RaftChecker lock_raft_checker_;
+  LockChecker lock_checker_;
   CopiesChecker copies_;
   Nemesis nemesis_;
   SharedFiles shared_;
   Checkers checkers_;
   std::vector<std::unique_ptr<Worker>> workers_;
+  std::vector<std::unique_ptr<LockWorker>> lockers_;
 };
 
 }  // namespace

@@ -22,7 +22,9 @@ struct Report {
   uint64_t holders_dropped = 0;  // out of groups
   uint64_t leaders = 0;          // terms that had one
   uint64_t snapshots = 0;        // offered to heads
-  uint64_t undecided = 0;        // shared files whose history took too long to check
+  uint64_t undecided = 0;        // files and locks whose history took too long to check
+  uint64_t locks = 0;            // granted to clients
+  uint64_t lock_leaders = 0;     // as `leaders`
   Duration simulated{0};
 };
 

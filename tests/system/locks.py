@@ -157,5 +157,6 @@ def A6_counters_guarded_by_a_lock_are_exact_when_its_leader_is_killed(t):
     for shell in shells:
         shell.finish(seconds=180)
         counted += int(shell.out.split()[-1])
+        check_equal(shell.err, "", "what was said, and nothing had to be")
     t.note(f"{counted} steps, {kills} kills")
     check_equal(read(), counted, "the counter")

@@ -5,7 +5,6 @@
 
 #include <memory>
 
-#include "messages/cluster.h"
 #include "tests/broker/fake_bus.h"
 
 using namespace dfs;
@@ -37,7 +36,6 @@ struct ClientBench {
     const std::string& to = sent.envelope.header.to;
     ++asked[type];
     if (absent && to.starts_with("lock")) return refuse(sent, Code::unavailable, "nobody");
-    if (type == Type::Ping) return reply(sent, Pong{});
     if (type == Type::AcquireLock) {
       last_owner = decode<AcquireLock>(sent.envelope.body)->owner;
       if (refusal) return refuse(sent, *refusal, "no");
@@ -48,6 +46,7 @@ struct ClientBench {
       renewed = decode<RenewLocks>(sent.envelope.body)->locks;
       RenewLocksReply all;
       all.ended = ended;
+      all.lease_ms = kLeaseMs;
       return reply(sent, all);
     }
     if (type == Type::ReleaseLock) {
@@ -156,7 +155,7 @@ TEST_CASE("a service that is silent for a lease makes the lock doubtful") {
   bench.bus.on_sent = nullptr;
   bench.pass(5s);
   CHECK_FALSE(owner.lost());
-  bench.pass(12s);
+  bench.pass(3s);
   CHECK(owner.lost());
 }
 
@@ -207,21 +206,44 @@ TEST_CASE("a refusal is told and leaves nothing to give back") {
   CHECK(bench.released.empty());
 }
 
-TEST_CASE("a cluster that has no lock service is worked with without locks, soon") {
+TEST_CASE("who asks before anybody serves locks waits for them") {
   ClientBench bench;
   bench.absent = true;
   LockOwner owner(bench.locks);
-  const auto none = bench.acquire(owner, bench.wish(), 5s);
+  std::optional<Result<LockReply>> result;
+  TaskScope scope;
+  scope.spawn(ClientBench::keep(owner.acquire(bench.wish()), &result));
+  bench.pass(20s);
+  CHECK_FALSE(result);
+  bench.absent = false;
+  bench.pass(3s);
+  REQUIRE(result);
+  CHECK(result->ok());
+  scope.clear();
+}
+
+TEST_CASE("without anybody who serves locks none is granted") {
+  ClientBench bench;
+  bench.absent = true;
+  LockOwner owner(bench.locks);
+  const auto none = bench.acquire(owner, bench.wish(), 31s);
   REQUIRE(none);
-  REQUIRE(none->ok());
-  CHECK((*none)->lock == 0);
-  CHECK((*none)->fence == 0);
-  const int asked = bench.asked[Type::AcquireLock];
-  LockOwner next(bench.locks);
-  const auto again = bench.acquire(next, bench.wish(), 10ms);
-  REQUIRE(again);
-  CHECK(again->ok());
-  CHECK(bench.asked[Type::AcquireLock] == asked);  // it is remembered
+  CHECK(none->code() == Code::unavailable);
+}
+
+TEST_CASE("a client relies on less than its lease, from when it asked") {
+  ClientBench bench;
+  LockOwner owner(bench.locks);
+  CHECK_FALSE(owner.sure());
+  REQUIRE(bench.acquire(owner, bench.wish(), 10ms));
+  CHECK(owner.sure());
+  bench.bus.on_sent = nullptr;
+  bench.pass(7860ms);
+  CHECK(owner.sure());
+  bench.pass(10ms);
+  CHECK_FALSE(owner.sure());
+  bench.pass(20ms);
+  CHECK(owner.lost());
 }
 
 TEST_CASE("a client that ends waits for its releases, and not for ever") {

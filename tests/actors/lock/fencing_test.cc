@@ -61,6 +61,12 @@ class Fencing {
     if (!held) return;
     belief.lock = held->lock;
     belief.fence = held->fence;
+    // Whoever takes what it has once more goes on under the later fence.
+    std::erase_if(beliefs_, [&](const Belief& old) {
+      const bool below = belief.subtree && old.path.starts_with(belief.path + "/");
+      const bool above = old.subtree && belief.path.starts_with(old.path + "/");
+      return old.client == belief.client && (below || above || old.path == belief.path);
+    });
     beliefs_.push_back(belief);
   }
 
@@ -87,6 +93,11 @@ class Fencing {
     if (code == Code::ok) {
       // Nobody who had the lock later has changed anything there before.
       REQUIRE(belief.fence >= seen_[belief.path]);
+      if (belief.subtree) {
+        for (const auto& [path, fence] : seen_) {
+          if (path.starts_with(belief.path + "/")) REQUIRE(belief.fence >= fence);
+        }
+      }
       see(belief);
       ++done_;
     } else {

@@ -8,6 +8,8 @@
 #include "messages/grant_keys.h"
 #include "messages/heads.h"
 #include "messages/join_token.h"
+#include "messages/passes.h"
+#include "messages/pool_keys.h"
 #include "messages/rebuild.h"
 #include "messages/reclaim.h"
 #include "messages/tasks.h"
@@ -102,7 +104,8 @@ void for_each_request(Visit&& visit) {
   all.template
   operator()<RemoveHead, TransferLead, ListTasks, ControlTask, ChangeNode, SetPool, ListAgents,
              AddJoinToken, SetJoinRule, ListJoinTokens, GetRebuild, ImportGroups, ImportFiles,
-             EndRebuild, Ping, GetGrantKeys, RotateGrantKey>();
+             EndRebuild, GetNodePass, Ping, GetGrantKeys, RotateGrantKey, RotatePoolKey,
+             ExportPoolKeys, ImportPoolKeys>();
 }
 
 // Those for which no ticket helps.
@@ -142,7 +145,7 @@ TEST_SUITE("monitor") {
       const Code expected = is_of_members(*access_to(R::kType)) ? Code::denied : Code::login_needed;
       CHECK(monitor.code(request_of<R>()) == expected);
     });
-    CHECK(requests == 35);
+    CHECK(requests == 39);
   }
 
   TEST_CASE("users have their files, and only administrators see the cluster") {
@@ -442,6 +445,28 @@ TEST_SUITE("monitor") {
           std::map<std::string, std::string>{{"role", "5"}, {"rights", "1"}, {"missing", "1"}});
   }
 
+  TEST_CASE("passes are for administrators, and end with the log-in like any grant") {
+    GuardedMonitor monitor;
+    monitor.join_nodes(1);
+    CHECK(monitor.as_ada().code(GetNodePass{}) == Code::denied);
+    CHECK(monitor.as_nobody().code(GetNodePass{}) == Code::login_needed);
+    monitor.from = "storage/1";
+    CHECK(monitor.code(GetNodePass{}) == Code::login_needed);
+    const auto given = monitor.as_admin().ask(GetNodePass{});
+    REQUIRE(given.ok());
+    CHECK(given->lasts_ms == 600'000);
+    const auto pass = open_grant(given->pass.bytes, monitor.grant_key);
+    REQUIRE(pass.ok());
+    CHECK(pass->right == BlockRight::inside);
+    CHECK(pass->object == 0);
+    CHECK(pass->expires_ms == monitor.bus.wall_ms() + 600'000);
+    const auto ticket = unverified_ticket(monitor.ticket);
+    REQUIRE(ticket.ok());
+    CHECK(pass->holder == holder_of("admin"));
+    CHECK(pass->session == ticket->session);
+    CHECK(pass->since_ms == ticket->issued_ms);
+  }
+
   TEST_CASE("without authentication everybody is an administrator and nothing is granted") {
     TestMonitor monitor;
     monitor.join_all(2);
@@ -449,6 +474,7 @@ TEST_SUITE("monitor") {
     REQUIRE(planned.ok());
     CHECK(planned->grant.bytes.empty());
     CHECK_FALSE(monitor.ask(GetStatus())->authentication);
+    CHECK(monitor.ask(GetNodePass{})->pass.bytes.empty());
     CHECK(monitor.ask(MakeDir{"/d"}).ok());
     CHECK(monitor.ask(Stat{"/d"})->info.uid == 0);
     monitor.ticket = "nonsense";

@@ -1,4 +1,6 @@
 // Fences of locks: what was done under a lock that somebody else has had since is refused.
+#include "actors/monitor/fences.h"
+
 #include "tests/actors/monitor/machine.h"
 
 using namespace dfs;
@@ -84,6 +86,28 @@ TEST_CASE("a tree that was removed cannot be put into by who held a lock below i
   CHECK(bench.put("/d/e/f", 29) == Code::fenced);
   CHECK(bench.put("/d/e/f", 31) == Code::ok);
   CHECK(bench.put("/dd", 5) == Code::ok);
+}
+
+TEST_CASE("a tree is neither removed nor moved by who lost the lock on it") {
+  FenceBench bench;
+  REQUIRE(bench.ask(MakeDir{"/d/e", true}).ok());
+  REQUIRE(bench.put("/d/e/f", 20) == Code::ok);
+  CHECK(bench.remove_under("/d", 19, true) == Code::fenced);
+  CHECK(bench.rename_under("/d", "/g", 19, 19) == Code::fenced);
+  CHECK(bench.stat("/d/e/f").ok());
+  REQUIRE(bench.remove_under("/d/e/f", 20) == Code::ok);
+  CHECK(bench.remove_under("/d", 19, true) == Code::fenced);  // what was removed counts too
+  CHECK(bench.remove_under("/d", 0, true) == Code::ok);
+}
+
+TEST_CASE("of a tree that is removed a bounded number of fences is looked at") {
+  FenceBench bench;
+  REQUIRE(bench.ask(MakeDir{"/d"}).ok());
+  for (size_t i = 0; i < kFencesBelowMax; ++i) {
+    REQUIRE(bench.put("/d/" + std::to_string(100'000 + i), 5) == Code::ok);
+  }
+  REQUIRE(bench.put("/d/z", 20) == Code::ok);
+  CHECK(bench.remove_under("/d", 10, true) == Code::ok);
 }
 
 TEST_CASE("a rename leaves its fences at both names, and those of what was there") {
