@@ -10,10 +10,6 @@ from support import (MIB, Run, brokers_of, check, check_equal, key_of, make_byte
                      test, wait_until, write_bytes)
 
 
-# Who somebody is comes after who may connect: tickets are the subject of people.py.
-OPEN = '[head]\nauthentication = "off"\n'
-
-
 def client_conf(cluster):
     return read_bytes(cluster.environment["DFS_CONFIG"]).decode()
 
@@ -34,7 +30,7 @@ def log_of(cluster, name):
 
 @test
 def F12_a_secure_cluster_survives_what_others_do(t):
-    cluster = t.cluster(heads=3, storages=3, agents=1, secure=True, settings=OPEN)
+    cluster = t.cluster(heads=3, storages=3, agents=1, secure=True)
     check("encrypted (CURVE)" in cluster.ctl("cluster", "status").out, "what the status says")
     check_equal(cluster.status()["secure"], True, "secure")
     check("INSECURE" not in log_of(cluster, "head-1"), "a warning of insecurity")
@@ -64,7 +60,7 @@ def F12_a_secure_cluster_survives_what_others_do(t):
 
 @test
 def F12_whoever_has_the_wrong_key_is_told_soon(t):
-    cluster = t.cluster(storages=1, secure=True, settings=OPEN)
+    cluster = t.cluster(storages=1, secure=True)
     broker = brokers_of(cluster)[0]
     plain = t.cluster(storages=1, secure=False)
     right = key_of(cluster)
@@ -92,7 +88,7 @@ def F12_whoever_has_the_wrong_key_is_told_soon(t):
 
 @test
 def F12_a_node_needs_a_token_and_keeps_its_key(t):
-    cluster = t.cluster(storages=1, secure=True, settings=OPEN)
+    cluster = t.cluster(storages=1, secure=True)
     listen = ["--listen", "tcp://127.0.0.1:0", "--broker", brokers_of(cluster)[0],
               "--cluster-key", key_of(cluster)]
     run = dfsd(t, "storage", "--data", t.path("stranger"), *listen).finish(wanted=5, seconds=30)
@@ -125,8 +121,7 @@ def F12_a_node_needs_a_token_and_keeps_its_key(t):
 
 @test
 def F12_blocks_are_encrypted_when_that_is_wanted(t):
-    cluster = t.cluster(storages=2, secure=True,
-                        settings=OPEN + "[storage]\ndata-encryption = true\n")
+    cluster = t.cluster(storages=2, secure=True, settings="[storage]\ndata-encryption = true\n")
     check("blocks too" in cluster.ctl("cluster", "status").out, "what the status says")
     data = make_bytes(8 * MIB)
     cluster.put_bytes(data, "/file", "--block-size", "1M")
@@ -196,7 +191,7 @@ def working(cluster, size=2 * MIB):
 
 @test
 def F12_the_keys_of_a_cluster_change_while_it_works(t):
-    cluster = t.cluster(heads=3, storages=3, secure=True, settings=OPEN)
+    cluster = t.cluster(heads=3, storages=3, secure=True)
     keys = os.path.join(cluster.directory, "keys")
     old = key_of(cluster)
 
