@@ -101,11 +101,10 @@ void for_each_request(Visit&& visit) {
   all.template operator()<Stat, List, OpenFile, MakeDir, Rename, Remove, SetAttributes, PlanFile,
                           CommitFile, RenewUploads, Join, AddHead, ConfirmSurplus, GetMap,
                           GetStatus, ListHeads, JudgeBlocks, ReadEvents>();
-  all.template
-  operator()<RemoveHead, TransferLead, ListTasks, ControlTask, ChangeNode, SetPool, ListAgents,
-             AddJoinToken, SetJoinRule, ListJoinTokens, GetRebuild, ImportGroups, ImportFiles,
-             EndRebuild, GetNodePass, Ping, GetGrantKeys, RotateGrantKey, RotatePoolKey,
-             ExportPoolKeys, ImportPoolKeys>();
+  all.template operator()<RemoveHead, TransferLead, ListTasks, ControlTask, ChangeNode, SetPool,
+                          ListAgents, AddJoinToken, SetJoinRule, ListJoinTokens, GetRebuild,
+                          ImportGroups, ImportFiles, EndRebuild, GetNodePass, Ping, GetGrantKeys,
+                          RotateGrantKey, RotatePoolKey, ExportPoolKeys, ImportPoolKeys>();
 }
 
 // Those for which no ticket helps.
