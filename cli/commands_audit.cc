@@ -26,7 +26,8 @@ int64_t now_ms() {
 // Of the monitor's log, what concerns who may do what.
 bool is_of_audit(const Event& event) {
   static const std::set<std::string> topics = {"node-joined",     "node-removed",  "loss-accepted",
-                                               "join-token-made", "join-rule-set", "denied"};
+                                               "join-token-made", "join-rule-set", "denied",
+                                               "grant-key-added"};
   return event.actor != kLogActor || topics.contains(event.topic);
 }
 

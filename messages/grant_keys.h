@@ -32,7 +32,7 @@ struct RotateGrantKeyReply {
   Receipt receipt;
   DFS_MESSAGE(RotateGrantKeyReply, from_ms, until_ms, receipt)
 };
-// Of administrators. Errors: `busy` while the last change goes on; `invalid` where no grants are
+// Of administrators. Errors: `exists` while the last change goes on; `invalid` where no grants are
 // needed.
 struct RotateGrantKey {
   using Reply = RotateGrantKeyReply;

@@ -52,10 +52,10 @@ Result<RotateGrantKeyReply> add_grant_key(VersionedRows& rows, const AddGrantKey
         Code::invalid, "this cluster demands no authentication, and makes no grants", {}, 0};
   }
   if (cluster->grant_key.bytes.size() != kGrantKeyBytes) {
-    return Error{Code::busy,
+    return Error{Code::exists,
                  "the key of grants is being changed already; ask again when that is done",
                  {},
-                 1000};
+                 0};
   }
   cluster->grant_key.bytes += request.key.bytes;
   cluster->grant_turn_ms = request.from_ms;

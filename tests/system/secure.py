@@ -1,15 +1,13 @@
 """Keys: who gets in, who does not, and that all goes on as without them."""
+import contextlib
 import os
 import re
 import stat
+import threading
 import time
 
 from support import (MIB, Run, brokers_of, check, check_equal, key_of, make_bytes, read_bytes,
                      test, wait_until, write_bytes)
-
-
-# Who somebody is comes after who may connect: tickets are the subject of people.py.
-OPEN = '[head]\nauthentication = "off"\n'
 
 
 def client_conf(cluster):
@@ -32,7 +30,7 @@ def log_of(cluster, name):
 
 @test
 def F12_a_secure_cluster_survives_what_others_do(t):
-    cluster = t.cluster(heads=3, storages=3, agents=1, secure=True, settings=OPEN)
+    cluster = t.cluster(heads=3, storages=3, agents=1, secure=True)
     check("encrypted (CURVE)" in cluster.ctl("cluster", "status").out, "what the status says")
     check_equal(cluster.status()["secure"], True, "secure")
     check("INSECURE" not in log_of(cluster, "head-1"), "a warning of insecurity")
@@ -62,7 +60,7 @@ def F12_a_secure_cluster_survives_what_others_do(t):
 
 @test
 def F12_whoever_has_the_wrong_key_is_told_soon(t):
-    cluster = t.cluster(storages=1, secure=True, settings=OPEN)
+    cluster = t.cluster(storages=1, secure=True)
     broker = brokers_of(cluster)[0]
     plain = t.cluster(storages=1, secure=False)
     right = key_of(cluster)
@@ -90,7 +88,7 @@ def F12_whoever_has_the_wrong_key_is_told_soon(t):
 
 @test
 def F12_a_node_needs_a_token_and_keeps_its_key(t):
-    cluster = t.cluster(storages=1, secure=True, settings=OPEN)
+    cluster = t.cluster(storages=1, secure=True)
     listen = ["--listen", "tcp://127.0.0.1:0", "--broker", brokers_of(cluster)[0],
               "--cluster-key", key_of(cluster)]
     run = dfsd(t, "storage", "--data", t.path("stranger"), *listen).finish(wanted=5, seconds=30)
@@ -123,8 +121,7 @@ def F12_a_node_needs_a_token_and_keeps_its_key(t):
 
 @test
 def F12_blocks_are_encrypted_when_that_is_wanted(t):
-    cluster = t.cluster(storages=2, secure=True,
-                        settings=OPEN + "[storage]\ndata-encryption = true\n")
+    cluster = t.cluster(storages=2, secure=True, settings="[storage]\ndata-encryption = true\n")
     check("blocks too" in cluster.ctl("cluster", "status").out, "what the status says")
     data = make_bytes(8 * MIB)
     cluster.put_bytes(data, "/file", "--block-size", "1M")
@@ -143,42 +140,122 @@ def F12_insecurity_is_told(t):
     check("dfsd init" in run.err and "--insecure" in run.err, f"what was said: {run.err}")
 
 
+class Worker:
+    """Puts files and gets them again, one after the other, in a thread of its own."""
+
+    def __init__(self, cluster, size):
+        self.cluster = cluster
+        self.data = make_bytes(size, seed=7)
+        self.rounds = 0
+        self.failure = None
+        self.over = threading.Event()
+        self.thread = threading.Thread(target=self.work)
+        self.thread.start()
+
+    def work(self):
+        while not self.over.is_set() and self.failure is None:
+            try:
+                path = f"/live-{self.rounds}"
+                self.cluster.put_bytes(self.data, path, "--block-size", "1M")
+                check_equal(self.cluster.get_bytes(path), self.data, f"content of {path}")
+                self.rounds += 1
+            except Exception as error:  # whatever it is, the test is told
+                self.failure = error
+
+    def goes_on(self):
+        """Begins and ends something after this was called."""
+        wanted = self.rounds + 2
+        wait_until(lambda: self.failure or self.rounds >= wanted, "a put and a get", 60)
+        if self.failure:
+            raise self.failure
+
+    def end(self):
+        self.over.set()
+        self.thread.join()
+        if self.failure:
+            raise self.failure
+        check(self.rounds > 0, "nothing was put")
+
+
+@contextlib.contextmanager
+def working(cluster, size=2 * MIB):
+    worker = Worker(cluster, size)
+    try:
+        yield worker
+    except BaseException:
+        worker.over.set()
+        worker.thread.join()
+        raise
+    worker.end()
+
+
 @test
 def F12_the_keys_of_a_cluster_change_while_it_works(t):
-    cluster = t.cluster(heads=3, storages=2, secure=True, settings=OPEN)
+    cluster = t.cluster(heads=3, storages=3, secure=True)
     keys = os.path.join(cluster.directory, "keys")
-    data = make_bytes(2 * MIB)
-    cluster.put_bytes(data, "/file", "--block-size", "1M")
     old = key_of(cluster)
 
-    def restart_all():
+    def restart_all(worker):
         for name in cluster.names:
             cluster.stop(name)
             cluster.start(name)
             if name.startswith("head-"):
                 cluster.wait_heads(3)
-            check_equal(cluster.get_bytes("/file"), data, f"content when {name} was restarted")
+            else:
+                cluster.wait_nodes("up", 3)
+            worker.goes_on()
 
     def give(known):
         line = 'cluster-key = [' + ", ".join(f'"{key}"' for key in known) + ']'
         for path in [cluster.environment["DFS_CONFIG"]] + [
-                os.path.join(cluster.directory, "conf", f"storage-{i}.conf") for i in (1, 2)]:
+                os.path.join(cluster.directory, "conf", f"storage-{i}.conf") for i in (1, 2, 3)]:
             text = re.sub(r"cluster-key = .*", line, read_bytes(path).decode())
-            write_bytes(path, text.encode())
+            write_bytes(path + ".new", text.encode())
+            os.replace(path + ".new", path)
 
-    made = dfsd(t, "init", "--dir", keys, "--next").finish()
-    new = re.search(r"[0-9a-f]{64}", made.out).group(0)
-    give([old, new])
-    restart_all()
-    dfsd(t, "init", "--dir", keys, "--take-next").finish()
-    # The heads are restarted one after the other: meanwhile some have the new key, some the old.
-    restart_all()
-    give([new])
-    dfsd(t, "init", "--dir", keys, "--drop-previous").finish()
-    restart_all()
+    with working(cluster) as worker:
+        made = dfsd(t, "init", "--dir", keys, "--next").finish()
+        new = re.search(r"[0-9a-f]{64}", made.out).group(0)
+        give([old, new])
+        restart_all(worker)
+        # The heads are restarted one after the other: meanwhile some have the new key, some the
+        # old.
+        dfsd(t, "init", "--dir", keys, "--take-next").finish()
+        restart_all(worker)
+        give([new])
+        dfsd(t, "init", "--dir", keys, "--drop-previous").finish()
+        restart_all(worker)
     check_equal(key_of_list(client_conf(cluster)), [new], "the keys that clients know")
-    cluster.wait_nodes("up", 2)
-    check(old not in client_conf(cluster), "the old key is of no use any more")
+    cluster.wait_nodes("up", 3)
+    wrong = dfsctl(t, "--cluster-key", old, "--broker", brokers_of(cluster)[0], "ls",
+                   "/").finish(wanted=5)
+    check("cluster-key" in wrong.err, f"what the old key is told: {wrong.err}")
+    t.note(f"{worker.rounds} files put and got meanwhile")
+
+
+@test
+def F12_tickets_and_grants_get_new_keys_while_clients_work(t):
+    cluster = t.cluster(heads=3, storages=3, secure=True)
+    with working(cluster) as worker:
+        worker.goes_on()
+        told = cluster.ctl("--json", "cluster", "rotate-keys").report
+        check_equal(told["ticket_key"], 2, "the number of the new key")
+        check(told["grants_until_ms"] > told["grants_from_ms"], "the old key is good for a while")
+        worker.goes_on()
+        cluster.ctl("cluster", "rotate-keys", wanted=1)  # one change after the other
+        wait_until(lambda: time.time() * 1000 > told["grants_from_ms"] + 2000, "the new key")
+        worker.goes_on()
+        # Who leads knows both keys, whoever that is.
+        cluster.kill(cluster.leader())
+        worker.goes_on()
+        cluster.ctl("fsck", seconds=60)  # nodes believe each other
+    audit = cluster.ctl("--json", "audit").json
+    topics = [event["topic"] for event in audit]
+    for topic in ("grant-key-added", "ticket-key-added", "node-joined"):
+        check(topic in topics, f"{topic} in the audit: {topics}")
+    for event in audit:
+        if event["topic"] in ("node-joined", "grant-key-added", "ticket-key-added"):
+            check_equal(event["fields"]["source"], "127.0.0.1", f"the source of {event}")
 
 
 def key_of_list(text):
