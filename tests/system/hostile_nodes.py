@@ -42,7 +42,8 @@ def attack_blocks(fort, table):
     other = fort.must(PLAN, {"path": "/other", "size": 1}, fort.bob)
     fields = fort.msgpack.unpackb(good[:-16])
     table.row("block without a grant", "denied (missing)", node, reads(b""))
-    table.row("grant of noise", ("denied (malformed)", "denied (forged)"), node, reads(b"\xc1" * 60))
+    table.row("grant of noise", ("denied (malformed)", "denied (forged)"), node,
+              reads(b"\xc1" * 60))
     table.row("grant with another bit", "denied (forged)", node, reads(bent))
     for field, value in (("object", where["object"] + 1), ("right", 2), ("uid", 0), ("node", 1),
                          ("expires_ms", now + 99 * 3600_000), ("serial", 1)):
@@ -144,8 +145,9 @@ def attack_joining(fort, table):
     for path in ("monitor", "lock"):
         for uuid in ("", "ef" * 16):
             table.row(f"somebody becomes a head, at `{path}`, " + ("announced" if not uuid else
-                      "with a uuid"), ("denied", "denied (role)", "login needed (missing)", "malformed"),
-                      None, lambda path=path, uuid=uuid: told(fort.wire().ask(
+                      "with a uuid"),
+                      ("denied", "denied (role)", "login needed (missing)", "malformed"), None,
+                      lambda path=path, uuid=uuid: told(fort.wire().ask(
                           ADD_HEAD, {"uuid": uuid, "endpoint": "tcp://127.0.0.1:9#plain",
                                      "broker": "tcp://127.0.0.1:9"}, to=path, sender="storage")))
     heads = fort.must(116, {})["heads"]

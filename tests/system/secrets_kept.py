@@ -133,7 +133,8 @@ def use_of_daemons(fort, secrets):
                  {"user": "ada", "password": PASSWORDS["wrong"] * 100}):
         wire.send(fort.msgpack.packb(header), fort.msgpack.packb(body))
         wire.answer(header[2], 1)
-    wire.send(fort.msgpack.packb([1, 200, 7, 0, 3000, "client/1", "monitor", fort.ada * 9]), b"\x80")
+    long_ticket = [1, 200, 7, 0, 3000, "client/1", "monitor", fort.ada * 9]
+    wire.send(fort.msgpack.packb(long_ticket), b"\x80")
     wire.ask(200, {"path": "/" + fort.ada.hex()}, ticket=fort.ada)
 
 
