@@ -274,7 +274,8 @@ inline HeadList sample() {
                      .applied = 4699,
                      .lag = 11,
                      .silent_ms = 70,
-                     .installing = true}}};
+                     .installing = true}},
+          .authentication = true};
 }
 template <>
 inline GetStatus sample() {
