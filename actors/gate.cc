@@ -1,6 +1,7 @@
 #include "actors/gate.h"
 
 #include <algorithm>
+#include <span>
 
 namespace dfs {
 
@@ -9,15 +10,23 @@ namespace {
 constexpr Duration kAskDeadline = std::chrono::seconds(5);
 constexpr uint32_t kAskAgainMs = 100;
 
-constexpr std::string_view kOfCluster[] = {"storage", "monitor", "lock", "agent"};
+// A node that has not joined yet is "storage", without a number: of no cluster.
+constexpr std::string_view kOfHead[] = {"monitor/", "lock/", "head/"};
+constexpr std::string_view kOfOthers[] = {"storage/", "agent/"};
+
+bool is_one_of(const std::string& from, std::span<const std::string_view> kinds) {
+  return std::any_of(kinds.begin(), kinds.end(),
+                     [&](std::string_view kind) { return from.starts_with(kind); });
+}
 
 }  // namespace
 
+bool is_of_head(const Envelope& envelope) {
+  return is_one_of(envelope.header.from, kOfHead);
+}
+
 bool is_of_cluster(const Envelope& envelope) {
-  const std::string& from = envelope.header.from;
-  return std::any_of(std::begin(kOfCluster), std::end(kOfCluster), [&](std::string_view kind) {
-    return from.starts_with(kind) && (from.size() == kind.size() || from[kind.size()] == '/');
-  });
+  return is_of_head(envelope) || is_one_of(envelope.header.from, kOfOthers);
 }
 
 void Gate::begin(std::string cluster) {

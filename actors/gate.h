@@ -14,8 +14,11 @@
 
 namespace dfs {
 
-// Whether an envelope comes from a storage node, a head or an agent, by its address.
+// Whether a request that came through a broker is of a storage node, a head or an agent: by its
+// address, which in a secure cluster the broker passes on only from whoever proved to be that
+// (broker/router.h). Nothing that arrives at a port of one's own may be believed this way.
 bool is_of_cluster(const Envelope& envelope);
+bool is_of_head(const Envelope& envelope);
 
 class Gate {
  public:

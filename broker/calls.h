@@ -17,7 +17,8 @@ struct CallOptions {
   Payload payload = {};
   uint64_t trace = 0;
   uint64_t request = 0;       // 0: a fresh id. The same id marks a retry of the same request.
-  bool shows_ticket = false;  // of call(): to a head; storage nodes are shown none
+  bool shows_ticket = false;  // of call(): to a head; storage nodes are shown a pass, if anything
+  std::string ticket = {};    // of ask(): somebody else's, in place of one's own
 };
 
 template <Request R>
@@ -39,7 +40,11 @@ class Calls {
   template <Request R>
   Task<Result<Answer<R>>> call(Link link, std::string to, R request, CallOptions options = {}) {
     Envelope envelope = envelope_of(request, std::move(to), std::move(options.payload));
-    if (options.shows_ticket) envelope.header.ticket = ticket_;
+    if (options.shows_ticket) {
+      envelope.header.ticket = ticket_;
+    } else if constexpr (!requires { request.grant; }) {
+      if (pass_ && envelope.header.to.starts_with("storage")) envelope.header.ticket = pass_();
+    }
     envelope.header.trace = options.trace;
     envelope.header.request = options.request != 0 ? options.request : fresh_request();
     Completion<Result<Envelope>> completion;
@@ -58,7 +63,7 @@ class Calls {
   template <Request R>
   Task<Result<Answer<R>>> ask(std::string service, R request, CallOptions options = {}) {
     Envelope envelope = envelope_of(request, std::move(service), std::move(options.payload));
-    envelope.header.ticket = ticket_;
+    envelope.header.ticket = options.ticket.empty() ? ticket_ : std::move(options.ticket);
     envelope.header.trace = options.trace;
     envelope.header.request = options.request != 0 ? options.request : fresh_request();
     Task<Result<Envelope>> asking = ask_envelope(std::move(envelope), options.deadline);
@@ -66,9 +71,12 @@ class Calls {
     co_return answer_of<R>(std::move(reply));
   }
 
-  // What ask() shows from now on, to say who asks (messages/ticket.h); empty: nothing. Nodes that
-  // are called directly need none.
+  // What ask() shows from now on, to say who asks (messages/ticket.h); empty: nothing.
   void set_ticket(std::string ticket) { ticket_ = std::move(ticket); }
+  bool has_ticket() const { return !ticket_.empty(); }
+  // Makes what call() shows to storage nodes (messages/passes.h), but with requests that have a
+  // grant of their own.
+  void set_pass(std::function<std::string()> pass) { pass_ = std::move(pass); }
 
   // True when the envelope was the reply to a pending call, which has been resumed. A reply that
   // comes after its call gave up is false, and is to be dropped.
@@ -128,6 +136,7 @@ class Calls {
   size_t broker_ = 0;            // index of the broker that worked last
   bool reached_broker_ = false;  // some broker answered something, ever
   std::string ticket_;
+  std::function<std::string()> pass_;
 };
 
 }  // namespace dfs

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "broker/frames.h"
+#include "broker/intake.h"
 #include "broker/log.h"
 #include "broker/sockets.h"
 #include "messages/events.h"
@@ -39,6 +40,8 @@ struct EventRelay::State {
       : security(std::move(s)),
         in(make_socket(context, zmq::socket_type::xsub, kQueueMax)),
         out(make_socket(context, zmq::socket_type::xpub, kQueueMax)),
+        intake(context, in),
+        outlet(context, out),
         values(limits),
         stop_fd(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
     DFS_ASSERT(stop_fd >= 0);
@@ -49,7 +52,7 @@ struct EventRelay::State {
                     const std::vector<std::string>& subscribe) {
     if (security && security->served) {
       serve_encrypted(in, *security->served, Audience::nodes);
-      serve_encrypted(out, *security->served, Audience::all);
+      serve_encrypted(out, *security->served, Audience::nodes);
     }
     for (const std::string& endpoint : publish) DFS_CHECK(bind_socket(in, endpoint));
     for (const std::string& endpoint : subscribe) DFS_CHECK(bind_socket(out, endpoint));
@@ -61,7 +64,8 @@ struct EventRelay::State {
 
   void run();
   bool relay_one();
-  bool is_entitled(const zmq::message_t& frame, std::string_view topic);
+  void check_intakes();
+  bool is_entitled();
   bool greet_one();
   void greet(std::string_view prefix);
   void want(char how, std::string_view prefix) {
@@ -76,6 +80,8 @@ struct EventRelay::State {
   const std::shared_ptr<const Security> security;
   zmq::socket_t in;
   zmq::socket_t out;
+  Intake intake;  // of `in`
+  Intake outlet;  // of `out`, where subscriptions come in
   LastValues values;
   std::set<std::string, std::less<>> news;  // prefixes subscribed to that are not of kept values
   int stop_fd;
@@ -85,13 +91,18 @@ struct EventRelay::State {
   std::atomic<uint64_t> dropped = 0;
   Instant complained;
   uint64_t untold = 0;  // dropped since that
+  Instant checked;      // the intakes
 };
 
-// Whether whoever sent this may publish on the topic.
-bool EventRelay::State::is_entitled(const zmq::message_t& frame, std::string_view topic) {
+// Whether whoever sent `raw` may publish it.
+bool EventRelay::State::is_entitled() {
   if (!security) return true;
-  const std::string peer = peer_of(frame, *security).name;
-  if (may_publish(peer, topic)) return true;
+  const std::string peer = peer_of(raw.frames[0], *security).name;
+  const std::string_view topic = view_of(raw.frames[0]);
+  if (may_publish(peer, topic) &&
+      is_of_publisher(peer, topic, view_of(raw.frames[1]), view_of(raw.frames[2]))) {
+    return true;
+  }
   ++dropped;
   ++untold;
   if (complained != Instant() && now() - complained < kComplaintPeriod) return false;
@@ -104,12 +115,13 @@ bool EventRelay::State::is_entitled(const zmq::message_t& frame, std::string_vie
 // Passes one publication on; false when there is none.
 bool EventRelay::State::relay_one() {
   if (!receive_frames(in, raw)) return false;
+  intake.completed(raw.frames[0]);
   if (raw.count != 3 || raw.overlong) return true;  // not [topic][header][body]
   const std::string_view topic = view_of(raw.frames[0]);
   const std::string_view header = view_of(raw.frames[1]);
   const std::string_view body = view_of(raw.frames[2]);
   if (header.size() > kHeaderBytesMax || body.size() > kBodyBytesMax) return true;
-  if (!is_entitled(raw.frames[0], topic)) return true;
+  if (!is_entitled()) return true;
   if (LastValues::keeps(topic)) values.put(topic, header, body, now());
   mark_read(raw.frames[2]);
   out.send(raw.frames[0], zmq::send_flags::sndmore);
@@ -123,6 +135,7 @@ bool EventRelay::State::relay_one() {
 // even leave them.
 bool EventRelay::State::greet_one() {
   if (!receive_frames(out, raw)) return false;
+  outlet.completed(raw.frames[0]);
   const std::string_view request = view_of(raw.frames[0]);
   if (request.empty()) return true;
   const std::string_view prefix = request.substr(1);
@@ -148,12 +161,24 @@ void EventRelay::State::greet(std::string_view prefix) {
   }
 }
 
+void EventRelay::State::check_intakes() {
+  const Instant at = now();
+  if (at < checked + Intake::kPeriod) return;
+  checked = at;
+  const size_t ended = intake.check(at) + outlet.check(at);
+  if (ended == 0) return;
+  log_event(Level::warn, "broker", "connection ended",
+            {{"why", "a message without end"}, {"count", ended}});
+}
+
 void EventRelay::State::run() {
   zmq_pollitem_t items[] = {{nullptr, stop_fd, ZMQ_POLLIN, 0},
                             {in.handle(), 0, ZMQ_POLLIN, 0},
                             {out.handle(), 0, ZMQ_POLLIN, 0}};
   while (items[0].revents == 0) {
-    if (zmq_poll(items, 3, -1) <= 0) continue;
+    const int ready_items = zmq_poll(items, 3, Intake::kPeriod / std::chrono::milliseconds(1));
+    check_intakes();
+    if (ready_items <= 0) continue;
     for (size_t i = 0; i < kBatch && greet_one(); ++i) {
     }
     for (size_t i = 0; i < kBatch && relay_one(); ++i) {

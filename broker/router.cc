@@ -15,6 +15,15 @@ namespace {
 constexpr Duration kComplaintPeriod = std::chrono::minutes(1);
 constexpr Duration kPatience = std::chrono::seconds(60);  // of a sender that does not tell
 
+bool is_among_members(Type type) {
+  return type >= Type::RequestVote && type <= Type::TimeoutNow;
+}
+
+// Addresses that many have at the same time: of nodes that are about to join.
+bool is_shared(const std::string& address) {
+  return address.find('/') == std::string::npos;
+}
+
 }  // namespace
 
 Router::Router(Bus& bus, RouterSettings settings) : bus_(bus), settings_(settings) {}
@@ -34,10 +43,8 @@ void Router::stop(std::function<void()> stopped) {
 }
 
 void Router::receive(Envelope envelope) {
-  if (!envelope.peer.empty()) {
-    if (auto error = objection(envelope)) return turn_away(envelope, std::move(*error));
-  }
-  learn(envelope.header.from, envelope.link);
+  if (auto error = objection(envelope)) return turn_away(envelope, std::move(*error));
+  learn(envelope);
   const std::string& to = envelope.header.to;
   if (to.empty() || to == "broker" || to == bus_.address()) {
     answer(envelope);
@@ -50,10 +57,19 @@ std::optional<Error> Router::objection(const Envelope& envelope) const {
   const auto denied = [](std::string text) { return Error{Code::denied, std::move(text), {}, 0}; };
   const std::string& peer = envelope.peer;
   const std::string& from = envelope.header.from;
+  if (is_among_members(envelope.header.type)) {
+    return denied("members of a group speak to each other directly, not through a broker");
+  }
+  if (peer.empty()) return std::nullopt;
   if (!may_speak_as(peer, from)) {
     // A node that just joined may be known here only in a moment.
     const Code code = peer == kUnknownPeer ? Code::unavailable : Code::denied;
     return Error{code, "this connection is not known to be that of `" + from + "`", {}, 0};
+  }
+  const auto place = places_.find(from);
+  if (peer == kUnknownPeer && place != places_.end() && !place->second.key.empty() &&
+      place->second.key != envelope.peer_key && !is_shared(from)) {
+    return denied("`" + from + "` is the address of another connection");
   }
   switch (envelope.header.type) {
     case Type::Announce: {
@@ -98,23 +114,39 @@ void Router::link_down(const Link& link) {
   give_up(link);
 }
 
-void Router::learn(const std::string& address, const Link& link) {
+void Router::learn(const Envelope& envelope) {
+  const std::string& address = envelope.header.from;
   if (address.empty()) return;
   const auto found = places_.find(address);
   if (found != places_.end()) {
-    found->second.link = link;
-    ages_.splice(ages_.end(), ages_, found->second.age);
+    Place& place = found->second;
+    if (place.link != envelope.link) {
+      count_out(place.link);
+      ++learned_[envelope.link];
+      place.link = envelope.link;
+    }
+    place.key = envelope.peer_key;
+    ages_.splice(ages_.end(), ages_, place.age);
     return;
   }
+  size_t& learned = learned_[envelope.link];
+  if (learned >= settings_.addresses_per_link_max) return;
+  ++learned;
   if (places_.size() >= settings_.addresses_max) forget(ages_.front());
   ages_.push_back(address);
-  places_.emplace(address, Place{link, std::prev(ages_.end())});
+  places_.emplace(address, Place{envelope.link, envelope.peer_key, std::prev(ages_.end())});
+}
+
+void Router::count_out(const Link& link) {
+  const auto found = learned_.find(link);
+  if (--found->second == 0) learned_.erase(found);
 }
 
 void Router::forget(const std::string& address) {
   const auto found = places_.find(address);
   if (found == places_.end()) return;
   const auto age = found->second.age;
+  count_out(found->second.link);
   places_.erase(found);
   ages_.erase(age);  // last: `address` may live in it
 }
@@ -161,7 +193,12 @@ void Router::rank(Providers& providers) {
 }
 
 void Router::forward(Envelope envelope) {
-  note_answer(envelope);
+  if (const Link asker = note_answer(envelope); !asker.empty()) {
+    const Result<void> sent = bus_.send(asker, envelope);
+    if (sent) return;
+    if (sent.code() != Code::unavailable) return refuse(envelope, sent.error());
+    // Whoever asked may have connected anew.
+  }
   const std::string& to = envelope.header.to;
   const auto service = services_.find(to);
   if (service != services_.end()) {
@@ -206,18 +243,20 @@ void Router::note(const Link& provider, const Envelope& request) {
                                                  bus_.now() + std::min(patience, kPatience)});
 }
 
-void Router::note_answer(const Envelope& envelope) {
+Link Router::note_answer(const Envelope& envelope) {
   const auto provider = passed_.find(envelope.link);
-  if (provider == passed_.end()) return;
+  if (provider == passed_.end()) return {};
   const auto request = provider->second.find(envelope.header.request);
-  if (request == provider->second.end()) return;
+  if (request == provider->second.end()) return {};
   const Passed& passed = request->second;
-  if (passed.request.header.from != envelope.header.to) return;
+  if (passed.request.header.from != envelope.header.to) return {};
+  Link asker = passed.request.link;
   const auto service = services_.find(passed.service);
   if (envelope.header.type == Type::Error && service != services_.end()) {
     follow_leader(service->second, envelope);
   }
   provider->second.erase(request);
+  return asker;
 }
 
 // A provider that does not lead is not asked again before it says that it does; the one it names

@@ -10,8 +10,13 @@
 //
 // Where connections are encrypted nobody gets a name that is not theirs: what is sent as, or
 // announced for, somebody else (may_speak_as()) is dropped, and answered when it is a request:
-// `denied`, or `unavailable` while nothing is known of the sender. A Join must name the key of the
-// connection it comes on, since that becomes the node's.
+// `denied`, or `unavailable` while nothing is known of the sender. A client's address belongs to
+// the key that used it first. A Join must name the key of the connection it comes on, since that
+// becomes the node's. What members of a group say to each other (Raft) goes from member to member;
+// it is passed on for nobody.
+//
+// The answer to a request to a service goes back on the connection that the request came on,
+// whoever was heard under its sender's address since.
 //
 // Of several providers of a service the one with the highest term is asked: the leader. A request
 // is remembered until its answer passes by. When its provider is lost, or another leads, the sender
@@ -32,7 +37,8 @@
 namespace dfs {
 
 struct RouterSettings {
-  size_t addresses_max = 65'536;  // learned; the longest silent is forgotten
+  size_t addresses_max = 65'536;        // learned; the longest silent is forgotten
+  size_t addresses_per_link_max = 256;  // more that a connection uses are not learned
   size_t services_max = 65'536;
   size_t providers_max = 16;                                  // per service
   Duration announce_period = std::chrono::milliseconds(500);  // three in silence: forgotten
@@ -72,16 +78,19 @@ class Router : public Actor {
   };
   struct Place {
     Link link;
+    std::string key;                       // of that connection; empty without encryption
     std::list<std::string>::iterator age;  // in ages_
   };
 
-  void learn(const std::string& address, const Link& link);
+  void learn(const Envelope& envelope);
+  void count_out(const Link& link);
   void forget(const std::string& address);
   void answer(const Envelope& envelope);
   void forward(Envelope envelope);
   Result<void> forward_to_service(Providers& providers, const Envelope& envelope);
   void note(const Link& provider, const Envelope& request);
-  void note_answer(const Envelope& envelope);
+  // Where the answer to a request that was noted belongs; empty when it is none.
+  Link note_answer(const Envelope& envelope);
   void follow_leader(Providers& providers, const Envelope& refusal);
   // Tells the senders of what was passed to `provider` (for `service`, or for any when empty).
   void give_up(const Link& provider, const std::string& service = {});
@@ -98,7 +107,8 @@ class Router : public Actor {
   uint64_t untold_ = 0;  // messages turned away since that
   Bus::TimerId timer_ = 0;
   std::unordered_map<std::string, Place> places_;
-  std::list<std::string> ages_;  // addresses, longest silent first
+  std::unordered_map<Link, size_t> learned_;  // how many places have this link
+  std::list<std::string> ages_;               // addresses, longest silent first
   std::map<std::string, Providers> services_;
   std::unordered_map<Link, std::unordered_map<uint64_t, Passed>> passed_;  // by provider, request
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "messages/envelope.h"
 #include "messages/events.h"
 
 namespace dfs {
@@ -18,6 +19,9 @@ constexpr std::array<std::string_view, 12> kNodeEvents = {
 // Names that only their owners have. A client takes any other it likes.
 constexpr std::array<std::string_view, 6> kGuarded = {"monitor",  "lock",   "head",
                                                       "storage/", "agent/", "broker"};
+// Of an event that a node publishes.
+constexpr const char* kNodeField = "node";
+constexpr std::string_view kStorage = "storage/";
 
 bool is_guarded(std::string_view name) {
   return std::any_of(kGuarded.begin(), kGuarded.end(),
@@ -87,6 +91,20 @@ bool may_publish(std::string_view peer, std::string_view topic) {
   if (!topic.starts_with(kEventTopic)) return false;
   const std::string_view event = after(kEventTopic);
   return std::find(kNodeEvents.begin(), kNodeEvents.end(), event) != kNodeEvents.end();
+}
+
+bool is_of_publisher(std::string_view peer, std::string_view topic, std::string_view header,
+                     std::string_view body) {
+  if (peer.empty() || peer == kHeadPeer) return true;
+  const auto decoded = decode_header(header);
+  if (!decoded || decoded->from != peer) return false;
+  if (!topic.starts_with(kEventTopic)) return true;
+  const auto event = decode<Event>(body);
+  if (!event || event->index != 0 || event->actor != peer) return false;
+  if (event->topic != topic.substr(std::string_view(kEventTopic).size())) return false;
+  if (!peer.starts_with(kStorage)) return true;
+  const auto node = event->fields.find(kNodeField);
+  return node == event->fields.end() || node->second == peer.substr(kStorage.size());
 }
 
 }  // namespace dfs

@@ -66,9 +66,14 @@ LinkParts parts_of(const Link& link);
 inline constexpr const char* kPlainSuffix = "plain";
 
 // Whether `peer` (Envelope::peer) may send as, or announce, the actor or service `name`. The empty
-// peer may: it is in this process, or there is no encryption.
+// peer may: it is in this process, or there is no encryption. Anybody may be "storage" or "agent",
+// which is what those are called who are about to join: it gives no right.
 bool may_speak_as(std::string_view peer, std::string_view name);
 bool may_announce(std::string_view peer, std::string_view service);
 bool may_publish(std::string_view peer, std::string_view topic);
+// Whether a publication names its publisher, and nobody else, as who it is from: a node does not
+// tell what another node, or the log, would tell.
+bool is_of_publisher(std::string_view peer, std::string_view topic, std::string_view header,
+                     std::string_view body);
 
 }  // namespace dfs

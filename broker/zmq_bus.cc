@@ -55,6 +55,12 @@ Result<void> ZmqBus::open() {
   if (security != nullptr && security->served) {
     serve_encrypted(router_, *security->served, settings_.audience);
   }
+  try {
+    intake_ = std::make_unique<Intake>(context_, router_);
+  } catch (const zmq::error_t& error) {
+    return Result<void>(Code::busy, std::string("no socket is left: ") + error.what());
+  }
+  check_intake();
   DFS_CHECK(bind_socket(router_, settings_.listen));
   endpoint_ = bound_endpoint(router_);
   for (const std::string& endpoint : settings_.listen_also) {
@@ -273,6 +279,13 @@ void ZmqBus::log(Level level, std::string_view event, std::initializer_list<LogF
   log_event(level, address_, event, fields);
 }
 
+void ZmqBus::check_intake() {
+  if (const size_t ended = intake_->check(now())) {
+    log(Level::warn, "connection ended", {{"why", "a message without end"}, {"count", ended}});
+  }
+  (void)after(Intake::kPeriod, [this] { check_intake(); });
+}
+
 int ZmqBus::wait_ms(Duration wait_max) {
   Duration wait = wait_max;
   if (const auto next = timers_.next()) wait = std::min(wait, *next - now());
@@ -369,6 +382,7 @@ void ZmqBus::serve_router(Actor& actor) {
       return;
     }
     const zmq::message_t& routing_id = raw_.frames[0];
+    intake_->completed(routing_id);
     Envelope envelope;
     envelope.link = peer_link({routing_id.data<char>(), routing_id.size()});
     std::string source = source_of(routing_id);

@@ -14,6 +14,7 @@
 #include "broker/actor_thread.h"
 #include "broker/echo_filter.h"
 #include "broker/frames.h"
+#include "broker/intake.h"
 #include "broker/pool.h"
 #include "broker/sockets.h"
 #include "broker/timers.h"
@@ -84,6 +85,7 @@ class ZmqBus : public Bus {
   void connect_news(zmq::socket_t& socket, const Link& broker,
                     std::string BrokerEndpoints::*endpoint);
 
+  void check_intake();
   int wait_ms(Duration wait_max);
   void list_poll_items();
   bool anything_due() const;
@@ -106,6 +108,7 @@ class ZmqBus : public Bus {
   Pool pool_;
 
   zmq::socket_t router_;
+  std::unique_ptr<Intake> intake_;  // of the ROUTER
   zmq::socket_t publisher_;
   zmq::socket_t subscriber_;
   std::unordered_map<Link, std::unique_ptr<Connection>> connections_;

@@ -18,6 +18,7 @@
 #include "cli/paths.h"
 #include "cli/security_options.h"
 #include "cli/ticket_store.h"
+#include "cli/user_directory.h"
 #include "messages/users.h"
 
 namespace CLI {
@@ -33,6 +34,7 @@ struct GlobalOptions {
   Duration timeout = std::chrono::seconds(30);
   uint32_t jobs = 4;
   std::string ticket;  // as text, or @FILE with that text
+  std::string ticket_directory = TicketStore::default_directory();
   std::string log_level = "warn";
   SecurityOptions security_options = {};
   std::shared_ptr<Security> security = {};  // what follows from them
@@ -73,6 +75,9 @@ class Context {
   // A name for people on a terminal, as it is for a pipe.
   static std::string shown(std::string_view name);
 
+  // What the numbers in the namespace mean, and the other way round; asked for when needed.
+  UserDirectory& users();
+
   Result<InodeInfo> stat(const std::string& path);
   // The kind of thing at the remote `path`; an absent one is no error.
   Result<TargetKind> kind_of(const std::string& path);
@@ -95,6 +100,7 @@ class Context {
   std::atomic<bool> interrupted_ = false;
   std::atomic<int> status_ = kExitOk;
   std::optional<Freshness> freshness_;
+  std::unique_ptr<UserDirectory> users_;
 };
 
 void add_transfer_commands(CLI::App& app, Context& context);   // put get cat
@@ -102,6 +108,7 @@ void add_namespace_commands(CLI::App& app, Context& context);  // ls mkdir mv rm
 void add_inspect_commands(CLI::App& app, Context& context);    // stat checksum
 void add_check_commands(CLI::App& app, Context& context);      // df fsck
 void add_cluster_commands(CLI::App& app, Context& context);    // cluster version
+void add_key_commands(CLI::App& app, Context& context);        // cluster rotate-keys; after those
 void add_head_commands(CLI::App& app, Context& context);       // head
 void add_event_commands(CLI::App& app, Context& context);      // events
 void add_node_commands(CLI::App& app, Context& context);       // node scrub

@@ -47,6 +47,10 @@ int explain_path(Context& context, const ClusterMap& map, const std::string& tex
       context.session().run<OpenFileReply>([&](Client& client) { return client.open(*path); });
   if (!opened) return context.fail(*path, opened.error());
   const Layout& layout = opened->layout;
+  if (opened->info.encrypted && !context.json()) {
+    context.print(Context::shown(*path) +
+                  " is encrypted: storage nodes hold what nobody can read without the heads");
+  }
   if (opened->info.object == 0) {
     context.print(Context::shown(*path) + " is small: it is kept with its name, on every head");
     return context.status();

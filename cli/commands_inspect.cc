@@ -18,6 +18,7 @@ struct StatOptions {
   std::vector<std::string> paths;
   bool blocks = false;
   bool durability = false;
+  bool numeric = false;
 };
 
 // What one node holds of a file.
@@ -94,19 +95,31 @@ std::string places_tables(const Places& places) {
 
 std::string content_of(const InodeInfo& info) {
   if (info.size == 0) return "empty";
-  if (info.object == 0) return "kept with the name, on the heads";
-  const uint64_t count = (info.size + info.block_bytes - 1) / info.block_bytes;
+  const std::string how = info.encrypted ? ", encrypted" : "";
+  if (info.object == 0) return "kept with the name, on the heads" + how;
+  const uint64_t stored = info.encrypted ? sealed_bytes(info.size) : info.size;
+  const uint64_t count = (stored + info.block_bytes - 1) / info.block_bytes;
   return counted(count, "block") + " of " + human_bytes(info.block_bytes) + ", object " +
-         std::to_string(info.object);
+         std::to_string(info.object) + how;
 }
 
-void print_info(Context& context, const std::string& path, const InodeInfo& info) {
+std::string owner_text(Context& context, const InodeInfo& info, bool numeric) {
+  const auto text = [&](const char* kind, uint32_t id, const std::string& name) {
+    const std::string number = std::string(kind) + " " + std::to_string(id);
+    return numeric || name == std::to_string(id) ? number : name + " (" + number + ")";
+  };
+  const std::string user = numeric ? "" : context.users().user(info.uid);
+  const std::string group = numeric ? "" : context.users().group(info.gid);
+  return text("uid", info.uid, user) + ", " + text("gid", info.gid, group);
+}
+
+void print_info(Context& context, const std::string& path, const InodeInfo& info, bool numeric) {
   const bool directory = info.type == FileType::directory;
   context.print("path      " + context.shown(path));
   context.print(std::string("type      ") + (directory ? "directory" : "file") + ", " +
                 human_mode(info.type, info.mode) + ", " + counted(info.links, "link") + ", inode " +
                 std::to_string(info.ino));
-  context.print("owner     uid " + std::to_string(info.uid) + ", gid " + std::to_string(info.gid) +
+  context.print("owner     " + owner_text(context, info, numeric) +
                 (info.has_acl ? "; dfsctl acl get tells who else" : ""));
   context.print("created   " + human_time(info.created_ms));
   context.print("modified  " + human_time(info.modified_ms));
@@ -114,7 +127,8 @@ void print_info(Context& context, const std::string& path, const InodeInfo& info
   context.print("size      " + human_bytes(info.size) +
                 (info.size < 1024 ? "" : " (" + counted(info.size, "byte") + ")"));
   context.print("version   " + std::to_string(info.version));
-  context.print("crc32c    " + hex32(info.crc32c));
+  context.print("crc32c    " +
+                (info.crc32c_known ? hex32(info.crc32c) : "unknown since the heads were lost"));
   context.print("content   " + content_of(info));
 }
 
@@ -165,7 +179,7 @@ void stat_one(Context& context, const StatOptions& options, const std::string& t
     if (durability) line.raw("durability", durability_json(durability->file, durability->heads));
     return context.print(line.str());
   }
-  print_info(context, *path, *info);
+  print_info(context, *path, *info, options.numeric);
   if (durability) {
     for (const auto& line : durability_lines(durability->file, durability->heads)) {
       context.print(line);
@@ -198,7 +212,7 @@ Result<std::string> checksum_of(Context& context, const ChecksumOptions& options
     if (info->type == FileType::directory) {
       return Result<std::string>(Code::is_directory, "only files have a checksum; name one");
     }
-    return hex32(info->crc32c);
+    if (info->crc32c_known) return hex32(info->crc32c);
   }
   auto sink = std::make_shared<DigestSink>(options.kind());
   TransferOptions transfer;
@@ -241,6 +255,7 @@ void add_inspect_commands(CLI::App& app, Context& context) {
   stat->add_flag("--blocks", stating->blocks, "ask the storage nodes what they really hold of it");
   stat->add_flag("--durability", stating->durability,
                  "ask the storage nodes for every copy, and tell what is promised");
+  stat->add_flag("-n,--numeric", stating->numeric, "owner and group as numbers");
   add_stale_flag(*stat, context);
   stat->callback([&context, stating] {
     unshield(stating->paths);

@@ -33,6 +33,7 @@ namespace {
 struct ListOptions {
   std::vector<std::string> paths = {"/"};
   bool details = false;
+  bool numeric = false;
 };
 
 void print_entry(Context& context, const ListOptions& options, const std::string& path,
@@ -50,10 +51,11 @@ void print_entry(Context& context, const ListOptions& options, const std::string
   if (!options.details) return context.print(shown);
   const std::string size = directory ? "-" : human_bytes(info.size);
   std::string line = human_mode(info.type, info.mode) + (info.has_acl ? "+ " : "  ");
-  for (const uint32_t id : {info.uid, info.gid}) {
-    const std::string number = std::to_string(id);
-    line += std::string(number.size() < 5 ? 5 - number.size() : 0, ' ') + number + "  ";
-  }
+  const auto add = [&](const std::string& owner) {
+    line += std::string(owner.size() < 8 ? 8 - owner.size() : 0, ' ') + owner + "  ";
+  };
+  add(options.numeric ? std::to_string(info.uid) : context.users().user(info.uid));
+  add(options.numeric ? std::to_string(info.gid) : context.users().group(info.gid));
   line += std::string(size.size() < 9 ? 9 - size.size() : 0, ' ') + size + "  ";
   context.print(line + human_time(info.modified_ms) + "  " + shown);
 }
@@ -197,9 +199,11 @@ void add_namespace_commands(CLI::App& app, Context& context) {
   auto listing = std::make_shared<ListOptions>();
   ls->add_option("PATH", listing->paths, "what to list; / unless given");
   ls->add_flag("-l", listing->details, "with mode, owner, group, size and time of last change");
+  ls->add_flag("-n,--numeric", listing->numeric, "the same with owner and group as numbers");
   add_stale_flag(*ls, context);
   ls->callback([&context, listing] {
     unshield(listing->paths);
+    listing->details |= listing->numeric;
     context.run = [&context, listing] { return list(context, *listing); };
   });
 

@@ -4,6 +4,7 @@
 
 #include "cli/check_view.h"
 #include "cli/commands.h"
+#include "cli/key_file.h"
 
 namespace dfs::cli {
 
@@ -13,6 +14,7 @@ struct RebuildCommand {
   uint32_t nodes = 0;
   bool yes = false;
   bool dry_run = false;
+  std::string keys;  // a file
 };
 
 constexpr const char* kFooter =
@@ -26,6 +28,8 @@ constexpr const char* kFooter =
     "not certain goes to /lost+found. What only the heads had does not come back: files of at "
     "most\n"
     "4 KiB, empty directories, names given by mv, removals whose blocks were still there, pools.\n"
+    "Files of encrypted pools have their paths with --keys FILE; without, they are in /lost+found\n"
+    "and can be read once dfsctl pool import-key gave the keys back.\n"
     "Exit status 0 when all is certain, 8 when some of it is a guess.";
 
 std::string certainty(const AssembledFile& file) {
@@ -121,6 +125,11 @@ int rebuild(Context& context, const RebuildCommand& command) {
   RebuildOptions options;
   options.dry_run = command.dry_run;
   options.nodes = command.nodes;
+  if (!command.keys.empty()) {
+    auto keys = read_key_file(command.keys);
+    if (!keys) return context.fail(command.keys, keys.error());
+    options.keys = std::move(*keys);
+  }
   uint64_t displaced = 0;
   options.found = [&](const AssembledFile& file, const std::string& path) {
     displaced += file.guess == Guess::none && !path.empty() && path != file.path ? 1 : 0;
@@ -150,6 +159,7 @@ void add_rebuild_command(CLI::App& app, Context& context) {
   command->add_option("--nodes", given->nodes, "wait until so many storage nodes are up");
   command->add_flag("--yes", given->yes, "those that are up are all there are");
   command->add_flag("--dry-run", given->dry_run, "only tell what would come back");
+  command->add_option("--keys", given->keys, "of encrypted pools, as pool export-key wrote them");
   command->footer(kFooter);
   command->callback(
       [&context, given] { context.run = [&context, given] { return rebuild(context, *given); }; });

@@ -95,8 +95,12 @@ int change_owners(Context& context, const RightsOptions& options, const Result<O
   });
 }
 
+FindUser finder(Context& context) {
+  return [&context](const std::string& name) { return context.users().find(name); };
+}
+
 int change_group(Context& context, const RightsOptions& options) {
-  auto gid = parse_id(options.what);
+  auto gid = parse_group(options.what, finder(context));
   if (!gid) return context.fail("", gid.error());
   return change_owners(context, options, Owners{false, 0, true, *gid});
 }
@@ -124,8 +128,8 @@ void print_acl(Context& context, const std::string& path, const StatReply& reply
     return;
   }
   context.print("# path: " + context.shown(path));
-  context.print("# owner: " + std::to_string(info.uid));
-  context.print("# group: " + std::to_string(info.gid));
+  context.print("# owner: " + context.users().user(info.uid));
+  context.print("# group: " + context.users().group(info.gid));
   for (const AclEntry& entry : reply.acl.empty() ? list_of_mode(info.mode) : reply.acl) {
     context.print(text_of(entry));
   }
@@ -175,11 +179,13 @@ void add_change(CLI::App& app, Context& context, const char* name, const char* h
 void add_rights_commands(CLI::App& app, Context& context) {
   add_change(app, context, "chmod", "change what owner, group and others may", "MODE",
              "640, or u+rw,go-w", change_modes);
-  add_change(app, context, "chown", "give to another owner", "OWNER", "UID, UID:GID or :GID",
+  add_change(app, context, "chown", "give to another owner", "OWNER",
+             "USER, USER:GROUP, USER: or :GROUP; names or numbers",
              [](Context& its, const RightsOptions& options) {
-               return change_owners(its, options, parse_owners(options.what));
+               return change_owners(its, options, parse_owners(options.what, finder(its)));
              });
-  add_change(app, context, "chgrp", "give to another group", "GROUP", "GID", change_group);
+  add_change(app, context, "chgrp", "give to another group", "GROUP", "of a user, or a number",
+             change_group);
   auto* acl = app.add_subcommand("acl", "access control lists");
   acl->require_subcommand(1);
   add_change(*acl, context, "set", "replace the access list, or the default one", "ENTRIES",

@@ -25,10 +25,25 @@ std::mutex& output_mutex() {
 
 // The time that finding out what is wrong may take.
 constexpr Duration kDiagnosis = std::chrono::milliseconds(300);
+// Names are for the eye: numbers do as well.
+constexpr Duration kNamesDeadline = std::chrono::seconds(2);
 
 int64_t wall_ms() {
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
+}
+
+StoredTicket stored_ticket(const TicketReply& got, const std::string& cluster,
+                           const std::vector<std::string>& brokers) {
+  StoredTicket stored;
+  stored.ticket = got.ticket;
+  stored.cluster = cluster;
+  stored.user = got.user;
+  stored.brokers = brokers;
+  stored.got_ms = wall_ms();
+  stored.lasts_ms = got.lasts_ms;
+  stored.must_change = got.must_change;
+  return stored;
 }
 
 void clear_progress_line() {
@@ -69,6 +84,12 @@ Session& Context::session() {
     settings.pool_threads = std::max<size_t>(4, options.jobs);
     settings.ticket = ticket();
     settings.security = options.security;
+    if (stored_) {
+      settings.ticket_renewed = [store = TicketStore(options.ticket_directory),
+                                 known = *stored_](const TicketReply& renewed) {
+        (void)store.save(stored_ticket(renewed, known.cluster, known.brokers));
+      };
+    }
     session_ = std::make_unique<Session>(std::move(settings));
     live_session_ = session_.get();
     renew_ticket();
@@ -84,7 +105,7 @@ Result<std::string> Context::find_ticket() {
     return ticket_of_text(text);
   }
   if (!options.ticket.empty()) return ticket_of_text(options.ticket);
-  auto stored = TicketStore(TicketStore::default_directory()).find(options.brokers);
+  auto stored = TicketStore(options.ticket_directory).find(options.brokers);
   if (!stored) return stored.error();
   if (!*stored || (*stored)->is_over(wall_ms())) return std::string();
   stored_ = std::move(**stored);
@@ -100,7 +121,7 @@ const std::string& Context::ticket() {
   return *ticket_;
 }
 
-// When half of its time is over. Whatever keeps that from being done, the ticket is good for now.
+// When half of its time is over. Whatever keeps that from being done, the ticket is still good.
 void Context::renew_ticket() {
   if (!stored_ || stored_->must_change || !stored_->wants_renewal(wall_ms())) return;
   const bool logs_in = command == "login" || command == "signup" || command == "logout";
@@ -112,15 +133,8 @@ void Context::renew_ticket() {
 Result<void> Context::keep_ticket(const TicketReply& session) {
   auto ticket = unverified_ticket(session.ticket.bytes);
   if (!ticket) return ticket.error();
-  StoredTicket stored;
-  stored.ticket = session.ticket;
-  stored.cluster = ticket->cluster;
-  stored.user = session.user;
-  stored.brokers = options.brokers;
-  stored.got_ms = wall_ms();
-  stored.lasts_ms = session.lasts_ms;
-  stored.must_change = session.must_change;
-  DFS_CHECK(TicketStore(TicketStore::default_directory()).save(stored));
+  StoredTicket stored = stored_ticket(session, ticket->cluster, options.brokers);
+  DFS_CHECK(TicketStore(options.ticket_directory).save(stored));
   ticket_ = session.ticket.bytes;
   this->session().post([bytes = *ticket_](Client& client) { client.set_ticket(bytes); });
   stored_ = std::move(stored);
@@ -132,7 +146,7 @@ Result<void> Context::drop_ticket() {
   if (!stored_) return {};
   const std::string cluster = stored_->cluster;
   stored_.reset();
-  return TicketStore(TicketStore::default_directory()).remove(cluster);
+  return TicketStore(options.ticket_directory).remove(cluster);
 }
 
 void Context::interrupt() {
@@ -236,6 +250,17 @@ void Context::tell_freshness() {
 JsonLine& Context::add_freshness_to(JsonLine& line) const {
   const std::scoped_lock lock(output_mutex());
   return freshness_ ? add_freshness(line, *freshness_) : line;
+}
+
+UserDirectory& Context::users() {
+  if (!users_) {
+    users_ = std::make_unique<UserDirectory>([this](const GetUserNames& request) {
+      return session().run<UserNames>([&](Client& client) {
+        return client.user_names(request, std::min<Duration>(options.timeout, kNamesDeadline));
+      });
+    });
+  }
+  return *users_;
 }
 
 Result<InodeInfo> Context::stat(const std::string& path) {

@@ -22,6 +22,7 @@
 #include "broker/process.h"
 #include "cli/data_directory.h"
 #include "cli/exit_codes.h"
+#include "cli/ticket_store.h"
 #include "messages/users.h"
 
 namespace dfs::cli {
@@ -82,6 +83,11 @@ Result<void> start_broker(Process& process, const DaemonOptions& options, bool i
   return {};
 }
 
+// What "auto" comes to: strict, unless all is insecure.
+bool is_strict(const DaemonOptions& options, const std::string& choice, std::string_view strict) {
+  return choice == strict || (choice == "auto" && options.security != nullptr);
+}
+
 MonitorSettings monitor_settings(const DaemonOptions& options, const std::string& broker) {
   MonitorSettings settings;
   settings.directory = options.data;
@@ -93,12 +99,11 @@ MonitorSettings monitor_settings(const DaemonOptions& options, const std::string
   settings.min_copies = options.min_copies;
   settings.groups = options.groups;
   settings.secure = options.security != nullptr;
-  const auto strict = [&](const std::string& choice, std::string_view yes) {
-    return choice == yes || (choice == "auto" && settings.secure);
-  };
-  settings.join_rule = strict(options.node_join, "token") ? JoinRule::token : JoinRule::open;
-  settings.authentication =
-      strict(options.authentication, "required") ? Authentication::required : Authentication::off;
+  settings.join_rule =
+      is_strict(options, options.node_join, "token") ? JoinRule::token : JoinRule::open;
+  settings.authentication = is_strict(options, options.authentication, "required")
+                                ? Authentication::required
+                                : Authentication::off;
   settings.grant_lasts = options.grant_lasts;
   if (settings.secure) {
     settings.map_changed = [known = options.security->known](const ClusterMap& map) {
@@ -119,7 +124,6 @@ MonitorSettings monitor_settings(const DaemonOptions& options, const std::string
   settings.events_ms_max =
       std::chrono::duration_cast<std::chrono::milliseconds>(options.events_kept_for).count();
   settings.events_entries_max = options.events_kept;
-  settings.replica.directory = options.data + "/log";
   settings.replica.log_bytes_kept = options.raft_log_kept;
   // The log is cut by whole segments.
   settings.replica.segment_bytes =
@@ -168,7 +172,10 @@ Result<void> start_monitor(Process& process, const DaemonOptions& options,
   const auto known =
       known_brokers(options.brokers, *identity ? no_joining : options.join, options.listen);
   brokers.insert(brokers.end(), known.begin(), known.end());
-  const MonitorSettings settings = monitor_settings(options, broker);
+  MonitorSettings settings = monitor_settings(options, broker);
+  auto key_of_keys = sealing_key(options.security_options);
+  if (!key_of_keys) return key_of_keys.error();
+  settings.key_of_keys = std::move(*key_of_keys);
   ActorSettings actor;
   actor.address = "monitor";
   actor.listen = raft_endpoint(options);
@@ -182,8 +189,13 @@ Result<void> start_monitor(Process& process, const DaemonOptions& options,
   return {};
 }
 
-// The only place that ever says it: whoever founds the cluster reads it here.
-void tell_first_password(const std::string& password) {
+// The only place that ever says it: whoever founds the cluster reads it here, or in the file.
+void tell_first_password(const std::string& file, const std::string& password) {
+  if (!file.empty()) {
+    const auto written = write_private(file, password + "\n");
+    if (written) return;
+    std::cerr << "dfsd: " << written.error().text << "; so the password is told here" << std::endl;
+  }
   std::cout << "administrator: " << kAdminName << ", one-time password: " << password << std::endl;
 }
 
@@ -195,7 +207,10 @@ LockSettings lock_settings(const DaemonOptions& options, const std::string& brok
   settings.ticket_lasts = options.ticket_lasts;
   settings.lock_lease = options.lock_lease;
   settings.sign_up = options.sign_up == "open";
-  settings.founding = tell_first_password;
+  settings.locks_need_ticket = is_strict(options, options.authentication, "required");
+  settings.founding = [file = options.first_password_file](const std::string& password) {
+    tell_first_password(file, password);
+  };
   settings.replica.segment_bytes = std::min<uint64_t>(4 << 20, options.raft_log_kept / 4);
   settings.replica.log_bytes_kept = std::min<uint64_t>(64 << 20, options.raft_log_kept);
   settings.replica.heartbeat = options.raft_heartbeat;

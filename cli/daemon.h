@@ -46,7 +46,7 @@ struct DaemonOptions {
   Duration check_interval = std::chrono::milliseconds(500);
   Duration down_after = std::chrono::seconds(3);
   Duration repair_after = std::chrono::seconds(60);
-  uint32_t fills_per_node = 2;
+  uint32_t fills_per_node = 4;
   uint64_t repair_rate = 0;
   Duration digest_period = std::chrono::minutes(10);
   Duration upload_lease = std::chrono::seconds(60);
@@ -57,6 +57,7 @@ struct DaemonOptions {
 
   // head and lock
   std::string sign_up = "closed";
+  std::string first_password_file;  // empty: stdout
   Duration ticket_lasts = std::chrono::hours(12);
   Duration lock_lease = std::chrono::seconds(10);
 

@@ -323,6 +323,9 @@ void add_settings(Settings& settings, Role role, DaemonOptions& options) {
     settings.add_choice("sign-up", options.sign_up, {"open", "closed"},
                         "whether anybody may become a user of a new cluster; dfsctl user sign-up "
                         "changes it");
+    settings.add("first-password-file", options.first_password_file,
+                 "new file for the one-time password of the first administrator, when a cluster is "
+                 "founded; else it is printed");
   }
   if (role == Role::storage) {
     settings.add("host", options.host, "the machine; copies go to different ones where possible");

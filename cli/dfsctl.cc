@@ -78,6 +78,8 @@ void add_settings(dfs::Settings& settings, dfs::cli::GlobalOptions& options) {
   settings.add("jobs", options.jobs, "blocks or files to move at once, 1 to 64");
   settings.add("ticket", options.ticket,
                "of a service token, or @FILE with it; else that of dfsctl login");
+  settings.add("ticket-dir", options.ticket_directory,
+               "directory of the tickets that dfsctl login gets; one file per cluster");
   settings.add("log-level", options.log_level, "what the client reports on stderr");
   dfs::cli::add_client_security(settings, options.security_options);
 }
@@ -98,6 +100,7 @@ int run(int argc, char** argv) {
   dfs::cli::add_inspect_commands(app, context);
   dfs::cli::add_check_commands(app, context);
   dfs::cli::add_cluster_commands(app, context);
+  dfs::cli::add_key_commands(app, context);
   dfs::cli::add_head_commands(app, context);
   dfs::cli::add_event_commands(app, context);
   dfs::cli::add_node_commands(app, context);

@@ -7,6 +7,7 @@
 
 #include "broker/keys.h"
 #include "cli/exit_codes.h"
+#include "cli/security_options.h"
 
 namespace dfs::cli {
 
@@ -52,10 +53,14 @@ int init(const Wish& wish) {
   }
   auto made = init_cluster_keys(dir);
   if (!made) return fail(made.error());
+  if (auto kept = save_key_pair(dir + kSealingKeyFile, make_key_pair()); !kept) {
+    return fail(kept.error());
+  }
   return tell("cluster-key = \"" + made->public_key + "\"\nThe cluster's keys are in " + dir +
               ". Heads are started with --keys, each with a copy of that directory; clients, "
               "storage nodes and agents have the line above in their --config file. Whoever gets "
-              "cluster.key is a head: copy it over ssh, and keep it at 0600.");
+              "cluster.key is a head: copy it over ssh, and keep it at 0600. Without sealing.key "
+              "nobody can read encrypted pools: keep a copy elsewhere.");
 }
 
 int show_key(const std::string& directory) {

@@ -199,7 +199,7 @@ JsonLine& add_info(JsonLine& line, const InodeInfo& info) {
   line.add("modified", machine_time(info.modified_ms)).add("modified_ms", info.modified_ms);
   if (directory) return line;
   line.add("crc32c", hex32(info.crc32c)).add("object", info.object);
-  return line.add("block_bytes", info.block_bytes);
+  return line.add("block_bytes", info.block_bytes).add("encrypted", info.encrypted);
 }
 
 void TextTable::add(std::vector<std::string> cells) {

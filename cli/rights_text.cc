@@ -23,6 +23,17 @@ constexpr uint32_t kSetUid = 04000;
 constexpr uint32_t kSetGid = 02000;
 constexpr uint32_t kSticky = 01000;
 
+constexpr const char* kNoOwner = "no owner is named; write USER, USER:GROUP, USER: or :GROUP";
+
+// `text` is no number.
+Result<UserName> find_user(std::string_view text, const FindUser& find) {
+  const bool number = !text.empty() && (text[0] == '-' || (text[0] >= '0' && text[0] <= '9'));
+  if (number || text.empty()) {
+    return misused("'" + std::string(text) + "' is neither a user nor a number");
+  }
+  return find(std::string(text));
+}
+
 struct Who {
   bool user = false, group = false, others = false;
   uint32_t spread(uint32_t rights) const {
@@ -158,25 +169,42 @@ Result<uint32_t> parse_id(std::string_view text) {
   return misused("'" + std::string(text) + "' is no number of a user or group");
 }
 
-Result<Owners> parse_owners(std::string_view text) {
+Result<Owners> parse_owners(std::string_view text, const FindUser& find) {
   Owners owners;
   const bool two = text.find(':') != std::string_view::npos;
   const std::string_view user = take_until(text, ':');
+  if (text.find(':') != std::string_view::npos) return misused(kNoOwner);
+  bool own_group = false;
   if (!user.empty()) {
-    auto uid = parse_id(user);
-    if (!uid) return uid.error();
     owners.user = true;
-    owners.uid = *uid;
+    if (const auto uid = parse_id(user)) {
+      owners.uid = *uid;
+    } else {
+      const auto found = find_user(user, find);
+      if (!found) return found.error();
+      owners.uid = found->uid;
+      own_group = two && text.empty();
+      owners.gid = found->gid;
+    }
   }
-  if (two) {
-    auto gid = parse_id(text);
+  if (own_group) {
+    owners.group = true;
+  } else if (two) {
+    const auto gid = parse_group(text, find);
     if (!gid) return gid.error();
     owners.group = true;
     owners.gid = *gid;
   }
-  if (!owners.user && !owners.group)
-    return misused("no owner is named; write UID, UID:GID or :GID");
+  if (!owners.user && !owners.group) return misused(kNoOwner);
   return owners;
+}
+
+Result<uint32_t> parse_group(std::string_view text, const FindUser& find) {
+  auto number = parse_id(text);
+  if (number) return number;
+  const auto found = find_user(text, find);
+  if (!found) return found.error();
+  return found->gid;
 }
 
 Result<AccessLists> parse_access_lists(std::string_view text) {

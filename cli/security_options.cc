@@ -110,6 +110,14 @@ MadeSecurity node_security(const SecurityOptions& options,
   return security;
 }
 
+Result<std::string> sealing_key(const SecurityOptions& options) {
+  if (options.keys.empty()) return std::string();
+  auto pair = load_key_pair(options.keys + kSealingKeyFile);
+  if (pair) return pair->secret_key;
+  if (pair.code() == Code::not_found) return std::string();
+  return pair.error();
+}
+
 void learn_nodes(KnownKeys& known, const ClusterMap& map) {
   KnownKeys::Names names;
   for (const NodeView& node : map.nodes) {

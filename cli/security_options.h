@@ -31,6 +31,11 @@ MadeSecurity head_security(const SecurityOptions& options);
 MadeSecurity node_security(const SecurityOptions& options,
                            const std::vector<std::string>& directories);
 
+// With what the heads wrap the keys of encrypted pools, beside the cluster's keys. It does not
+// change when those do. Empty when there is none.
+inline constexpr const char* kSealingKeyFile = "/sealing.key";
+Result<std::string> sealing_key(const SecurityOptions& options);
+
 // Makes the keys of the nodes in the map known.
 void learn_nodes(KnownKeys& known, const ClusterMap& map);
 

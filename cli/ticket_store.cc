@@ -27,20 +27,6 @@ Error failed(const std::string& what, const std::string& path, int why) {
   return Error{Code::local_io, "cannot " + what + " " + path + ": " + std::strerror(why), {}, 0};
 }
 
-// A new file of ours with mode 0600, whole or not there.
-Result<void> write_private(const std::string& path, const std::string& content) {
-  const std::string fresh = path + ".new";
-  (void)::unlink(fresh.c_str());
-  const int file = ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  if (file < 0) return failed("write", fresh, errno);
-  const ssize_t written = ::write(file, content.data(), content.size());
-  const int why = errno;
-  (void)::close(file);
-  if (written != static_cast<ssize_t>(content.size())) return failed("write", fresh, why);
-  if (::rename(fresh.c_str(), path.c_str()) != 0) return failed("write", path, errno);
-  return {};
-}
-
 Result<StoredTicket> read_private(const std::string& path) {
   struct stat about {};
   if (::stat(path.c_str(), &about) != 0) return failed("read", path, errno);
@@ -67,6 +53,19 @@ bool share_any(const std::vector<std::string>& some, const std::vector<std::stri
 }
 
 }  // namespace
+
+Result<void> write_private(const std::string& path, const std::string& content) {
+  const std::string fresh = path + ".new";
+  (void)::unlink(fresh.c_str());
+  const int file = ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (file < 0) return failed("write", fresh, errno);
+  const ssize_t written = ::write(file, content.data(), content.size());
+  const int why = errno;
+  (void)::close(file);
+  if (written != static_cast<ssize_t>(content.size())) return failed("write", fresh, why);
+  if (::rename(fresh.c_str(), path.c_str()) != 0) return failed("write", path, errno);
+  return {};
+}
 
 std::string TicketStore::default_directory() {
   const char* const state = std::getenv("XDG_STATE_HOME");

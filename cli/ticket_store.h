@@ -43,6 +43,9 @@ class TicketStore {
   std::string directory_;
 };
 
+// A file that nobody else can read, whole or not there. `local_io`.
+Result<void> write_private(const std::string& path, const std::string& content);
+
 // Tickets as text, for DFS_TICKET and files: unpadded base64url.
 std::string ticket_text(const std::string& ticket);
 Result<std::string> ticket_of_text(std::string_view text);

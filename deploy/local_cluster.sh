@@ -24,8 +24,9 @@ Names are head-1 …, storage-1 … and agent-1 …
   --storages N       default 4
   --agents N         default 1; each starts further nodes when dfsctl node create asks
   --replicas R       copies of each block, default 2 (1 with a single storage)
-  --secure           encrypt control traffic; the keys are in D/keys, and client.conf has what
-                     dfsctl needs. Without it everything is plain and nobody is checked
+  --secure           encrypt control traffic and demand tickets; the keys are in D/keys, and with
+                     client.conf dfsctl is logged in as admin, whose password is in
+                     D/conf/admin-password. Without it all is plain and nobody is checked
   --port P|auto      first port, default auto; each head takes five, then each storage one
   --preset NAME      which build to run: build/NAME/bin, default release
   --bin DIR          or the directory of dfsd and dfsctl itself
@@ -33,8 +34,8 @@ Names are head-1 …, storage-1 … and agent-1 …
                      these alone; those of [storage] are for the nodes of agents too
 
 A head without data joins the others, as a new one; only the first start of head-1 founds a cluster.
-D/client.conf is for dfsctl --config, D/log/NAME.log are the logs, D/run/NAME.pid the process ids,
-D/data/NAME/ the data, D/conf/NAME.conf the settings.
+D/client.conf is for dfsctl --config, D/node.conf for a dfsd storage of yours; D/log/NAME.log are
+the logs, D/run/NAME.pid the process ids, D/data/NAME/ the data, D/conf/NAME.conf the settings.
 TEXT
 }
 
@@ -201,6 +202,7 @@ write_settings() {
       case $role in
         head)
           echo "replicas = $replicas"
+          echo "first-password-file = \"$dir/conf/first-password\""
           ((heads == 1)) || echo "broker = [$(quoted "$(brokers "$each")")]"
           ;;
         storage | agent)
@@ -216,7 +218,11 @@ write_settings() {
   extra_settings storage >"$dir/conf/of_agents.conf"
   {
     echo "broker = [$(quoted "$(brokers)")]"
-    security_settings client
+    security_settings agent
+  } >"$dir/node.conf"
+  {
+    cat "$dir/node.conf"
+    [[ $secure != yes ]] || echo "ticket-dir = \"$dir/tickets\""
   } >"$dir/client.conf"
 }
 
@@ -309,7 +315,7 @@ first_start() {
   local each
   for each in $(all_names); do
     if [[ $each == storage-1 ]]; then
-      await_heads && make_join_token || return 1
+      log_in_administrator && await_heads && make_join_token || return 1
     fi
     start_processes "$each" || return 1
     [[ $each != storage-* ]] || await_nodes "${each#*-}" || return 1
@@ -341,35 +347,12 @@ await_agents() {
 
 start_all() {
   if [[ -e $dir/established ]]; then
-    start_processes $(all_names) && await_heads && await_nodes "$storages" || return 1
+    start_processes $(all_names) && log_in_administrator || return 1
+    await_heads && await_nodes "$storages" || return 1
   else
     first_start && await_groups || return 1
   fi
   ((agents == 0)) || await_agents
-}
-
-# A run of free ports, by binding each of them. Below the range the kernel takes for connections.
-free_ports() {
-  python3 - "$1" <<'PYTHON'
-import random, socket, sys
-count = int(sys.argv[1])
-for _ in range(200):
-    base = random.randrange(10000, 32000 - count)
-    taken = []
-    try:
-        for port in range(base, base + count):
-            probe = socket.socket()
-            taken.append(probe)
-            probe.bind(("127.0.0.1", port))
-    except OSError:
-        continue
-    finally:
-        for probe in taken:
-            probe.close()
-    print(base)
-    sys.exit(0)
-sys.exit("no free ports found")
-PYTHON
 }
 
 up() {
@@ -400,7 +383,7 @@ up() {
     [[ $auto_port == yes && ! -e $dir/established ]] || break
     stop_processes
     # Heads remember the ports they were founded with; nothing of value is there yet.
-    rm -rf "$dir/data" "$dir"/log/*.log "$dir"/log/*.out
+    rm -rf "$dir/data" "$dir/tickets" "$dir"/conf/*-password "$dir"/log/*.log "$dir"/log/*.out
     base_port=
   done
   fail "the cluster in $dir is not complete; stop it with: $0 down --dir $dir"
@@ -469,8 +452,9 @@ case $command in
     stop_processes
     rm -rf "$dir/run"
     if [[ $purge == yes ]]; then
-      rm -rf "$dir/data" "$dir/log" "$dir/conf" "$dir/keys" "$dir/client.conf" "$dir/cluster.env" \
-        "$dir/extra.conf" "$dir/established" "$dir/.lock"
+      rm -rf "$dir/data" "$dir/log" "$dir/conf" "$dir/keys" "$dir/tickets" \
+        "$dir"/{client,node}.conf "$dir/cluster.env" "$dir/extra.conf" "$dir/established" \
+        "$dir/.lock"
       rmdir "$dir" 2>/dev/null || true
     fi
     echo "stopped"

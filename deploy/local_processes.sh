@@ -1,5 +1,6 @@
-# The processes of local_cluster.sh: whether they run, and how they are ended. Sourced by it, with
-# $dir set; a process is known by the file of settings it was started with.
+# The processes of local_cluster.sh: whether they run, how they are ended, and which ports are free
+# for them. Sourced by it, with $dir set; a process is known by the file of settings it was started
+# with.
 # shellcheck shell=bash
 
 # The recorded pid of $1, if that process still is what we started: pids are reused.
@@ -65,4 +66,28 @@ end_process() {
     wait_gone "$pid" 100 || fail "$1 (pid $pid) cannot be killed"
   fi
   rm -f "$dir/run/$1.pid" "$dir/run/$1.ready"
+}
+
+# A run of free ports, by binding each of them. Below the range the kernel takes for connections.
+free_ports() {
+  python3 - "$1" <<'PYTHON'
+import random, socket, sys
+count = int(sys.argv[1])
+for _ in range(200):
+    base = random.randrange(10000, 32000 - count)
+    taken = []
+    try:
+        for port in range(base, base + count):
+            probe = socket.socket()
+            taken.append(probe)
+            probe.bind(("127.0.0.1", port))
+    except OSError:
+        continue
+    finally:
+        for probe in taken:
+            probe.close()
+    print(base)
+    sys.exit(0)
+sys.exit("no free ports found")
+PYTHON
 }

@@ -12,7 +12,7 @@ build=(
   librocksdb-dev libisal-dev libssl-dev libsodium-dev libjemalloc-dev
   python3
 )
-tests=(python3-zmq python3-msgpack iproute2 patch clang libclang-rt-14-dev)
+tests=(python3-zmq python3-msgpack iproute2 patch tshark clang libclang-rt-14-dev)
 
 wanted=("${build[@]}")
 list=no

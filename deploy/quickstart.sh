@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# From a fresh clone to a running cluster with a verified file in it.
+# From a fresh clone to a running cluster, with users, and a verified file in it.
 #
-#   quickstart.sh [--dir D]    install packages, build, start a cluster, move a file in and out
+#   quickstart.sh [--dir D]    install packages, build, start a cluster with keys, sign up as a
+#                              user, move a file in and out
 #   quickstart.sh --stop       stop that cluster and remove it
 #
 # The cluster lives in D, default ~/.zdfs-quickstart. DFS_SIZE_MIB is the size of the file, default
@@ -25,7 +26,7 @@ while (($# > 0)); do
     --dir=*) dir=${1#*=} ;;
     --stop) stop=yes ;;
     -h | --help)
-      sed -n '2,8s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+      sed -n '2,9s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
       exit 0
       ;;
     *)
@@ -37,6 +38,7 @@ while (($# > 0)); do
 done
 
 if [[ $stop == yes ]]; then
+  rm -rf "$dir/users"
   exec "$cluster" down --purge --dir "$dir"
 fi
 
@@ -63,17 +65,38 @@ clean_up() {
 }
 trap clean_up EXIT
 trap 'exit 130' INT TERM
-"$cluster" up --dir "$dir" --heads 3 --storages 4 --bin "$bin"
+"$cluster" up --dir "$dir" --heads 3 --storages 4 --bin "$bin" --secure
 export DFS_CONFIG=$dir/client.conf
+unset DFS_TICKET DFS_TICKET_DIR
+dfsctl() { "$bin/dfsctl" "$@"; }
+
+user=$(id -un | tr -cd 'a-zA-Z0-9_.-')
+[[ $user =~ ^[a-zA-Z_] && $user != admin ]] || user=me
+step "A user, $user"
+# The cluster's own client.conf is the administrator's. With another place for tickets whoever
+# uses it is somebody else.
+dfsctl user sign-up open
+mkdir -p "$dir/users/$user"
+chmod 700 "$dir/users/$user"
+if [[ ! -s $dir/users/$user/password ]]; then
+  (umask 077 && head -c 18 /dev/urandom | base64 -w 0 | tr '+/' '-_' >"$dir/users/$user/password")
+  DFS_TICKET_DIR=$dir/users/$user dfsctl signup "$user" --password-file "$dir/users/$user/password"
+fi
+dfsctl mkdir -p "/home/$user"
+dfsctl chown "$user:" "/home/$user"
+export DFS_TICKET_DIR=$dir/users/$user
+dfsctl login "$user" --password-file "$dir/users/$user/password"
+dfsctl whoami
 
 size=${DFS_SIZE_MIB:-256}
 step "A file of $size MiB goes in and comes out again"
 work=$(mktemp -d)
 head -c "${size}M" /dev/urandom >"$work/original"
-"$bin/dfsctl" mkdir -p /quickstart
-"$bin/dfsctl" put "$work/original" /quickstart/random.bin
-"$bin/dfsctl" get /quickstart/random.bin "$work/returned"
-stored=$("$bin/dfsctl" checksum --sha256 /quickstart/random.bin | cut -d' ' -f1)
+file=/home/$user/random.bin
+dfsctl put "$work/original" "$file"
+dfsctl get "$file" "$work/returned"
+dfsctl ls -l "/home/$user"
+stored=$(dfsctl checksum --sha256 "$file" | cut -d' ' -f1)
 original=$(sha256sum "$work/original" | cut -d' ' -f1)
 returned=$(sha256sum "$work/returned" | cut -d' ' -f1)
 if [[ $original != "$returned" || $original != "$stored" ]]; then
@@ -82,19 +105,28 @@ if [[ $original != "$returned" || $original != "$stored" ]]; then
 fi
 echo "verified: sha256 $original before, after and in the cluster"
 
-step "The cluster now"
-"$bin/dfsctl" cluster status
+step "The cluster now, as its administrator sees it"
+DFS_TICKET_DIR=$dir/tickets dfsctl cluster status
 
 step "What next"
 cat <<TEXT
+As administrator, whose password is in $dir/conf/admin-password (in a terminal of its own):
   export DFS_CONFIG=$dir/client.conf PATH=$bin:\$PATH
-  dfsctl put SOME_FILE /            dfsctl ls -l /            dfsctl get /SOME_FILE copy
-  dfsctl stat --blocks /quickstart/random.bin     where its blocks are
-  dfsctl node create                              another storage node, by the agent that runs here
-  dfsctl events                                   watch what happens, while in another terminal:
+  dfsctl whoami                       elsewhere, without that ticket: dfsctl login admin
+  dfsctl user list
+  dfsctl stat --blocks $file     where its blocks are
+  dfsctl node create                  another storage node, by the agent that runs here
+  dfsctl events                       watch what happens, while in another terminal:
   $cluster kill storage-1 --dir $dir
   $cluster kill head-1 --dir $dir
-  dfsctl cat /quickstart/random.bin | sha256sum   still all there
+
+As the user $user, with the password in $dir/users/$user/password:
+  export DFS_CONFIG=$dir/client.conf DFS_TICKET_DIR=$dir/users/$user PATH=$bin:\$PATH
+  dfsctl put SOME_FILE /home/$user/       dfsctl ls -l /home/$user
+  dfsctl cat $file | sha256sum   still all there, whatever was killed
+  dfsctl node list                    is for administrators
+
+As somebody else: DFS_TICKET_DIR=$dir/users/ada dfsctl signup ada
 
 Stop and remove it: $here/quickstart.sh --stop --dir $dir
 TEXT

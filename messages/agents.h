@@ -3,7 +3,7 @@
 //   agent → every broker:                  Announce of "agent/HOST"
 //   agent ⇒ topic "heartbeat/agent/HOST":  AgentBeat
 //   anyone → monitor:                      ListAgents → AgentList
-//   dfsctl → agent/HOST:                   CreateNode → CreateNodeReply
+//   administrator → agent/HOST:            CreateNode → CreateNodeReply
 //   dfsctl → monitor:                      AddJoinToken → AddJoinTokenReply,
 //                                          SetJoinRule → SetJoinRuleReply,
 //                                          ListJoinTokens → JoinTokenList

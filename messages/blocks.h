@@ -18,6 +18,7 @@
 
 #include "messages/ids.h"
 #include "messages/message.h"
+#include "messages/seal.h"
 
 namespace dfs {
 
@@ -30,12 +31,14 @@ struct ChainNode {
 // What a file's first block tells of the file besides its path, so that a namespace can be rebuilt
 // from blocks alone: as its writer knew it when it began.
 struct FileHint {
-  uint64_t size = UINT64_MAX;  // of the whole content; UINT64_MAX: not known yet (a stream)
+  uint64_t size = UINT64_MAX;  // of all that is stored; UINT64_MAX: not known yet (a stream)
   uint64_t block_bytes = 0;    // 0: not known
   uint32_t mode = 0;
   int64_t written_ms = 0;  // the writer's wall clock
+  Seal seal = {};          // of an encrypted object; its crc32c is not known yet
+  Blob sealed_path = {};   // its path, encrypted (key_wrap.h); there is no path_hint then
   bool operator==(const FileHint&) const = default;
-  DFS_FIELDS(size, block_bytes, mode, written_ms)
+  DFS_FIELDS(size, block_bytes, mode, written_ms, seal, sealed_path)
 };
 
 // The reply to the last part means: the whole block is on stable storage, checksums verified, on
@@ -77,6 +80,9 @@ struct WriteBlock {
     if (offset % kPartBytes != 0 || offset >= capacity) return "offset is not that of a part";
     if (chain.size() >= kReplicasMax) return "the chain is too long";
     if (path_hint.size() > kPathBytesMax) return "path_hint is over 4096 bytes";
+    if (file_hint.sealed_path.bytes.size() > kWrappedBytesMax) return "sealed_path is too long";
+    if (!path_hint.empty() && !file_hint.sealed_path.bytes.empty()) return "two paths";
+    if (const char* why = file_hint.seal.invalid()) return why;
     return nullptr;
   }
   DFS_MESSAGE(WriteBlock, object, index, group, epoch, upload, capacity, offset, last, crc32c,

@@ -176,7 +176,8 @@ struct PoolView {
   uint32_t min_copies = 1;  // fewer live members than this: no write
   uint32_t groups = 64;     // a power of two
   PoolId id = 0;
-  DFS_FIELDS(name, replicas, min_copies, groups, id)
+  bool encrypted = false;  // new files are (seal.h)
+  DFS_FIELDS(name, replicas, min_copies, groups, id, encrypted)
 };
 
 // A head of the cluster. Its broker is as good as any other.

@@ -14,9 +14,9 @@ namespace dfs {
 // "peer/<hex>" (somebody connected to us; valid until they leave). Never sent over the wire.
 using Link = std::string;
 
-// On the wire: msgpack array [version, type, request, trace, deadline_ms, from, to, ticket, source],
-// the last only when it is not empty. Later versions may append elements; a reader ignores what it
-// does not know.
+// On the wire: msgpack array [version, type, request, trace, deadline_ms, from, to, ticket,
+// source], the last only when it is not empty. Later versions may append elements; a reader ignores
+// what it does not know.
 struct Header {
   uint8_t version = kProtocolVersion;
   Type type = Type::None;

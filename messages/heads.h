@@ -36,6 +36,10 @@ struct AddHead {
     }
     if (endpoint.empty() || endpoint.size() > kAddressBytesMax) return "endpoint is empty or long";
     if (broker.empty() || broker.size() > kAddressBytesMax) return "broker is empty or long";
+    // What follows '#' would say that links to this head are plain, or for another's key.
+    if (endpoint.find('#') != std::string::npos || broker.find('#') != std::string::npos) {
+      return "endpoint or broker has a '#': heads are reached as the cluster's settings say";
+    }
     return nullptr;
   }
   DFS_MESSAGE(AddHead, uuid, endpoint, broker)

@@ -13,6 +13,7 @@ using GroupId = uint32_t;   // a placement group; numbered across all pools
 using PoolId = uint32_t;    // a pool; 0 is the default one
 using Epoch = uint64_t;     // grows with each change of a group or of the cluster map
 using LogIndex = uint64_t;  // position in a replicated log, from 1
+using KeyId = uint64_t;     // a key of a pool; random, 0 is none
 using MemberId = uint64_t;  // a member of a replicated log's group, from 1; the number of its head
 
 inline constexpr Ino kRootIno = 1;

@@ -98,6 +98,8 @@ GroupId Layout::group_of(uint32_t index) const {
 
 const char* PlanFileReply::invalid() const {
   if (object == 0) return "object is 0";
+  const size_t wrapped = wrapped_key.bytes.size();
+  if (wrapped != 0 && wrapped != kWrapBytes + kKeyBytes) return "the wrapped key is none";
   if (groups.empty() || groups.size() > kLayoutGroupsMax) {
     return "the plan has no groups or more than 64";
   }
@@ -107,18 +109,23 @@ const char* PlanFileReply::invalid() const {
 const char* CommitFile::invalid() const {
   if (const char* why = bad_path(path)) return why;
   if (layout.object == 0) {
-    if (content.bytes.size() > kInlineBytesMax) return "inline content is over 4 KiB";
-    if (content.bytes.size() != size) return "size is not that of the inline content";
+    const size_t wrap = content_wrapped ? kWrapBytes : 0;
+    if (content.bytes.size() > kInlineBytesMax + wrap) return "inline content is over 4 KiB";
+    if (content.bytes.size() != size + wrap) return "size is not that of the inline content";
+    if (seal.cipher != Cipher::none) return "a seal, and no object";
     return nullptr;
   }
   if (!content.bytes.empty()) return "both a layout and inline content";
   if (const char* why = layout.invalid()) return why;
+  if (const char* why = seal.invalid()) return why;
   if (size > (uint64_t{UINT32_MAX} + 1) * layout.block_bytes) return "the file has too many blocks";
   return nullptr;
 }
 
 const char* OpenFileReply::invalid() const {
   if (layout.object != info.object) return "the layout is that of another object";
+  if (seal.cipher > Cipher::chacha20_poly1305) return "the cipher is not known; use a newer client";
+  if (seal.cipher != Cipher::none && seal.key.bytes.size() != kKeyBytes) return "the key is no key";
   return layout.object != 0 ? layout.invalid() : nullptr;
 }
 

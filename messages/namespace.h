@@ -24,6 +24,7 @@
 
 #include "messages/ids.h"
 #include "messages/message.h"
+#include "messages/seal.h"
 
 namespace dfs {
 
@@ -86,10 +87,12 @@ struct InodeInfo {
   uint32_t crc32c = 0;      // of the whole content
   ObjectId object = 0;      // 0: directory, or content inline
   uint64_t block_bytes = 0;
-  std::string pool = {};  // of a directory that says where new files below it go; else empty
-  bool has_acl = false;   // an access or a default one; StatReply tells them
+  std::string pool = {};     // of a directory that says where new files below it go; else empty
+  bool has_acl = false;      // an access or a default one; StatReply tells them
+  bool encrypted = false;    // of a file: its content is (seal.h)
+  bool crc32c_known = true;  // not of an encrypted file of a cluster that lost its heads
   DFS_FIELDS(ino, type, mode, uid, gid, size, links, created_ms, modified_ms, version, crc32c,
-             object, block_bytes, pool, has_acl)
+             object, block_bytes, pool, has_acl, encrypted, crc32c_known)
 };
 
 struct StatReply {
@@ -248,10 +251,13 @@ struct PlanFileReply {
       groups;             // the layout's groups, in order; each has ≥ min_copies live members
   uint32_t lease_ms = 0;  // renew the upload before half of it passed (reclaim.h); 0: no need
   Blob grant = {};        // to write the object's blocks (grant.h); empty where none is needed
+  Blob wrapped_key = {};  // PlanFile's, for CommitFile and the first block; empty: do not encrypt
   const char* invalid() const;
-  DFS_MESSAGE(PlanFileReply, object, block_bytes, replicas, min_copies, groups, lease_ms, grant)
+  DFS_MESSAGE(PlanFileReply, object, block_bytes, replicas, min_copies, groups, lease_ms, grant,
+              wrapped_key)
 };
 // Opens an upload. Nothing is logged; an object that is never committed is never seen.
+// `unsupported` without a key when the file would go to an encrypted pool.
 struct PlanFile {
   std::string path;
   uint64_t size = 0;          // a hint; UINT64_MAX: unknown (a stream)
@@ -260,15 +266,17 @@ struct PlanFile {
   std::vector<NodeId> avoid;  // nodes that just failed the caller
   uint32_t copies = 0;        // offer no group with fewer live members; 0: the pool's min_copies
   Blob grant = {};  // with `object`: the one of its first plan, which shows whose upload it is
+  Blob key = {};    // without `object`: made for it, in case its pool is encrypted
   using Reply = PlanFileReply;
   const char* invalid() const {
+    if (!key.bytes.empty() && key.bytes.size() != kKeyBytes) return "key is not of 32 bytes";
     if (block_bytes != 0 && (block_bytes < kBlockBytesMin || block_bytes > kBlockBytesMax ||
                              block_bytes % kPartBytes != 0)) {
       return "block_bytes is not a multiple of 1 MiB between 1 MiB and 128 MiB";
     }
     return bad_path(path);
   }
-  DFS_MESSAGE(PlanFile, path, size, block_bytes, object, avoid, copies, grant)
+  DFS_MESSAGE(PlanFile, path, size, block_bytes, object, avoid, copies, grant, key)
 };
 
 // Who acknowledged the blocks of one group: the nodes that hold every one of them.
@@ -300,10 +308,12 @@ struct CommitFile {
   uint32_t copies = 0;  // fewer copies of any block are `stale_map`; 0: the pool's min_copies
   uint64_t fence = 0;   // of the lock on the path (locks.h); 0: none is held
   Blob grant = {};      // of layout.object, which shows whose upload it is
+  Seal seal = {};       // of layout.object, when it is encrypted
+  bool content_wrapped = false;  // by the head, for the log; refused from anybody else
   using Reply = CommitFileReply;
   const char* invalid() const;
   DFS_MESSAGE(CommitFile, path, size, crc32c, mode, content, layout, writes, expected_version,
-              copies, fence, grant)
+              copies, fence, grant, seal, content_wrapped)
 };
 
 struct OpenFileReply {
@@ -313,8 +323,9 @@ struct OpenFileReply {
   std::vector<GroupRoute> routes;  // of every group the layout and its overrides name
   Freshness freshness = {};
   Blob grant = {};  // to read the object's blocks (grant.h); empty where none is needed
+  Seal seal = {};   // of the object, with its key as it is: not wrapped
   const char* invalid() const;
-  DFS_MESSAGE(OpenFileReply, info, content, layout, routes, freshness, grant)
+  DFS_MESSAGE(OpenFileReply, info, content, layout, routes, freshness, grant, seal)
 };
 struct OpenFile {
   std::string path;

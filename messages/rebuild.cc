@@ -20,6 +20,7 @@ const char* invalid_group(const FoundGroup& found) {
 const char* invalid_file(const FoundFile& found) {
   if (found.layout.object == 0) return "object is 0";
   if (const char* why = found.layout.invalid()) return why;
+  if (const char* why = found.seal.invalid()) return why;
   if (found.size == 0) return "a file without blocks";
   const uint64_t blocks = (found.size - 1) / found.layout.block_bytes + 1;
   if (blocks > uint64_t{UINT32_MAX} + 1) return "the file has too many blocks";

@@ -104,7 +104,8 @@ struct FoundFile {
   uint32_t mode = 0644;
   int64_t written_ms = 0;
   Layout layout;
-  DFS_FIELDS(path, name, size, crc32c, mode, written_ms, layout)
+  Seal seal = {};  // of an encrypted object; then `size` and `crc32c` are of what is stored
+  DFS_FIELDS(path, name, size, crc32c, mode, written_ms, layout, seal)
 };
 // Where file i of the request is now: at its path, or, when it had none or something else is there,
 // in /lost+found.

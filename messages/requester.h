@@ -28,18 +28,21 @@ struct Requester {
   bool admin = false;
   std::string below;       // only what is below this directory, and the directory itself; or empty
   bool read_only = false;  // may change nothing
+  uint64_t session = 0;    // of the ticket
+  int64_t since_ms = 0;    // when the ticket was issued
   bool operator==(const Requester&) const = default;
-  DFS_FIELDS(user, uid, gid, groups, admin, below, read_only)
+  DFS_FIELDS(user, uid, gid, groups, admin, below, read_only, session, since_ms)
 };
 
 // The cluster itself, and everybody where there is no authentication.
 inline Requester superuser() {
-  return {{}, kAdminUid, kAdminUid, {}, true, {}, false};
+  return {{}, kAdminUid, kAdminUid, {}, true, {}, false, 0, 0};
 }
 
 inline Requester requester_of(const Ticket& ticket) {
-  return {ticket.user,  ticket.uid,      ticket.gid, ticket.groups, ticket.role == Role::admin,
-          ticket.below, ticket.read_only};
+  return {
+      ticket.user,  ticket.uid,       ticket.gid,     ticket.groups,   ticket.role == Role::admin,
+      ticket.below, ticket.read_only, ticket.session, ticket.issued_ms};
 }
 
 }  // namespace dfs

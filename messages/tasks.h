@@ -11,6 +11,7 @@
 #include "messages/ids.h"
 #include "messages/message.h"
 #include "messages/namespace.h"
+#include "messages/seal.h"
 
 namespace dfs {
 
@@ -124,6 +125,8 @@ struct SetPool {
   uint32_t replicas = 0;    // 0: as it is; 2 for a new pool
   uint32_t min_copies = 0;  // 0: as it is; one less than replicas, at least 1, for a new pool
   uint32_t groups = 0;      // 0: as it is; 64 for a new pool
+  bool encrypted = false;   // new files are from now on; nothing takes that back
+  KeptKey kept = {};        // its key; filled in by the head, and refused from anybody else
   using Reply = SetPoolReply;
   const char* invalid() const {
     if (name.empty() || name.size() > kNameBytesMax) return "name is empty or long";
@@ -133,7 +136,7 @@ struct SetPool {
     }
     return nullptr;
   }
-  DFS_MESSAGE(SetPool, name, create, replicas, min_copies, groups)
+  DFS_MESSAGE(SetPool, name, create, replicas, min_copies, groups, encrypted, kept)
 };
 
 }  // namespace dfs

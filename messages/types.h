@@ -174,6 +174,18 @@ enum class Type : uint16_t {
   BreakLock = 757,
   ListLocks = 758,
   LockList = 759,
+  GetNodePass = 780,
+  NodePass = 781,
+  GetUserNames = 782,
+  UserNames = 783,
+
+  // keys
+  GetGrantKeys = 760,
+  GrantKeys = 761,
+  RotateGrantKey = 762,
+  RotateGrantKeyReply = 763,
+  RotateTicketKey = 764,
+  RotateTicketKeyReply = 765,
 
   // tasks
   ListTasks = 800,
@@ -190,6 +202,14 @@ enum class Type : uint16_t {
   ImportFilesReply = 825,
   EndRebuild = 826,
   EndRebuildReply = 827,
+
+  // pool keys
+  RotatePoolKey = 830,
+  RotatePoolKeyReply = 831,
+  ExportPoolKeys = 832,
+  PoolKeyList = 833,
+  ImportPoolKeys = 834,
+  ImportPoolKeysReply = 835,
 
   // 900: commands in the monitor's log; never on a socket
   CreateCluster = 900,
@@ -209,6 +229,8 @@ enum class Type : uint16_t {
   ForgetObjects = 914,
   NoteDenied = 915,
   RaiseEpoch = 920,
+  AddGrantKey = 930,
+  TurnGrantKey = 931,
 
   // 1000: commands in the lock actor's log; never on a socket. Users:
   FoundUsers = 1000,
@@ -224,6 +246,7 @@ enum class Type : uint16_t {
   IssueToken = 1010,
   NoteDenials = 1011,
   TidyUsers = 1012,
+  AddTicketKey = 1013,
   // Locks:
   TakeLock = 1050,
   EndLock = 1051,

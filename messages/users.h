@@ -3,7 +3,8 @@
 //   anyone → lock:         SignUp, LogIn → TicketReply;  GetTicketKeys → TicketKeys
 //   with a ticket → lock:  RenewTicket → TicketReply, LogOut, ChangePassword, AddServiceToken →
 //                          TicketReply, ListSessions, EndSession, ListUsers (of oneself)
-//   admin → lock:          AddUser, ChangeUser, RemoveUser, ListUsers, SetSignUp
+//   admin → lock:          AddUser, ChangeUser, RemoveUser, ListUsers, SetSignUp,
+//                          RotateTicketKey
 //   lock ⇒ topic "tickets":  TicketKeys, whenever something changed and again and again
 //
 // A password travels only inside these requests, over an encrypted connection; what is kept of it
@@ -16,7 +17,7 @@
 //
 // The audit is the events of the lock actor's log (events.h; actor "lock", index of that log), read
 // with ReadEvents at this service: login, login-failed, denied, user-added, user-changed,
-// user-removed, password-changed, session-ended, token-made, sign-up-set.
+// user-removed, password-changed, session-ended, token-made, sign-up-set, ticket-key-added.
 #pragma once
 
 #include <string>
@@ -218,6 +219,20 @@ struct EndSession {
   using Reply = LogOutReply;
   const char* invalid() const { return session == 0 ? "session is missing" : nullptr; }
   DFS_MESSAGE(EndSession, session)
+};
+
+struct RotateTicketKeyReply {
+  uint32_t key = 0;      // number of the new one
+  int64_t until_ms = 0;  // when the last ticket of the old one ends; 0: they all ended
+  Receipt receipt;
+  DFS_MESSAGE(RotateTicketKeyReply, key, until_ms, receipt)
+};
+// From now on tickets are signed with a new key. Those there are stay good, unless `at_once`: then
+// everybody logs in anew, and service tokens are void. Of administrators.
+struct RotateTicketKey {
+  bool at_once = false;
+  using Reply = RotateTicketKeyReply;
+  DFS_MESSAGE(RotateTicketKey, at_once)
 };
 
 // All that is needed to judge tickets. Replaces what was known when `version` is higher.

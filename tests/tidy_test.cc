@@ -57,8 +57,10 @@ Words operator+(Words a, const Words& b) {
 
 const std::vector<IncludeRule> kIncludeRules = {
     {"messages/", {"messages/"}, {"msgpack", "isa-l"}},
+    {"messages/cipher.", {"messages/"}, {"openssl"}},
     {"messages/grant.", {"messages/"}, {"sodium"}},
     {"messages/join_token.", {"messages/"}, {"openssl"}},
+    {"messages/key_wrap.", {"messages/"}, {"sodium"}},
     {"messages/password.", {"messages/"}, {"sodium"}},
     {"messages/ticket.", {"messages/"}, {"sodium"}},
     {"broker/", {"messages/", "broker/"}, {"zmq", "spdlog", "CLI"}},

@@ -11,6 +11,7 @@
 #include "broker/announcer.h"
 #include "messages/dispatch.h"
 #include "messages/events.h"
+#include "messages/passes.h"
 
 namespace dfs {
 
@@ -182,6 +183,18 @@ struct Agent::State {
 
   // Creation.
 
+  // The monitor, which knows whose the ticket is, gives passes to administrators alone.
+  Task<Result<bool>> authorise(std::string ticket, Duration deadline) {
+    CallOptions options;
+    options.deadline = deadline;
+    options.ticket = std::move(ticket);
+    Task<Result<Answer<GetNodePass>>> asking =
+        calls.ask<GetNodePass>("monitor", GetNodePass{}, std::move(options));
+    const Result<Answer<GetNodePass>> answer = co_await asking;
+    if (!answer) co_return answer.error();
+    co_return true;
+  }
+
   void on(const Envelope& envelope, const CreateNode& request) {
     Envelope origin{envelope.header, {}, {}, envelope.link};
     const Asked asked{envelope.header.from, envelope.header.request};
@@ -196,12 +209,20 @@ struct Agent::State {
       const Duration asker = std::chrono::milliseconds(envelope.header.deadline_ms);
       patience = std::min(patience, std::max(asker - kAnswerBefore, asker / 2));
     }
-    scope.spawn(serve(asked, request, bus.now() + patience));
+    scope.spawn(serve(asked, request, envelope.header.ticket, bus.now() + patience));
   }
 
-  Task<void> serve(Asked asked, CreateNode request, Instant until) {
-    Task<Result<Keeper*>> making = make(asked, std::move(request));
-    const Result<Keeper*> made = co_await making;
+  Task<void> serve(Asked asked, CreateNode request, std::string ticket, Instant until) {
+    Task<Result<bool>> authorising = authorise(std::move(ticket), until - bus.now());
+    const Result<bool> authorised = co_await authorising;
+    Result<Keeper*> made = nullptr;
+    if (authorised) {
+      Task<Result<Keeper*>> making = make(asked, std::move(request));
+      Result<Keeper*> making_done = co_await making;
+      made = std::move(making_done);
+    } else {
+      made = authorised.error();
+    }
     Result<CreateNodeReply> outcome = Error();
     if (made) {
       Task<Result<CreateNodeReply>> waiting = await(**made, until);
@@ -210,8 +231,8 @@ struct Agent::State {
     } else {
       outcome = made.error();
     }
-    // Whoever asks again after a timeout goes on waiting.
-    if (outcome.code() != Code::timeout) outcomes.emplace_back(asked, outcome);
+    // Whoever asks again after a timeout goes on waiting, and a denial is for this asker alone.
+    if (authorised && outcome.code() != Code::timeout) outcomes.emplace_back(asked, outcome);
     if (outcomes.size() > kOutcomesKept) outcomes.pop_front();
     const std::vector<Envelope> origins = std::exchange(pending[asked], {});
     pending.erase(asked);

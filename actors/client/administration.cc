@@ -27,6 +27,22 @@ Task<Result<SetPoolReply>> Client::set_pool(SetPool request) {
   return state_->ask(std::move(request));
 }
 
+Task<Result<RotatePoolKeyReply>> Client::rotate_pool_key(std::string pool) {
+  RotatePoolKey request;
+  request.pool = std::move(pool);
+  return state_->ask(std::move(request));
+}
+
+Task<Result<PoolKeyList>> Client::export_pool_keys(std::string pool) {
+  return state_->ask(ExportPoolKeys{std::move(pool)});
+}
+
+Task<Result<ImportPoolKeysReply>> Client::import_pool_keys(std::vector<PoolKeyView> keys) {
+  ImportPoolKeys request;
+  request.keys = std::move(keys);
+  return state_->ask(std::move(request));
+}
+
 Task<Result<SetAttributesReply>> Client::set_attributes(SetAttributes request) {
   return state_->ask(std::move(request));
 }
@@ -59,6 +75,9 @@ Task<Result<JoinTokenList>> Client::join_tokens() {
 }
 
 Task<Result<ScrubStatus>> Client::control_scrub(NodeView node, ScrubAction action) {
+  Task<Result<void>> passing = state_->take_pass();
+  const Result<void> passed = co_await passing;
+  if (!passed) co_return passed.error();
   CallOptions options;
   options.deadline = state_->settings.deadline;
   Task<Result<Answer<ControlScrub>>> calling = state_->calls.call<ControlScrub>(

@@ -166,6 +166,7 @@ AssembledFile file_of(ObjectId id, const HintView& hint, const ChosenBlocks& blo
   FoundFile& found = file.found;
   found.size = last * block_bytes + blocks.rbegin()->second.length;
   found.crc32c = file.blocks_missing == 0 ? sum.crc32c : 0;
+  found.seal = hint.file.seal;
   found.mode = hint.file.mode != 0 ? hint.file.mode : 0644;
   found.written_ms = written_ms;
   if (!hint.path.empty()) found.name = base_name(hint.path);
@@ -253,8 +254,14 @@ void Assembly::add(NodeId, const HintView& hint) {
   if (!hint.found) return;
   epoch_ = std::max(epoch_, hint.epoch);
   const auto object = objects_.find(hint.object);
-  if (object == objects_.end() || hint.index != 0 || hint.path.empty()) return;
+  if (object == objects_.end() || hint.index != 0) return;
   HintView& known = object->second.hint;
+  // Without its pool's key an encrypted file has no path, but it can be kept for when the key is
+  // there.
+  if (hint.path.empty() && known.path.empty() && hint.file.seal.cipher != Cipher::none) {
+    known = hint;
+  }
+  if (hint.path.empty()) return;
   if (bad_path(hint.path) != nullptr || hint.path == "/") return;
   // All copies should say the same; were they not, the order of the lists must not matter.
   if (known.path.empty() || hint.path < known.path) known = hint;

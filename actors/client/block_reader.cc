@@ -49,6 +49,10 @@ bool has_no_good_copy(Code code) {
 
 void BlockReader::begin(const OpenFileReply& opened) {
   layout_ = opened.layout;
+  if (opened.seal.cipher != Cipher::none) {
+    cipher_ =
+        std::make_shared<PartCipher>(opened.seal.cipher, opened.seal.key.bytes, layout_.object);
+  }
   grant_ = opened.grant;
   routes_.clear();
   for (const GroupRoute& route : opened.routes) routes_[route.group] = route;
@@ -194,7 +198,42 @@ Task<void> BlockReader::ask(BlockRange range, RacePointer race, size_t entry, Gr
   race->changed.notify();
 }
 
-// Checks the bytes on the pool and writes them, in one job.
+// What is to become of bytes that arrived, on the pool.
+struct BlockReader::Acceptance {
+  BlockRange range;
+  Payload payload;
+  uint32_t crc = 0;
+  std::shared_ptr<Sink> sink;
+  std::shared_ptr<const PartCipher> cipher;
+  std::shared_ptr<AlignedBuffer> content;  // of an encrypted part
+  Result<void> outcome = {};
+
+  void run() {
+    outcome = cipher == nullptr ? check() : decrypt();
+    if (outcome && sink != nullptr) {
+      outcome = sink->write(range.file_offset, payload.data(), payload.size());
+    }
+  }
+  Result<void> check() const {
+    if (crc32c(payload.view()) == crc) return {};
+    return Result<void>(Code::corrupt, "sent bytes that do not match their checksum");
+  }
+  Result<void> decrypt() {
+    const PartPlace place{range.block, static_cast<uint32_t>(range.offset / kPartBytes)};
+    if (!cipher->open(place, payload.data(), payload.size(), content->data())) {
+      return Result<void>(Code::corrupt,
+                          "sent other bytes than were encrypted there, their tag is "
+                          "wrong: part " +
+                              std::to_string(place.part));
+    }
+    const uint8_t* const data = content->data();
+    payload = Payload(content, data, payload.size() - kTagBytes);
+    crc = crc32c(payload.view());
+    return {};
+  }
+};
+
+// Checks the bytes, decrypts them if need be, and writes them, in one job.
 Task<Result<Part>> BlockReader::accept(BlockRange range, Arrival arrival,
                                        std::shared_ptr<Sink> sink) {
   if (arrival.payload.size() != range.length) {
@@ -204,20 +243,18 @@ Task<Result<Part>> BlockReader::accept(BlockRange range, Arrival arrival,
                     {},
                     0};
   }
-  auto outcome = std::make_shared<Result<void>>();
-  const Payload payload = arrival.payload;
-  const uint32_t crc = arrival.crc;
-  Task<Result<void>> working = transfer_.on_pool([=] {
-    if (crc32c(payload.view()) != crc) {
-      *outcome = Result<void>(Code::corrupt, "sent bytes that do not match their checksum");
-    } else if (sink != nullptr) {
-      *outcome = sink->write(range.file_offset, payload.data(), payload.size());
-    }
-  });
+  auto job = std::make_shared<Acceptance>();
+  job->range = range;
+  job->payload = std::move(arrival.payload);
+  job->crc = arrival.crc;
+  job->sink = std::move(sink);
+  job->cipher = cipher_;
+  if (cipher_ != nullptr) job->content = transfer_.bench.buffers.take();
+  Task<Result<void>> working = transfer_.on_pool([job] { job->run(); });
   const Result<void> ran = co_await working;
   if (!ran) co_return Error{Code::local_io, ran.error().text, {}, 0};
-  if (!*outcome) co_return outcome->error();
-  co_return Part{payload, crc};
+  if (!job->outcome) co_return job->outcome.error();
+  co_return Part{std::move(job->payload), job->crc};
 }
 
 Task<void> BlockReader::wait_a_little(RacePointer race) {

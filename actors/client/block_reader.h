@@ -9,24 +9,27 @@
 #include "actors/client/block_writer.h"
 #include "actors/client/transfer.h"
 #include "messages/blocks.h"
+#include "messages/cipher.h"
 
 namespace dfs {
 
 struct BlockRange {
   uint32_t block = 0;
-  uint64_t offset = 0;  // in the block
-  uint32_t length = 0;  // at most kPartBytes
-  uint64_t file_offset = 0;
+  uint64_t offset = 0;       // in the block
+  uint32_t length = 0;       // at most kPartBytes
+  uint64_t file_offset = 0;  // of its content in the file's
 };
 
 class BlockReader {
  public:
   BlockReader(Transfer& transfer, std::string path) : transfer_(transfer), path_(std::move(path)) {}
 
-  // Takes the file's layout and routes, as OpenFile answered them.
+  // Takes the file's layout, routes and key, as OpenFile answered them.
   void begin(const OpenFileReply& opened);
 
-  // Returns the bytes, checked against their checksum and, when `sink` is given, written there.
+  // Returns the bytes, checked against their checksum and, when `sink` is given, written there. Of
+  // an encrypted file a range is a part, and what is returned its content, after its tag was found
+  // right; tags are checked instead of the nodes' checksums.
   // A silent replica is hedged, a failed or corrupt one replaced. When all replicas fail it tries
   // again, with fresh routes the first time; fails with the last errors of each after the
   // transfer's deadline, or at once when every replica answered and none has good bytes.
@@ -37,6 +40,7 @@ class BlockReader {
 
  private:
   struct Race;
+  struct Acceptance;
   using RacePointer = std::shared_ptr<Race>;
   struct Arrival {
     NodeId node = 0;
@@ -60,6 +64,7 @@ class BlockReader {
   Transfer& transfer_;
   std::string path_;
   Layout layout_;
+  std::shared_ptr<const PartCipher> cipher_;  // of an encrypted file
   Blob grant_;
   std::map<GroupId, GroupRoute> routes_;
   std::map<NodeId, uint32_t> asked_;           // requests without an answer yet

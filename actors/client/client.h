@@ -19,9 +19,13 @@
 #include "messages/agents.h"
 #include "messages/cluster.h"
 #include "messages/events.h"
+#include "messages/grant_keys.h"
+#include "messages/key_wrap.h"
 #include "messages/namespace.h"
+#include "messages/pool_keys.h"
 #include "messages/repair.h"
 #include "messages/tasks.h"
+#include "messages/user_names.h"
 #include "messages/users.h"
 
 namespace dfs {
@@ -107,7 +111,11 @@ struct BlockLocation {
 
 struct ClientSettings {
   Duration deadline = std::chrono::seconds(30);  // of one namespace request, retries included
-  std::string ticket;  // shown with every request to a service; empty: nobody is logged in
+  // Shown with every request to a service; empty: nobody is logged in. It is renewed when half of
+  // its time has passed, for as long as the client lives; who wants to keep it is told then.
+  std::string ticket = {};
+  std::function<void(const TicketReply&)> ticket_renewed = {};
+  RandomBytes random_bytes = secure_random;  // of which keys are made
 };
 
 class Client : public Actor {
@@ -162,6 +170,9 @@ class Client : public Actor {
   Task<Result<ChangeNodeReply>> change_node(NodeId node, NodeAction action);
   Task<Result<ChangeNodeReply>> change_node(ChangeNode request);
   Task<Result<SetPoolReply>> set_pool(SetPool request);
+  Task<Result<RotatePoolKeyReply>> rotate_pool_key(std::string pool);
+  Task<Result<PoolKeyList>> export_pool_keys(std::string pool);
+  Task<Result<ImportPoolKeysReply>> import_pool_keys(std::vector<PoolKeyView> keys);
   Task<Result<SetAttributesReply>> set_attributes(SetAttributes request);
   // Of one storage node, asked directly.
   Task<Result<ScrubStatus>> control_scrub(NodeView node, ScrubAction action);
@@ -198,11 +209,14 @@ class Client : public Actor {
   Task<Result<TicketReply>> add_service_token(AddServiceToken request);
   Task<Result<LogOutReply>> log_out(bool everywhere);
   Task<Result<LogOutReply>> end_session(uint64_t session);
+  Task<Result<RotateTicketKeyReply>> rotate_ticket_key(bool at_once);
+  Task<Result<RotateGrantKeyReply>> rotate_grant_key();
   Task<Result<SessionList>> sessions(ListSessions request);
   Task<Result<UserReply>> add_user(AddUser request);
   Task<Result<UserReply>> change_user(ChangeUser request);
   Task<Result<UserReply>> remove_user(std::string user);
   Task<Result<UserList>> users(ListUsers request);
+  Task<Result<UserNames>> user_names(GetUserNames request, Duration deadline = Duration::zero());
   Task<Result<SetSignUpReply>> set_sign_up(bool open);
   // A page of the events of the lock actor's log.
   Task<Result<ReadEventsReply>> audit(ReadEvents request);

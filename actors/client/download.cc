@@ -61,6 +61,7 @@ Task<Result<TransferReport>> Download::run() {
     Task<Result<void>> putting = put_in_sink(content, 0);
     const Result<void> put = co_await putting;
     if (!put) co_return put.error();
+    stored_ = info_.size;
     arrived_ = content.size();
     transfer_.progressed(arrived_);
   } else {
@@ -70,15 +71,18 @@ Task<Result<TransferReport>> Download::run() {
       co_return Error{Code::malformed, "the layout of " + path_ + " makes no sense", {}, 0};
     }
     info_.block_bytes = layout.block_bytes;
+    encrypted_ = opened->message.seal.cipher != Cipher::none;
+    stored_ = encrypted_ ? sealed_bytes(info_.size) : info_.size;
+    transfer_.total_bytes = stored_;
     reader_.begin(opened->message);
-    blocks_ = static_cast<uint32_t>((info_.size + info_.block_bytes - 1) / info_.block_bytes);
+    blocks_ = static_cast<uint32_t>((stored_ + info_.block_bytes - 1) / info_.block_bytes);
     block_crcs_.resize(blocks_);
     if (sink_->seekable()) {
       Task<void> reading = read_parallel();
       co_await reading;
     } else {
       transfer_.scope.spawn(read_in_order());
-      Task<void> waiting = transfer_.until([this] { return arrived_ == info_.size; });
+      Task<void> waiting = transfer_.until([this] { return arrived_ == stored_; });
       co_await waiting;
     }
     if (transfer_.failed()) co_return transfer_.error();
@@ -94,7 +98,7 @@ Task<void> Download::read_parallel() {
   for (uint32_t i = 0; i < blocks_; ++i) all[i] = i;
   queue_ = BlockQueue(std::move(all), streams_);
   for (uint32_t i = 0; i < streams_; ++i) transfer_.scope.spawn(stream(i));
-  Task<void> waiting = transfer_.until([this] { return arrived_ == info_.size; });
+  Task<void> waiting = transfer_.until([this] { return arrived_ == stored_; });
   co_await waiting;
 }
 
@@ -140,8 +144,8 @@ Task<void> Download::read_in_order() {
   const size_t ahead_max = std::min<size_t>(
       Transfer::kPartsInFlightMax, transfer_.options.jobs * transfer_.options.window_parts);
   uint64_t asked = 0;
-  while (arrived_ < info_.size && !transfer_.failed()) {
-    while (asked < info_.size && window.size() < ahead_max) {
+  while (arrived_ < stored_ && !transfer_.failed()) {
+    while (asked < stored_ && window.size() < ahead_max) {
       auto ahead = std::make_shared<Ahead>();
       ahead->range = range_at(asked);
       asked += ahead->range.length;
@@ -201,9 +205,10 @@ Task<Result<void>> Download::call_sink(std::function<Result<void>(Sink&)> call) 
 Task<Result<TransferReport>> Download::finish() {
   uint32_t crc = block_crcs_.empty() ? 0 : block_crcs_[0];
   for (uint32_t i = 1; i < blocks_; ++i) {
-    crc = crc32c_combine(crc, block_crcs_[i], block_length(i));
+    crc = crc32c_combine(crc, block_crcs_[i], content_length(block_length(i)));
   }
-  if (crc != info_.crc32c || arrived_ != info_.size) {
+  const bool right = crc == info_.crc32c || !info_.crc32c_known;
+  if (!right || arrived_ != stored_) {
     char sums[64];
     std::snprintf(sums, sizeof sums, "%08x instead of %08x", crc, info_.crc32c);
     co_return Error{Code::corrupt,
@@ -219,7 +224,7 @@ Task<Result<TransferReport>> Download::finish() {
   TransferReport report = transfer_.report();
   report.info = info_;
   report.freshness = freshness_;
-  report.bytes = arrived_;
+  report.bytes = info_.size;
   report.blocks = blocks_;
   report.reads_hedged = reader_.hedged();
   report.reads_failed_over = reader_.failed_over();
@@ -227,16 +232,20 @@ Task<Result<TransferReport>> Download::finish() {
 }
 
 uint64_t Download::block_length(uint32_t block) const {
-  return std::min(info_.block_bytes, info_.size - block * info_.block_bytes);
+  return std::min(info_.block_bytes, stored_ - block * info_.block_bytes);
 }
 
-BlockRange Download::range_at(uint64_t file_offset) const {
+uint64_t Download::content_length(uint64_t stored) const {
+  return encrypted_ ? content_bytes(stored) : stored;
+}
+
+BlockRange Download::range_at(uint64_t stored_offset) const {
   BlockRange range;
-  range.block = static_cast<uint32_t>(file_offset / info_.block_bytes);
-  range.offset = file_offset % info_.block_bytes;
+  range.block = static_cast<uint32_t>(stored_offset / info_.block_bytes);
+  range.offset = stored_offset % info_.block_bytes;
   range.length = static_cast<uint32_t>(
       std::min<uint64_t>(kPartBytes, block_length(range.block) - range.offset));
-  range.file_offset = file_offset;
+  range.file_offset = content_length(stored_offset);
   return range;
 }
 
@@ -252,7 +261,7 @@ void Download::note_crc(const BlockRange& range, uint32_t crc) {
   uint32_t whole = 0;
   for (size_t i = 0; i < pieces.crcs.size(); ++i) {
     const uint64_t size = std::min<uint64_t>(kPartBytes, length - i * kPartBytes);
-    whole = crc32c_combine(whole, pieces.crcs[i], size);
+    whole = crc32c_combine(whole, pieces.crcs[i], content_length(size));
   }
   block_crcs_[range.block] = whole;
   pieces_.erase(range.block);

@@ -44,9 +44,10 @@ class Download {
   Task<Result<TransferReport>> finish();
   Task<Result<void>> take_lock();
 
-  BlockRange range_at(uint64_t file_offset) const;
+  BlockRange range_at(uint64_t stored_offset) const;
   void note_crc(const BlockRange& range, uint32_t crc);
-  uint64_t block_length(uint32_t block) const;
+  uint64_t block_length(uint32_t block) const;     // as stored
+  uint64_t content_length(uint64_t stored) const;  // of whole parts
 
   Transfer transfer_;
   LockOwner owner_;
@@ -58,7 +59,9 @@ class Download {
   BlockQueue queue_;
   uint32_t blocks_ = 0;
   uint32_t streams_ = 1;
-  uint64_t arrived_ = 0;  // bytes in the sink
+  bool encrypted_ = false;
+  uint64_t stored_ = 0;   // bytes of the file, as stored
+  uint64_t arrived_ = 0;  // of those: their content is in the sink
   std::map<uint32_t, Pieces> pieces_;
   std::vector<uint32_t> block_crcs_;
 };

@@ -399,7 +399,13 @@ Task<Result<FsckSummary>> fsck(Bus* bus, Calls* calls, FsckOptions options, Dura
 }
 
 Task<Result<FsckSummary>> Client::fsck(FsckOptions options) {
-  return dfs::fsck(&state_->bus, &state_->calls, std::move(options), state_->settings.deadline);
+  Task<Result<void>> passing = state_->take_pass();
+  const Result<void> passed = co_await passing;
+  if (!passed) co_return passed.error();
+  Task<Result<FsckSummary>> checking =
+      dfs::fsck(&state_->bus, &state_->calls, std::move(options), state_->settings.deadline);
+  Result<FsckSummary> summary = co_await checking;
+  co_return summary;
 }
 
 }  // namespace dfs

@@ -6,6 +6,9 @@
 namespace dfs {
 
 Task<Result<FileSurvey>> Client::survey(std::string path, bool stale) {
+  Task<Result<void>> passing = state_->take_pass();
+  const Result<void> passed = co_await passing;
+  if (!passed) co_return passed.error();
   Task<Result<ClusterMap>> mapping = map();
   const Result<ClusterMap> cluster = co_await mapping;
   if (!cluster) co_return cluster.error();
@@ -20,6 +23,9 @@ Task<Result<FileSurvey>> Client::survey(std::string path, bool stale) {
 
 // The map tells no more than how many copies are wanted, which nobody asks for here.
 Task<Result<std::vector<BlockLocation>>> Client::locate(std::string path, bool stale) {
+  Task<Result<void>> passing = state_->take_pass();
+  const Result<void> passed = co_await passing;
+  if (!passed) co_return passed.error();
   Task<Result<OpenFileReply>> opening = open(OpenFile{std::move(path), stale});
   Result<OpenFileReply> opened = co_await opening;
   if (!opened) co_return std::move(opened).error();

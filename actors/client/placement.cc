@@ -53,6 +53,7 @@ Task<Result<void>> Placement::begin(uint64_t size, uint64_t block_bytes) {
   request.path = path_;
   request.size = size;
   request.block_bytes = block_bytes;
+  request.key.bytes = transfer_.bench.random_bytes(kKeyBytes);
   SparePlan& spare = transfer_.bench.spare_plan;
   if (auto plan = spare.take(request)) {
     plan_ = std::move(*plan);
@@ -62,6 +63,7 @@ Task<Result<void>> Placement::begin(uint64_t size, uint64_t block_bytes) {
     if (!answer) co_return answer.error();
     plan_ = std::move(answer->message);
   }
+  key_ = request.key;
   spare.used(request, plan_, transfer_.bench.ask_deadline);
   min_copies_ = copies_at(transfer_.options.copies, plan_);
   if (const char* why = what_is_wrong(plan_)) co_return Result<void>(Code::malformed, why);

@@ -35,6 +35,9 @@ class Placement {
   ObjectId object() const { return plan_.object; }
   uint64_t block_bytes() const { return plan_.block_bytes; }
   const Blob& grant() const { return plan_.grant; }
+  // The object's key, and the same wrapped; that is empty when the object is not to be encrypted.
+  const Blob& key() const { return key_; }
+  const Blob& wrapped_key() const { return plan_.wrapped_key; }
   void renew_grant(Blob grant) { plan_.grant = std::move(grant); }
   uint32_t min_copies() const { return min_copies_; }  // of each block
   uint32_t replicas() const { return plan_.replicas; }
@@ -58,6 +61,7 @@ class Placement {
   Transfer& transfer_;
   std::string path_;
   uint64_t asked_size_ = 0;
+  Blob key_;
   PlanFileReply plan_;
   uint32_t min_copies_ = 1;
   std::map<GroupId, GroupRoute> routes_;            // the plan's and those learned later

@@ -5,6 +5,7 @@
 
 #include "actors/client/client_state.h"
 #include "actors/client/node_health.h"
+#include "messages/key_wrap.h"
 
 namespace dfs {
 
@@ -204,9 +205,24 @@ class Rebuild {
       Task<Result<HintList>> asking = ask_node(node, std::move(request));
       const Result<HintList> list = co_await asking;
       if (!list) co_return over(list.error());
-      for (const HintView& hint : list->hints) assembly_.add(node.node, hint);
+      for (const HintView& hint : list->hints) assembly_.add(node.node, with_path(hint));
     }
     over({});
+  }
+
+  // An encrypted path is read when its pool's key is known.
+  HintView with_path(HintView hint) const {
+    const std::string& wrapped = hint.file.seal.key.bytes;
+    const KeyId id = wrapped_with(wrapped);
+    for (const PoolKeyView& pool : options_.keys) {
+      if (pool.id != id || hint.file.sealed_path.bytes.empty()) continue;
+      const auto key = unwrap({id, pool.key.bytes}, object_key_purpose(hint.object), wrapped);
+      if (!key) continue;
+      auto path =
+          unwrap(key_of_paths(*key), path_purpose(hint.object), hint.file.sealed_path.bytes);
+      if (path) hint.path = std::move(*path);
+    }
+    return hint;
   }
 
   // ---- what comes of it
@@ -247,6 +263,13 @@ class Rebuild {
                             assembled.groups.begin() + static_cast<ptrdiff_t>(end));
       Task<Result<ImportGroupsReply>> asking = ask(std::move(request));
       const Result<ImportGroupsReply> reply = co_await asking;
+      if (!reply) co_return reply.error();
+    }
+    if (!options_.keys.empty()) {
+      ImportPoolKeys request;
+      request.keys = options_.keys;
+      Task<Result<ImportPoolKeysReply>> asking = ask(std::move(request));
+      const Result<ImportPoolKeysReply> reply = co_await asking;
       if (!reply) co_return reply.error();
     }
     // What has a path first: nothing that is lost is to take a place that a path needs.
@@ -316,7 +339,13 @@ Task<Result<RebuildSummary>> rebuild(Bus* bus, Calls* calls, RebuildOptions opti
 }
 
 Task<Result<RebuildSummary>> Client::rebuild(RebuildOptions options) {
-  return dfs::rebuild(&state_->bus, &state_->calls, std::move(options), state_->settings.deadline);
+  Task<Result<void>> passing = state_->take_pass();
+  const Result<void> passed = co_await passing;
+  if (!passed) co_return passed.error();
+  Task<Result<RebuildSummary>> rebuilding =
+      dfs::rebuild(&state_->bus, &state_->calls, std::move(options), state_->settings.deadline);
+  Result<RebuildSummary> summary = co_await rebuilding;
+  co_return summary;
 }
 
 }  // namespace dfs

@@ -12,6 +12,7 @@
 #include "broker/calls.h"
 #include "broker/task.h"
 #include "messages/cluster.h"
+#include "messages/pool_keys.h"
 
 namespace dfs {
 
@@ -35,6 +36,9 @@ struct RebuildOptions {
   bool dry_run = false;
   uint32_t nodes = 0;    // wait until so many storage nodes are up; 0: take those that are
   Duration patience{0};  // for that; 0: for ever
+  // Of encrypted pools, as they were exported. Without them encrypted files have no path, and can
+  // be read once the keys are imported.
+  std::vector<PoolKeyView> keys = {};
   // On the client's thread, as the next; `path` is where the file is now, or would be. Empty when
   // it was imported before.
   std::function<void(const AssembledFile&, const std::string& path)> found;

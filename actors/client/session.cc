@@ -30,6 +30,10 @@ ActorSettings actor_settings(const SessionSettings& settings) {
   return actor;
 }
 
+ClientSettings client_settings(const SessionSettings& settings) {
+  return {settings.deadline, settings.ticket, settings.ticket_renewed};
+}
+
 // A run() as the client's thread sees it. Whoever lets it go last, without an outcome, means that
 // the client stopped.
 struct Waiting {
@@ -81,7 +85,7 @@ struct Session::State {
   explicit State(const SessionSettings& settings)
       : context(1),
         thread(context, actor_settings(settings),
-               [client = ClientSettings{settings.deadline, settings.ticket}](Bus& bus) {
+               [client = client_settings(settings)](Bus& bus) {
                  return std::make_unique<Client>(bus, client);
                }) {}
 

@@ -21,8 +21,9 @@ struct Security;
 struct SessionSettings {
   std::vector<std::string> brokers;  // request endpoints, in order of preference
   size_t pool_threads = 4;           // read, write and checksum local files; one per job is plenty
-  Duration deadline = std::chrono::seconds(30);   // of one namespace request, retries included
-  std::string ticket;                             // see ClientSettings
+  Duration deadline = std::chrono::seconds(30);  // of one namespace request, retries included
+  std::string ticket = {};                       // see ClientSettings
+  std::function<void(const TicketReply&)> ticket_renewed = {};  // likewise, on another thread
   std::shared_ptr<const Security> security = {};  // see broker/security.h; without, all is plain
 };
 

@@ -24,10 +24,11 @@ bool SparePlan::in_a_row(const PlanFile& file) const {
          directory_of(file.path) == directory_of(last_.path);
 }
 
-std::optional<PlanFileReply> SparePlan::take(const PlanFile& wanted) {
+std::optional<PlanFileReply> SparePlan::take(PlanFile& wanted) {
   const bool good =
       plan_ && bus_.now() < until_ && in_a_row(wanted) && of_one_block(wanted, *plan_);
   if (!good) return std::nullopt;
+  wanted.key = std::exchange(key_, {});
   return std::exchange(plan_, std::nullopt);
 }
 
@@ -35,6 +36,7 @@ void SparePlan::used(const PlanFile& file, const PlanFileReply& plan, Duration d
   const bool next = in_a_row(file) && of_one_block(file, plan);
   if (!next) drop();
   last_ = file;
+  last_.key = {};
   last_until_ = bus_.now() + kLife;
   if (!next || plan_ || asking_) return;
   asking_ = true;
@@ -52,12 +54,15 @@ Task<void> SparePlan::ask(PlanFile next, Duration deadline, uint64_t round) {
   options.deadline = deadline;
   options.trace = bus_.random();
   const Instant asked = bus_.now();
+  next.key.bytes = random_(kKeyBytes);
+  Blob key = next.key;
   Task<Result<Answer<PlanFile>>> asking =
       calls_.ask<PlanFile>("monitor", std::move(next), std::move(options));
   Result<Answer<PlanFile>> answer = co_await asking;
   asking_ = false;
   if (!answer || round != round_) co_return;
   plan_ = std::move(answer->message);
+  key_ = std::move(key);
   // Most of its lease is for the upload itself.
   const Duration lease = std::chrono::milliseconds(plan_->lease_ms);
   until_ = asked + (lease > Duration::zero() ? std::min<Duration>(kLife, lease / 8) : kLife);

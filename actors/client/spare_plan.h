@@ -8,16 +8,19 @@
 
 #include "broker/calls.h"
 #include "broker/task.h"
+#include "messages/key_wrap.h"
 #include "messages/namespace.h"
 
 namespace dfs {
 
 class SparePlan {
  public:
-  SparePlan(Calls& calls, Bus& bus) : calls_(calls), bus_(bus) {}
+  SparePlan(Calls& calls, Bus& bus, const RandomBytes& random)
+      : calls_(calls), bus_(bus), random_(random) {}
 
-  // The plan that `wanted` would be answered, when it is here.
-  std::optional<PlanFileReply> take(const PlanFile& wanted);
+  // The plan that `wanted` would be answered, when it is here. It was asked for with another key,
+  // which `wanted` gets.
+  std::optional<PlanFileReply> take(PlanFile& wanted);
 
   // `plan` is about to be used for a file. When files come in a row the one for the next is asked
   // for.
@@ -32,7 +35,9 @@ class SparePlan {
 
   Calls& calls_;
   Bus& bus_;
+  const RandomBytes& random_;
   std::optional<PlanFileReply> plan_;
+  Blob key_;         // that it was asked for with
   Instant until_{};  // plan_ is good
   bool asking_ = false;
   uint64_t round_ = 0;  // grows when plans on their way are of no use any more

@@ -126,7 +126,10 @@ void survey_blocks(const ClusterMap& map, const OpenFileReply& opened, const Inq
                    FileSurvey& file) {
   std::map<GroupId, const GroupRoute*> routes;
   for (const GroupRoute& route : opened.routes) routes[route.group] = &route;
-  const uint64_t size = opened.info.size;
+  // Blocks hold what is stored, which is not the content when that is encrypted.
+  const bool encrypted = opened.seal.cipher != Cipher::none;
+  const uint64_t size = encrypted ? sealed_bytes(opened.info.size) : opened.info.size;
+  const uint32_t stored_crc = encrypted ? opened.seal.crc32c : opened.info.crc32c;
   const uint64_t block_bytes = opened.layout.block_bytes;
   uint32_t crc = 0;
   bool known = true;
@@ -138,13 +141,13 @@ void survey_blocks(const ClusterMap& map, const OpenFileReply& opened, const Inq
     asked.wanted = replicas_of(map, asked.group);
     const auto route = routes.find(asked.group);
     std::optional<uint32_t> recorded;
-    if (size <= block_bytes) recorded = opened.info.crc32c;
+    if (size <= block_bytes) recorded = stored_crc;
     file.blocks.push_back(
         survey_block(asked, route == routes.end() ? nullptr : route->second, inquiries, recorded));
     known = known && file.blocks.back().good() > 0;
     crc = crc32c_combine(crc, file.blocks.back().crc32c, asked.length);
   }
-  file.checksum_right = !known || crc == opened.info.crc32c;
+  file.checksum_right = !known || crc == stored_crc;
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include "actors/client/spare_plan.h"
 #include "broker/calls.h"
 #include "broker/task.h"
+#include "messages/key_wrap.h"
 
 namespace dfs {
 
@@ -21,6 +22,7 @@ struct Workbench {
   PartBuffers& buffers;
   SparePlan& spare_plan;
   Locks& locks;
+  const RandomBytes& random_bytes;
   Duration ask_deadline;
 };
 

@@ -34,6 +34,10 @@ bool is_expired_grant(const Error& error) {
   return error.code == Code::denied && reason != error.cause.end() && reason->second == "expired";
 }
 
+Error local_change(const std::string& what) {
+  return Error{Code::local_changed, "the local file " + what + "; nothing was stored", {}, 0};
+}
+
 Duration pause_before(uint32_t attempt, uint64_t random) {
   if (attempt <= 2) return Duration::zero();
   const Duration pause =
@@ -60,11 +64,12 @@ Upload::~Upload() {
 }
 
 Task<Result<TransferReport>> Upload::run() {
-  size_ = source_->size();
-  transfer_.total_bytes = size_;
-  seekable_ = source_->seekable() && size_ != Source::kUnknownSize;
+  const uint64_t size = source_->size();
+  transfer_.total_bytes = size;
+  seekable_ = source_->seekable() && size != Source::kUnknownSize;
+  content_size_ = seekable_ ? size : 0;
   // It is needed at the commit only, so nothing waits for it until then.
-  const bool small = seekable_ && size_ <= kInlineBytesMax;
+  const bool small = seekable_ && size <= kInlineBytesMax;
   locking_ = transfer_.options.lock.take && !small;
   if (locking_) transfer_.scope.spawn(take_lock());
   if (!seekable_) {
@@ -72,12 +77,12 @@ Task<Result<TransferReport>> Upload::run() {
     Result<TransferReport> report = co_await putting;
     co_return report;
   }
-  if (size_ > kInlineBytesMax) {
-    Task<Result<TransferReport>> putting = put_seekable(size_);
+  if (size > kInlineBytesMax) {
+    Task<Result<TransferReport>> putting = put_seekable(size);
     Result<TransferReport> report = co_await putting;
     co_return report;
   }
-  Task<Result<Part>> reading = read_source(0, size_);
+  Task<Result<Part>> reading = read_source(0, size);
   const Result<Part> part = co_await reading;
   if (!part) co_return part.error();
   Task<Result<void>> checking = check_source();
@@ -114,7 +119,10 @@ Task<Result<TransferReport>> Upload::put_seekable(uint64_t size) {
   Task<Result<void>> planning = placement_.begin(size, transfer_.options.block_bytes);
   const Result<void> planned = co_await planning;
   if (!planned) co_return planned.error();
-  const uint64_t blocks = (size + placement_.block_bytes() - 1) / placement_.block_bytes();
+  begin_sealing();
+  size_ = sealed_ ? sealed_bytes(size) : size;
+  transfer_.total_bytes = size_;
+  const uint64_t blocks = (size_ + placement_.block_bytes() - 1) / placement_.block_bytes();
   if (blocks > UINT32_MAX) {
     co_return Error{
         Code::too_large, "the file has too many blocks; use a larger block size", {}, 0};
@@ -130,6 +138,14 @@ Task<Result<TransferReport>> Upload::put_seekable(uint64_t size) {
   Task<Result<TransferReport>> finishing = finish();
   Result<TransferReport> report = co_await finishing;
   co_return report;
+}
+
+// The plan says whether the content is to be encrypted.
+void Upload::begin_sealing() {
+  if (placement_.wrapped_key().bytes.empty()) return;
+  sealed_.emplace(placement_.key().bytes, placement_.wrapped_key(), placement_.object(),
+                  placement_.block_bytes());
+  sealed_path_ = sealed_->path(path_, transfer_.bench.random_bytes);
 }
 
 // Sends the blocks by parallel streams and returns when all are durable.
@@ -233,7 +249,10 @@ FileName Upload::name_for(const Block& first) const {
   hint.block_bytes = placement_.block_bytes();
   hint.mode = transfer_.options.mode;
   hint.written_ms = transfer_.bench.bus.wall_ms();
-  return {path_, hint};
+  if (!sealed_) return {path_, std::move(hint)};
+  hint.seal = sealed_->seal();
+  hint.sealed_path = sealed_path_;
+  return {{}, std::move(hint)};
 }
 
 void Upload::learn_from(const Error& error, Block& block, GroupId group) {
@@ -265,43 +284,73 @@ Error Upload::given_up(const Block& block, const Error& last) const {
 Task<Result<Part>> Upload::read_part(std::shared_ptr<Block> block, uint64_t offset) {
   if (!block->kept.empty()) co_return block->kept[offset / kPartBytes];
   const auto size = static_cast<size_t>(std::min<uint64_t>(kPartBytes, block->length - offset));
-  Task<Result<Part>> reading = read_source(block->offset + offset, size);
+  const uint64_t part_number = (block->offset + offset) / kPartBytes;
+  Task<Result<Part>> reading =
+      sealed_ ? read_source(part_number * kSealedPartBytes, size - kTagBytes, part_number)
+              : read_source(block->offset + offset, size);
   Result<Part> part = co_await reading;
   co_return part;
 }
 
-// Reads one part on the pool, straight into the memory that will be sent. Of a seekable source it
-// is all of `size` bytes or an error.
-Task<Result<Part>> Upload::read_source(uint64_t offset, size_t size) {
-  struct Job {
-    std::shared_ptr<Source> source;
-    std::shared_ptr<AlignedBuffer> buffer;
-    Result<size_t> got = size_t{0};
-    uint32_t crc = 0;
-    std::optional<Result<void>> unchanged;
-  };
-  auto job = std::make_shared<Job>();
+// One look at the source, on the pool.
+struct Upload::Reading {
+  std::shared_ptr<Source> source;
+  std::shared_ptr<AlignedBuffer> buffer;
+  std::string ahead;                         // of the bytes wanted: read before
+  std::shared_ptr<const PartCipher> cipher;  // nullptr: they are stored as they are
+  PartPlace place;
+  bool all = false;  // the source is read to its end
+  Result<size_t> got = size_t{0};
+  size_t stored = 0;
+  uint32_t content_crc = 0;
+  uint32_t crc = 0;  // of what is stored
+  std::optional<Result<void>> unchanged;
+
+  void run(uint64_t offset, size_t size) {
+    uint8_t* const data = buffer->data();
+    std::copy(ahead.begin(), ahead.end(), data);
+    const size_t known = ahead.size();
+    got = source->read(offset + known, data + known, size - known);
+    if (!got) return;
+    stored = *got += known;
+    crc = content_crc = crc32c(data, stored);
+    if (cipher != nullptr && stored > 0) {
+      cipher->seal(place, data, stored);
+      stored += kTagBytes;
+      crc = crc32c(data, stored);
+    }
+    if (all) unchanged = source->unchanged();
+  }
+};
+
+// Reads bytes of the source straight into the memory that will be sent, and encrypts them there
+// when they are `part` of an encrypted object. Of a seekable source it is all of `size` bytes or an
+// error.
+Task<Result<Part>> Upload::read_source(uint64_t offset, size_t size, std::optional<uint64_t> part) {
+  auto job = std::make_shared<Reading>();
   job->source = source_;
   job->buffer = transfer_.bench.buffers.take();
-  const bool all = offset == 0 && size == size_;
-  Task<Result<void>> reading = transfer_.on_pool([job, offset, size, all] {
-    job->got = job->source->read(offset, job->buffer->data(), size);
-    if (job->got) job->crc = crc32c(job->buffer->data(), *job->got);
-    if (job->got && all) job->unchanged = job->source->unchanged();
-  });
+  job->ahead = std::exchange(ahead_, {});
+  job->all = offset == 0 && seekable_ && size == content_size_;
+  if (part) {
+    job->cipher = sealed_->cipher();
+    job->place = sealed_->place(*part);
+  }
+  Task<Result<void>> reading = transfer_.on_pool([job, offset, size] { job->run(offset, size); });
   const Result<void> ran = co_await reading;
   if (!ran) co_return ran.error();
   checked_ = std::move(job->unchanged);
   if (!job->got) co_return job->got.error();
-  if (seekable_ && *job->got != size) {
-    co_return Error{Code::local_changed,
-                    "the local file became shorter while it was read, at byte " +
-                        std::to_string(offset + *job->got) + "; nothing was stored",
-                    {},
-                    0};
-  }
   const uint8_t* data = job->buffer->data();
-  co_return Part{Payload(std::move(job->buffer), data, *job->got), job->crc};
+  if (seekable_ && *job->got != size) {
+    co_return local_change("became shorter while it was read, at byte " +
+                           std::to_string(offset + *job->got));
+  }
+  // Two contents in one place would give both away; see sealed_parts.h.
+  if (part && job->stored > 0 && !sealed_->note(*part, data, job->stored, job->content_crc)) {
+    co_return local_change("was changed between two readings of byte " + std::to_string(offset));
+  }
+  co_return Part{Payload(std::move(job->buffer), data, job->stored), job->crc};
 }
 
 Task<Result<void>> Upload::check_source() {

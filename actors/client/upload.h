@@ -8,6 +8,7 @@
 #include "actors/client/block_queue.h"
 #include "actors/client/block_writer.h"
 #include "actors/client/placement.h"
+#include "actors/client/sealed_parts.h"
 #include "actors/client/transfer.h"
 
 namespace dfs {
@@ -32,6 +33,7 @@ class Upload {
     uint64_t length = 0;
     std::vector<NodeId> nodes;
   };
+  struct Reading;
   // One of the parallel streams of a seekable source.
   struct Lane {
     uint32_t under_way = 0;  // blocks sent in part, or waiting for their receipt
@@ -41,8 +43,10 @@ class Upload {
 
   Task<Result<TransferReport>> put_seekable(uint64_t size);
   Task<Result<TransferReport>> put_stream();
+  Task<void> send_stream();
   Task<Result<TransferReport>> put_inline(std::string content);
   Task<Result<TransferReport>> finish();
+  void begin_sealing();
 
   Task<Result<void>> send_blocks(std::vector<uint32_t> indices);
   Task<void> stream(uint32_t number);
@@ -54,8 +58,9 @@ class Upload {
   Error given_up(const Block& block, const Error& last) const;
 
   Task<Result<Part>> read_part(std::shared_ptr<Block> block, uint64_t offset);
-  Task<Result<Part>> read_source(uint64_t offset, size_t size);
-  Task<Result<std::shared_ptr<Block>>> read_block(uint32_t index, uint64_t offset);
+  Task<Result<Part>> read_source(uint64_t offset, size_t size,
+                                 std::optional<uint64_t> part = std::nullopt);
+  Task<Result<std::shared_ptr<Block>>> read_block(uint32_t index);
   Task<Result<void>> check_source();
 
   Task<void> keep_lease();
@@ -85,7 +90,11 @@ class Upload {
   size_t left_ = 0;                // blocks not stored yet
   uint64_t kept_block_bytes_ = 0;  // of a stream
   bool seekable_ = false;
-  uint64_t size_ = 0;
+  uint64_t content_size_ = 0;          // of a stream: what was read of it so far
+  uint64_t size_ = 0;                  // as stored
+  std::string ahead_;                  // of a stream: read before it was known how to store it
+  std::optional<SealedParts> sealed_;  // of an encrypted pool
+  Blob sealed_path_;
   std::optional<Result<void>> checked_;  // the source, right behind a read of all of it
   uint32_t blocks_resent_ = 0;
 };

@@ -136,7 +136,7 @@ Task<Result<uint64_t>> Upload::pass_lock() {
 CommitFile Upload::commit_request() const {
   CommitFile request;
   request.path = path_;
-  request.size = size_;
+  request.size = content_size_;
   request.mode = transfer_.options.mode;
   request.expected_version = transfer_.options.expected_version;
   request.copies = placement_.copies_asked();
@@ -150,6 +150,10 @@ CommitFile Upload::commit_request() const {
     if (stored_[i].group != placement_.home(i)) {
       request.layout.overrides.push_back({i, stored_[i].group});
     }
+  }
+  if (sealed_) {
+    request.seal = sealed_->seal();
+    request.seal.crc32c = std::exchange(request.crc32c, sealed_->content_crc());
   }
   request.writes = writes();
   return request;

@@ -4,7 +4,7 @@
 namespace dfs {
 
 void Client::set_ticket(std::string ticket) {
-  state_->calls.set_ticket(std::move(ticket));
+  state_->take_ticket(std::move(ticket));
 }
 
 Task<Result<TicketReply>> Client::sign_up(SignUp request) {
@@ -28,6 +28,12 @@ Task<Result<LogOutReply>> Client::log_out(bool everywhere) {
 Task<Result<LogOutReply>> Client::end_session(uint64_t session) {
   return state_->ask_service(kLockService, EndSession{session});
 }
+Task<Result<RotateTicketKeyReply>> Client::rotate_ticket_key(bool at_once) {
+  return state_->ask_service(kLockService, RotateTicketKey{at_once});
+}
+Task<Result<RotateGrantKeyReply>> Client::rotate_grant_key() {
+  return state_->ask(RotateGrantKey());
+}
 Task<Result<SessionList>> Client::sessions(ListSessions request) {
   return state_->ask_service(kLockService, std::move(request));
 }
@@ -43,6 +49,9 @@ Task<Result<UserReply>> Client::remove_user(std::string user) {
 }
 Task<Result<UserList>> Client::users(ListUsers request) {
   return state_->ask_service(kLockService, std::move(request));
+}
+Task<Result<UserNames>> Client::user_names(GetUserNames request, Duration deadline) {
+  return state_->ask_service(kLockService, std::move(request), deadline);
 }
 Task<Result<SetSignUpReply>> Client::set_sign_up(bool open) {
   return state_->ask_service(kLockService, SetSignUp{open});

@@ -153,8 +153,17 @@ struct NoteDenials {
   DFS_MESSAGE(NoteDenials, denials, left_out)
 };
 
-// Forgets sessions and revocations that ended before `before_ms`, and events of entries before
-// `events_before`; at most `limit` rows of each. Answered by Tidied.
+// Tickets are signed with this pair from now on. Answered by RotateTicketKeyReply.
+struct AddTicketKey {
+  Blob secret;
+  Blob verify_key;
+  bool at_once = false;  // the pairs before it are forgotten, and their tickets void
+  Origin origin;
+  DFS_MESSAGE(AddTicketKey, secret, verify_key, at_once, origin)
+};
+
+// Forgets sessions, revocations and keys that ended before `before_ms`, and events of entries
+// before `events_before`; at most `limit` rows of each. Answered by Tidied.
 struct TidyUsers {
   int64_t before_ms = 0;
   LogIndex events_before = 0;

@@ -74,6 +74,7 @@ void Lock::State::on(const Envelope& envelope, const AddHead& request) {
 
 // It becomes a member with the number of its head, which the monitor gave, and never gives again.
 Task<void> Lock::State::admit(Envelope origin, AddHead request) {
+  // An address that the broker passes on only from whoever holds the cluster's secret key.
   const MemberId head = head_of(origin.header.from);
   CallOptions options;
   options.deadline = kLookDeadline;
@@ -86,7 +87,7 @@ Task<void> Lock::State::admit(Envelope origin, AddHead request) {
                          500});
     co_return;
   }
-  if (head == 0 || !has(heads->message, head)) {
+  if (head == 0 || request.uuid.empty() || !has(heads->message, head)) {
     refuse(origin,
            Error{Code::denied, origin.header.from + " is of no head of this cluster", {}, 0});
     co_return;

@@ -48,6 +48,8 @@ Outcome dispatch_command(Work& work) {
       return perform(issue_token, work);
     case Type::NoteDenials:
       return perform(note_denials, work);
+    case Type::AddTicketKey:
+      return perform(add_ticket_key, work);
     case Type::TidyUsers:
       return perform(tidy_users, work);
     case Type::ChangeMembers:

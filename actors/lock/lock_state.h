@@ -21,6 +21,7 @@
 #include "messages/cluster.h"
 #include "messages/events.h"
 #include "messages/heads.h"
+#include "messages/user_names.h"
 #include "messages/users.h"
 
 namespace dfs {
@@ -64,11 +65,15 @@ struct Lock::State : Service {
   void on(const Envelope& envelope, const ReadEvents& request);
   void on(const Envelope& envelope, const GetTicketKeys& request);
 
+  // Keys of tickets (ticket_keys.cc).
+  void on(const Envelope& envelope, const RotateTicketKey& request);
+
   // Users (users.cc).
   void on(const Envelope& envelope, const AddUser& request);
   void on(const Envelope& envelope, const ChangeUser& request);
   void on(const Envelope& envelope, const RemoveUser& request);
   void on(const Envelope& envelope, const ListUsers& request);
+  void on(const Envelope& envelope, const GetUserNames& request);
   void on(const Envelope& envelope, const SetSignUp& request);
   void on(const Envelope& envelope, const SignUp& request);
   Task<void> add_user(Envelope origin, AddUser request, std::string by);

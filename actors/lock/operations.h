@@ -6,6 +6,7 @@
 #include "actors/lock/commands.h"
 #include "actors/lock/rows.h"
 #include "messages/raft.h"
+#include "messages/user_names.h"
 
 namespace dfs::lock {
 
@@ -26,11 +27,17 @@ Result<Granted> issue_token(PendingRows& rows, const IssueToken& command);
 Result<Noted> note_denials(PendingRows& rows, const NoteDenials& command);
 Result<Tidied> tidy_users(PendingRows& rows, const TidyUsers& command);
 
+// Keys that tickets are signed with (ticket_keys.cc).
+Result<RotateTicketKeyReply> add_ticket_key(PendingRows& rows, const AddTicketKey& command);
+// Those whose tickets have all expired; how many they were.
+Result<uint32_t> forget_ticket_keys(PendingRows& rows, int64_t before_ms);
+
 // Of the log itself.
 Result<Noted> change_members(PendingRows& rows, const ChangeMembers& command);
 
 // Questions, answered from the rows alone.
 Result<UserList> list_users(Rows& rows, const ListUsers& request, const Ticket& asker);
+Result<UserNames> user_names(Rows& rows, const GetUserNames& request);
 Result<SessionList> list_sessions(Rows& rows, const ListSessions& request, const Ticket& asker);
 Result<TicketKeys> ticket_keys(Rows& rows);
 // The ticket as its holder gets it.
@@ -38,6 +45,7 @@ Result<TicketReply> signed_ticket(Rows& rows, const Granted& granted);
 
 // Whether TidyUsers of that time would find something.
 Result<bool> anything_over(Rows& rows, int64_t before_ms);
+Result<bool> any_ticket_key_over(Rows& rows, int64_t before_ms);
 
 // What several of them share (sessions_machine.cc).
 

@@ -17,7 +17,7 @@ bool is_for_any_head(Type type) {
 }  // namespace
 
 std::string source_of(const Header& header) {
-  return header.from;
+  return header.source.empty() ? header.from : header.source;
 }
 
 Envelope origin_of(const Envelope& envelope) {
@@ -45,7 +45,8 @@ void Lock::State::receive(Envelope& envelope) {
       dispatch<AddHead, ListHeads, TransferLead, Ping, ReadEvents, GetTicketKeys, AddUser,
                ChangeUser, RemoveUser, ListUsers, SetSignUp, SignUp, LogIn, RenewTicket, LogOut,
                ChangePassword, AddServiceToken, ListSessions, EndSession, AcquireLock, AwaitLock,
-               RenewLocks, ReleaseLock, BreakLock, ListLocks>(*this, envelope);
+               RenewLocks, ReleaseLock, BreakLock, ListLocks, RotateTicketKey, GetUserNames>(
+          *this, envelope);
   if (!understood) refuse(envelope, understood.error());
 }
 

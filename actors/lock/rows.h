@@ -59,7 +59,8 @@ struct KeyRow {
   Blob secret;
   Blob verify_key;
   int64_t made_ms = 0;
-  DFS_FIELDS(secret, verify_key, made_ms)
+  int64_t ends_ms = 0;  // the last ticket it signed expires then; 0: it signs those of today
+  DFS_FIELDS(secret, verify_key, made_ms, ends_ms)
 };
 
 // Of all users.

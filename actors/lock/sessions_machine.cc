@@ -363,6 +363,9 @@ Result<Tidied> tidy_users(PendingRows& rows, const TidyUsers& command) {
   auto revocations = forget_revocations(rows, before_ms);
   if (!revocations) return revocations.error();
   tidied->rows += *revocations;
+  auto signing = forget_ticket_keys(rows, before_ms);
+  if (!signing) return signing.error();
+  tidied->rows += *signing;
   if (command.events_before == 0) return tidied;
   auto events = trim_event_rows(rows, command.events_before, command.limit);
   if (!events) return events.error();
@@ -383,7 +386,8 @@ Result<bool> anything_over(Rows& rows, int64_t before_ms) {
     over = over || (row && row->until_ms < before_ms);
     return !over;
   }));
-  return over;
+  if (over) return over;
+  return any_ticket_key_over(rows, before_ms);
 }
 
 Result<SessionList> list_sessions(Rows& rows, const ListSessions& request, const Ticket& asker) {

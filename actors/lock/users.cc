@@ -85,6 +85,12 @@ void Lock::State::on(const Envelope& envelope, const ListUsers& request) {
   });
 }
 
+void Lock::State::on(const Envelope& envelope, const GetUserNames& request) {
+  if (const auto asker = asker_of(envelope); !asker) return refuse(envelope, asker.error());
+  read(envelope, request,
+       [](Rows& rows, const GetUserNames& asked) { return lock::user_names(rows, asked); });
+}
+
 // Hashing takes time that strangers must not have for nothing: a source that signs up again and
 // again waits like one that fails to log in.
 void Lock::State::on(const Envelope& envelope, const SignUp& request) {

@@ -252,6 +252,25 @@ Result<UserList> list_users(Rows& rows, const ListUsers& request, const Ticket& 
   return list;
 }
 
+Result<UserNames> user_names(Rows& rows, const GetUserNames& request) {
+  UserNames found;
+  const auto add = [&](const std::string& name) -> Result<void> {
+    const auto user = rows.get<UserRow>(keys::user(name));
+    if (!user) return user.error();
+    if (*user) found.names.push_back({name, (*user)->uid, (*user)->gid});
+    return {};
+  };
+  for (const uint32_t uid : request.uids) {
+    const auto holder = rows.get<UidRow>(keys::uid(uid));
+    if (!holder) return holder.error();
+    if (*holder) DFS_CHECK(add((*holder)->user));
+  }
+  for (const std::string& name : request.users) {
+    if (bad_user(name) == nullptr) DFS_CHECK(add(name));
+  }
+  return found;
+}
+
 Result<Noted> change_members(PendingRows& rows, const ChangeMembers& command) {
   GroupRow group;
   for (const Member& member : command.members) {

@@ -14,6 +14,7 @@ struct Rule {
 
 constexpr Rule kRules[] = {
     {Type::Ping, Access::everybody, true},
+    {Type::Join, Access::everybody, false},
 
     {Type::Stat, Access::users, true},
     {Type::List, Access::users, true},
@@ -28,6 +29,7 @@ constexpr Rule kRules[] = {
 
     {Type::ReadEvents, Access::admins, true},
     {Type::ListTasks, Access::admins, true},
+    {Type::GetNodePass, Access::admins, false},
     {Type::ListAgents, Access::admins, true},
     {Type::ListJoinTokens, Access::admins, true},
     {Type::GetRebuild, Access::admins, true},
@@ -36,14 +38,18 @@ constexpr Rule kRules[] = {
     {Type::ControlTask, Access::admins, false},
     {Type::ChangeNode, Access::admins, false},
     {Type::SetPool, Access::admins, false},
+    {Type::RotatePoolKey, Access::admins, false},
+    {Type::ExportPoolKeys, Access::admins, false},
+    {Type::ImportPoolKeys, Access::admins, false},
     {Type::AddJoinToken, Access::admins, false},
     {Type::SetJoinRule, Access::admins, false},
     {Type::ImportGroups, Access::admins, false},
     {Type::ImportFiles, Access::admins, false},
     {Type::EndRebuild, Access::admins, false},
+    {Type::RotateGrantKey, Access::admins, false},
 
-    {Type::Join, Access::cluster, false},
-    {Type::AddHead, Access::cluster, false},
+    {Type::AddHead, Access::heads_or_admins, false},
+    {Type::GetGrantKeys, Access::nodes, true},
     {Type::ConfirmSurplus, Access::cluster, true},
 
     {Type::GetMap, Access::cluster_or_admins, true},

@@ -11,11 +11,13 @@
 namespace dfs {
 
 enum class Access : uint8_t {
-  everybody,          // it tells nothing of the cluster
+  everybody,          // it tells nothing of the cluster, or shows what lets it in
   users,              // whoever has a ticket; what of it they may is decided by the path
   admins,             // it tells of the cluster's inside or changes it
   cluster,            // storage nodes, heads and agents among themselves
   cluster_or_admins,  // they, and administrators who look at the same
+  nodes,              // storage nodes alone
+  heads_or_admins,
 };
 
 std::optional<Access> access_to(Type type);

@@ -5,6 +5,7 @@ namespace dfs {
 void Agents::heard(const Envelope& envelope, Instant now) {
   auto beat = decode<AgentBeat>(envelope.body);
   if (!beat || beat->invalid() != nullptr) return;
+  if (envelope.header.from != kAgentService + beat->host) return;
   const auto known = agents_.find(beat->host);
   if (known == agents_.end() && agents_.size() >= kMax) return;
   if (known != agents_.end()) {

@@ -20,6 +20,21 @@ std::string cause_of(const Error& error, const char* name) {
   return found == error.cause.end() ? std::string() : found->second;
 }
 
+// By who it is in the cluster, without a ticket.
+bool is_entitled(Access access, const Envelope& envelope) {
+  switch (access) {
+    case Access::cluster:
+    case Access::cluster_or_admins:
+      return is_of_cluster(envelope);
+    case Access::heads_or_admins:
+      return is_of_head(envelope);
+    case Access::nodes:
+      return envelope.header.from.starts_with("storage/");
+    default:
+      return false;
+  }
+}
+
 Error not_yours(ObjectId object, const std::string& why) {
   return Error{
       Code::denied,
@@ -48,9 +63,8 @@ Result<void> Monitor::State::judge_asker(const Envelope& envelope) {
             "message type " + std::to_string(static_cast<int>(type)) + " is not understood here"};
   }
   if (*access == Access::everybody) return {};
-  const bool among_themselves = *access == Access::cluster || *access == Access::cluster_or_admins;
-  if (among_themselves && envelope.header.ticket.empty() && is_of_cluster(envelope)) return {};
-  if (*access == Access::cluster) {
+  if (envelope.header.ticket.empty() && is_entitled(*access, envelope)) return {};
+  if (*access == Access::cluster || *access == Access::nodes) {
     return Error{Code::denied,
                  "only storage nodes and heads ask this of each other",
                  {{"reason", "role"}},
@@ -71,14 +85,32 @@ void Monitor::State::stamp(Command& command) const {
 }
 
 Blob Monitor::State::grant_for(ObjectId object, BlockRight right, const Requester& who) {
-  if (!authenticates() || object == 0) return {};
+  const bool is_pass = right == BlockRight::inside;
+  if (!authenticates() || (object == 0) != is_pass) return {};
   Grant grant;
   grant.object = object;
   grant.right = right;
   grant.uid = who.uid;
   grant.expires_ms = bus.wall_ms() + settings.grant_lasts / std::chrono::milliseconds(1);
   grant.serial = bus.random();
+  if (who.session != 0) {
+    grant.holder = holder_of(who.user);
+    grant.session = who.session;
+    grant.since_ms = who.since_ms;
+  }
   return Blob{sign_grant(grant, cluster().grant_key())};
+}
+
+void Monitor::State::on(const Envelope& envelope, const GetNodePass&) {
+  NodePass reply;
+  reply.pass = grant_for(0, BlockRight::inside, asker);
+  reply.lasts_ms = static_cast<uint32_t>(settings.grant_lasts / std::chrono::milliseconds(1));
+  answer_with(envelope, Result<NodePass>(std::move(reply)));
+}
+
+// What this head shows to storage nodes.
+std::string Monitor::State::own_pass() {
+  return grant_for(0, BlockRight::inside, superuser()).bytes;
 }
 
 // An expired one shows it as well: a writer may have been asleep.

@@ -33,8 +33,8 @@ Result<void> load_pools(Rows& rows, ClusterMap& map) {
       failed = row.error();
       return false;
     }
-    map.pools.push_back(
-        {std::string(key.substr(1)), row->replicas, row->min_copies, row->groups, row->id});
+    map.pools.push_back({std::string(key.substr(1)), row->replicas, row->min_copies, row->groups,
+                         row->id, row->key != 0});
     return true;
   }));
   if (failed) return *failed;
@@ -74,6 +74,8 @@ Result<ClusterView> ClusterView::load(Rows& rows) {
   if (!rebuild) return rebuild.error();
   view.authentication_ = (*cluster)->authentication;
   view.grant_key_ = (*cluster)->grant_key.bytes;
+  view.grant_step_ms_ = (*cluster)->grant_turn_ms;
+  if (view.grant_step_ms_ == 0) view.grant_step_ms_ = (*cluster)->grant_drop_ms;
   view.rebuilding_ = *rebuild && (*rebuild)->active;
   return view;
 }

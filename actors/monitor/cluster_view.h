@@ -26,7 +26,9 @@ class ClusterView {
   uint32_t voters() const { return voters_; }  // of the heads
   bool rebuilding() const { return rebuilding_; }
   Authentication authentication() const { return authentication_; }
-  const std::string& grant_key() const { return grant_key_; }  // empty without authentication
+  // Of block grants, or two while it changes (messages/grant.h); empty without authentication.
+  const std::string& grant_key() const { return grant_key_; }
+  int64_t grant_step_ms() const { return grant_step_ms_; }  // of that change; 0: none goes on
   const NodeView* node(NodeId id) const;
   const NodeView* node_of_uuid(const std::string& uuid) const;
   const GroupView* group(GroupId id) const;
@@ -43,6 +45,7 @@ class ClusterView {
   bool rebuilding_ = false;
   Authentication authentication_ = Authentication::off;
   std::string grant_key_;
+  int64_t grant_step_ms_ = 0;
   std::unordered_map<NodeId, size_t> nodes_;  // index into map_.nodes
 };
 

@@ -40,8 +40,23 @@ struct RegisterNode {
   NodeId number = 0;            // the one it had, if any
   std::string token;            // hash of the one it showed; empty: none
   std::string key = {};         // of its connections; empty: they are not encrypted
+  std::string source = {};      // address that it joins from
   DFS_MESSAGE(RegisterNode, uuid, endpoint, host, rack, total_bytes, feature_level, heartbeat_ms,
-              number, token, key)
+              number, token, key, source)
+};
+
+// A key that will be used from `from_ms` on. Answered by RotateGrantKeyReply.
+struct AddGrantKey {
+  Blob key;
+  int64_t from_ms = 0;
+  int64_t until_ms = 0;  // when what was made with the key before it has expired
+  std::string source;
+  DFS_MESSAGE(AddGrantKey, key, from_ms, until_ms, source)
+};
+// The step of a change that is due at `now_ms`, if any.
+struct TurnGrantKey {
+  int64_t now_ms = 0;
+  DFS_MESSAGE(TurnGrantKey, now_ms)
 };
 
 struct SetNodeState {

@@ -17,10 +17,14 @@ Error invalid_layout(const CommitFile& request, const std::string& why) {
                0};
 }
 
+uint64_t stored_bytes(const CommitFile& request) {
+  return request.seal.cipher == Cipher::none ? request.size : sealed_bytes(request.size);
+}
+
 // The groups that hold at least one block of the file.
 Result<std::set<GroupId>> groups_written(const CommitFile& request) {
   const Layout& layout = request.layout;
-  const uint64_t blocks = (request.size + layout.block_bytes - 1) / layout.block_bytes;
+  const uint64_t blocks = (stored_bytes(request) + layout.block_bytes - 1) / layout.block_bytes;
   const size_t width = layout.groups.size();
   std::vector<uint64_t> overridden(width);
   std::set<GroupId> groups;
@@ -163,8 +167,12 @@ Result<void> check_version(const CommitFile& request, const std::optional<InodeR
 Result<void> put_object(VersionedRows& rows, const CommitFile& request, Ino ino) {
   ObjectRow object;
   object.ino = ino;
-  object.size = request.size;
+  object.size = stored_bytes(request);
   object.crc32c = request.crc32c;
+  if (request.seal.cipher != Cipher::none) {
+    object.crc32c = request.seal.crc32c;
+    object.seal = {request.seal.cipher, request.seal.key, 0};
+  }
   object.created_ms = rows.time_ms();
   return add_object(rows, request.layout, std::move(object));
 }
@@ -176,6 +184,8 @@ void set_content(VersionedRows& rows, const CommitFile& request, InodeRow& inode
   inode.version += 1;
   inode.fence = std::max(inode.fence, request.fence);
   inode.content = request.content;
+  inode.encrypted = request.content_wrapped || request.seal.cipher != Cipher::none;
+  inode.crc32c_unknown = false;
   inode.block_bytes = request.layout.block_bytes;
   inode.slices.clear();
   if (request.layout.object != 0) {

@@ -102,13 +102,16 @@ Result<void> add_file_at(VersionedRows& rows, const FoundFile& found, const Spot
   InodeRow inode;
   inode.type = FileType::file;
   inode.mode = found.mode;
-  inode.size = found.size;
-  inode.crc32c = found.crc32c;
+  const bool encrypted = found.seal.cipher != Cipher::none;
+  inode.size = encrypted ? content_bytes(found.size) : found.size;
+  inode.crc32c = encrypted ? 0 : found.crc32c;
+  inode.crc32c_unknown = encrypted;
+  inode.encrypted = encrypted;
   inode.created_ms = found.written_ms;
   inode.modified_ms = found.written_ms;
   inode.version = 1;
   inode.block_bytes = found.layout.block_bytes;
-  inode.slices.push_back({0, found.size, found.layout.object, 0});
+  inode.slices.push_back({0, inode.size, found.layout.object, 0});
   rows.insert(keys::inode(*ino), std::move(inode));
   rows.put(keys::entry(spot.parent, spot.name), EntryRow{*ino, FileType::file, 0, 0});
   DFS_CHECK(touch_directory(rows, spot.parent, 1, 0));
@@ -117,6 +120,7 @@ Result<void> add_file_at(VersionedRows& rows, const FoundFile& found, const Spot
   object.ino = *ino;
   object.size = found.size;
   object.crc32c = found.crc32c;
+  if (encrypted) object.seal = {found.seal.cipher, found.seal.key, 0};
   object.created_ms = found.written_ms;
   return add_object(rows, found.layout, std::move(object));
 }

@@ -76,7 +76,8 @@ Result<AddJoinTokenReply> add_join_token(VersionedRows& rows, const AddJoinToken
   auto cluster = rows.require<ClusterRow>(keys::cluster());
   if (!cluster) return cluster.error();
   const int64_t expires_ms = rows.time_ms() + request.lasts_ms;
-  rows.put(key, JoinTokenRow{rows.time_ms(), expires_ms, request.uses, 0, 0});
+  rows.put(key,
+           JoinTokenRow{rows.time_ms(), expires_ms, request.uses, 0, 0, rows.requester().user});
   rows.note("join-token-made",
             {{"uses", std::to_string(request.uses)}, {"expires_ms", std::to_string(expires_ms)}});
   return AddJoinTokenReply{expires_ms, cluster->join_rule, rows.receipt()};
@@ -93,17 +94,18 @@ Result<SetJoinRuleReply> set_join_rule(VersionedRows& rows, const SetJoinRule& r
   return SetJoinRuleReply{rows.receipt()};
 }
 
-Result<void> let_in(VersionedRows& rows, JoinRule rule, const std::string& token, NodeId node) {
+Result<std::string> let_in(VersionedRows& rows, JoinRule rule, const std::string& token,
+                           NodeId node) {
   const bool needed = rule == JoinRule::token;
   if (token.empty()) {
-    if (!needed) return {};
+    if (!needed) return std::string();
     return not_let_in(kTokenMissing, "this one showed none");
   }
   const std::string key = keys::join_token(token);
   auto row = rows.get<JoinTokenRow>(key);
   if (!row) return row.error();
   if (!*row || is_spent(**row, rows.time_ms())) {
-    if (!needed) return {};
+    if (!needed) return std::string();
     if (!*row) return not_let_in(kTokenUnknown, "that of this one is not known");
     if ((*row)->used >= (*row)->uses) {
       return not_let_in(kTokenUsed, "that of this one was used already, last by storage/" +
@@ -113,8 +115,9 @@ Result<void> let_in(VersionedRows& rows, JoinRule rule, const std::string& token
   }
   ++(*row)->used;
   (*row)->last_node = node;
+  std::string by = (*row)->by;
   rows.put(key, std::move(**row));
-  return {};
+  return by;
 }
 
 Result<JoinTokenList> Monitor::State::list_join_tokens(Rows& rows) const {

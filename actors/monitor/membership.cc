@@ -42,6 +42,7 @@ void Monitor::State::on(const Envelope& envelope, const Join& request) {
   node.number = request.node;
   if (!request.token.empty()) node.token = hash_of_token(request.token);
   node.key = request.key;
+  node.source = envelope.header.source;
   node.heartbeat_ms =
       static_cast<uint32_t>(settings.heartbeat_period / std::chrono::milliseconds(1));
   propose_for(
@@ -69,7 +70,8 @@ void Monitor::State::on(const Envelope& envelope, const Join& request) {
 
 void Monitor::State::heartbeat(const Envelope& envelope) {
   auto heartbeat = decode<Heartbeat>(envelope.body);
-  if (!heartbeat) return;
+  // Nobody says of another node that it lives.
+  if (!heartbeat || envelope.header.from != "storage/" + std::to_string(heartbeat->node)) return;
   outgrow(heartbeat->epoch);
   const NodeView* node = cluster().node(heartbeat->node);
   if (node != nullptr) {
@@ -99,6 +101,7 @@ void Monitor::State::check_nodes() {
   if (late > settings.down_after / 2) members.excuse(late, now);
   reign.last_check = now;
   if (now >= reign.regroup_again) regroup_soon();
+  turn_grant_key();
   for (const NodeId node : members.silent(cluster().map(), settings.down_after, now)) {
     const auto silent_ms = members.silence(node, now) / std::chrono::milliseconds(1);
     set_node_state(node, NodeState::down, "no heartbeat for " + std::to_string(silent_ms) + " ms");
@@ -114,6 +117,7 @@ void Monitor::State::set_node_state(NodeId node, NodeState state, std::string re
     reign.changing.erase(node);
     if (!outcome) return command_failed("SetNodeState", outcome.error());
     if (state == NodeState::up) regroup_soon();
+    if (state == NodeState::down && reign.repairs) reign.repairs->give_up_nodes();
   });
 }
 

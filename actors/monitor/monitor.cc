@@ -63,7 +63,7 @@ CreateCluster new_cluster(const std::string& cluster, bool rebuild,
   command.join_rule = settings.join_rule;
   command.authentication = settings.authentication;
   if (settings.authentication == Authentication::required) {
-    command.grant_key.bytes = make_grant_key();
+    command.grant_key.bytes = settings.make_grant_key();
   }
   return command;
 }
@@ -82,6 +82,7 @@ Monitor::State::State(Bus& bus_, Disk& disk_, Table& table_, MonitorSettings set
       replica(bus_, disk_, table_, machine, replica_settings(settings)),
       calls(bus_),
       gate(bus_, calls) {
+  calls.set_pass([this] { return own_pass(); });
   machine.listen([this](const MonitorMachine::Change& change) { applied(change); });
   Replica::Watcher watcher;
   watcher.leading = [this] { lead(); };

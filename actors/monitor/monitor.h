@@ -13,6 +13,8 @@
 #include "broker/actor.h"
 #include "messages/agents.h"
 #include "messages/cluster.h"
+#include "messages/grant.h"
+#include "messages/key_wrap.h"
 #include "messages/requester.h"
 
 namespace dfs {
@@ -37,7 +39,7 @@ struct MonitorSettings {
   Duration down_after = std::chrono::seconds(3);               // seed 000: 3 s
   Duration repair_after =
       std::chrono::seconds(60);          // a node down for longer is given up; 0: at once
-  uint32_t fills_per_node = 2;           // groups that one node is filled with at a time
+  uint32_t fills_per_node = 4;           // groups that one node is filled with at a time
   uint64_t repair_bytes_per_second = 0;  // of one node, where no task says otherwise; 0: no limit
   // All members of a group are asked so often whether they hold the same; 0: never.
   Duration digest_period = std::chrono::minutes(10);
@@ -51,7 +53,13 @@ struct MonitorSettings {
   // Objects that died are remembered one by one for so long.
   Duration object_retention = std::chrono::hours(7 * 24);
   ReplicaSettings replica;
+  // Makes keys of grants. Chance that nobody can guess: not the bus's, which a seed may decide.
+  std::function<std::string()> make_grant_key = dfs::make_grant_key;
   bool secure = false;  // connections to this head are encrypted; shown in the status
+  // Wraps the keys of encrypted pools wherever a head keeps them; the same on every head. Without
+  // it they are kept bare.
+  std::string key_of_keys = {};
+  RandomBytes random_bytes = secure_random;  // of which keys are made
   // Told of the nodes as this head knows them, now and whenever that changes, on its thread.
   std::function<void(const ClusterMap&)> map_changed = {};
 };

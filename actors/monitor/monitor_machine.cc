@@ -44,6 +44,12 @@ Outcome dispatch_command(Work& work) {
       return perform(set_attributes, work);
     case Type::SetPool:
       return perform(set_pool, work);
+    case Type::RotatePoolKey:
+      return perform(rotate_pool_key, work);
+    case Type::ExportPoolKeys:
+      return perform(note_key_export, work);
+    case Type::ImportPoolKeys:
+      return perform(import_pool_keys, work);
     case Type::AddJoinToken:
       return perform(add_join_token, work);
     case Type::SetJoinRule:
@@ -80,6 +86,10 @@ Outcome dispatch_command(Work& work) {
       return perform(end_rebuild, work);
     case Type::RaiseEpoch:
       return perform(raise_epoch, work);
+    case Type::AddGrantKey:
+      return perform(add_grant_key, work);
+    case Type::TurnGrantKey:
+      return perform(turn_grant_key, work);
     case Type::NoteDenied:
       return perform(note_denied, work);
     case Type::BecomeLeader:

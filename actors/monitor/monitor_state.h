@@ -28,7 +28,10 @@
 #include "messages/dispatch.h"
 #include "messages/events.h"
 #include "messages/grant.h"
+#include "messages/grant_keys.h"
 #include "messages/heads.h"
+#include "messages/passes.h"
+#include "messages/pool_keys.h"
 #include "messages/rebuild.h"
 #include "messages/reclaim.h"
 
@@ -100,7 +103,9 @@ struct Monitor::State : Service {
   Result<void> judge_asker(const Envelope& envelope);
   // Names the asker in the log.
   void stamp(Command& command) const override;
-  // The right to the blocks of an object; empty where none is needed.
+  void on(const Envelope& envelope, const GetNodePass& request);
+  std::string own_pass();
+  // The right to the blocks of an object, or the pass for object 0; empty where none is needed.
   Blob grant_for(ObjectId object, BlockRight right, const Requester& who);
   // The grant shows that the upload of the object is theirs.
   Result<void> check_upload_of(const Requester& who, ObjectId object, const Blob& grant) const;
@@ -122,6 +127,19 @@ struct Monitor::State : Service {
   void retry_waiting_plans();
   void refuse_waiting_plans(const Error& error);
   void reserve_objects();
+
+  // Keys of encrypted pools (pool_keys.cc).
+  KeptKey keep(const WrappingKey& key) const;
+  KeptKey make_pool_key() const;
+  Result<WrappingKey> pool_key(Rows& rows, KeyId id) const;
+  Result<WrappingKey> key_of(Rows& rows, const PoolView& pool) const;
+  // The plan's key, for a file of an encrypted pool; empty for one of another.
+  Result<Blob> wrap_key(const PlanFile& request, const PoolView& pool, ObjectId object) const;
+  void commit(const Envelope& envelope, const CommitFile& request);
+  Result<std::string> wrap_content(const CommitFile& request);
+  Result<void> check_seal(const CommitFile& request) const;
+  Result<void> unwrap_content(Rows& rows, const std::string& path, OpenFileReply& reply) const;
+  Result<PoolKeyList> export_pool_keys(Rows& rows, const ExportPoolKeys& request) const;
 
   // The life and death of objects (judge_blocks.cc).
   void on(const Envelope& envelope, const RenewUploads& request);
@@ -153,6 +171,9 @@ struct Monitor::State : Service {
   void on(const Envelope& envelope, const ChangeNode& request);
   void on(const Envelope& envelope, const SetPool& request);
   void on(const Envelope& envelope, const SetAttributes& request);
+  void on(const Envelope& envelope, const RotatePoolKey& request);
+  void on(const Envelope& envelope, const ExportPoolKeys& request);
+  void on(const Envelope& envelope, const ImportPoolKeys& request);
   void on(const Envelope& envelope, const ListAgents& request);
   void on(const Envelope& envelope, const AddJoinToken& request);
   void on(const Envelope& envelope, const SetJoinRule& request);
@@ -170,6 +191,11 @@ struct Monitor::State : Service {
   void on(const Envelope& envelope, const EndRebuild& request);
   bool is_refused_for_rebuild(const Envelope& envelope);
   void outgrow(Epoch known);
+
+  // Keys of grants (grant_keys.cc).
+  void turn_grant_key();
+  void on(const Envelope& envelope, const GetGrantKeys& request);
+  void on(const Envelope& envelope, const RotateGrantKey& request);
 
   // Heads (heads.cc).
   Result<void> check_not_removed(const std::string& uuid);
@@ -242,6 +268,7 @@ struct Monitor::State : Service {
     std::set<NodeId> changing;       // a change of state is on its way into the log
     std::set<NodeId> strangers;      // unknown nodes whose heartbeats were logged once
     Bus::TimerId regroup_timer = 0;  // not 0: groups are to be set soon
+    bool turning = false;            // TurnGrantKey is on its way into the log
     bool regrouping = false;         // SetGroups is on its way into the log
     Instant map_published;
     std::map<GroupId, Instant> planned;      // groups handed to uploads, and when last

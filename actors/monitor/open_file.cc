@@ -23,6 +23,8 @@ Result<OpenFileReply> open_file(Rows& rows, const ClusterView& cluster, const Op
   if (!object) return object.error();
   reply.layout = Layout{reply.info.object, object->block_bytes, std::move(object->groups),
                         std::move(object->overrides)};
+  reply.seal = std::move(object->seal);
+  reply.seal.crc32c = object->crc32c;
   std::set<GroupId> groups(reply.layout.groups.begin(), reply.layout.groups.end());
   for (const Override& override : reply.layout.overrides) groups.insert(override.group);
   for (const GroupId group : groups) reply.routes.push_back(cluster.route(group));

@@ -5,7 +5,9 @@
 #include "actors/monitor/commands.h"
 #include "actors/monitor/tree.h"
 #include "actors/monitor/versioned_rows.h"
+#include "messages/grant_keys.h"
 #include "messages/namespace.h"
+#include "messages/pool_keys.h"
 #include "messages/raft.h"
 #include "messages/rebuild.h"
 #include "messages/tasks.h"
@@ -19,6 +21,9 @@ Result<RemoveReply> remove(VersionedRows& rows, const Remove& request);
 Result<CommitFileReply> commit_file(VersionedRows& rows, const CommitFile& request);
 Result<SetAttributesReply> set_attributes(VersionedRows& rows, const SetAttributes& request);
 Result<SetPoolReply> set_pool(VersionedRows& rows, const SetPool& request);
+Result<RotatePoolKeyReply> rotate_pool_key(VersionedRows& rows, const RotatePoolKey& request);
+Result<Done> note_key_export(VersionedRows& rows, const ExportPoolKeys& request);
+Result<ImportPoolKeysReply> import_pool_keys(VersionedRows& rows, const ImportPoolKeys& request);
 Result<AddJoinTokenReply> add_join_token(VersionedRows& rows, const AddJoinToken& request);
 Result<SetJoinRuleReply> set_join_rule(VersionedRows& rows, const SetJoinRule& request);
 Result<ControlTaskReply> control_task(VersionedRows& rows, const ControlTask& request);
@@ -70,9 +75,14 @@ Result<void> end_object(VersionedRows& rows, ObjectId id, std::optional<ObjectRo
 Result<RebuildRow> active_rebuild(Rows& rows);
 // Whether a node that nobody knows may join as `node`, and notes that its token was used. `denied`
 // with the reason (agents.h) unless the rule or the token, whose hash this is, lets it in.
-Result<void> let_in(VersionedRows& rows, JoinRule rule, const std::string& token, NodeId node);
+// Who made the token that was needed; empty: none was.
+Result<std::string> let_in(VersionedRows& rows, JoinRule rule, const std::string& token,
+                           NodeId node);
+Result<RotateGrantKeyReply> add_grant_key(VersionedRows& rows, const AddGrantKey& request);
+Result<Done> turn_grant_key(VersionedRows& rows, const TurnGrantKey& request);
 // Takes a node out for good; see ChangeNode for when that is refused.
 Result<ChangeNodeReply> remove_node(VersionedRows& rows, const SetStanding& request);
+void add_pool_key(VersionedRows& rows, const KeptKey& kept, PoolId pool);
 // Makes the cluster map's next epoch; the state machine tells everyone about it.
 Result<Epoch> grow_map_epoch(VersionedRows& rows);
 

@@ -19,13 +19,16 @@ Error removed_for_good(NodeId node) {
 // Whoever knows a node's uuid, which everybody does, must not become that node: another key than it
 // had is taken only with a token, as if it were new.
 Result<void> check_key(VersionedRows& rows, const RegisterNode& request, const NodeRow& row,
-                       NodeId node) {
+                       NodeId node, std::string& by) {
   // Without encryption nobody has a key to show; it is wanted again when encryption is back.
   if (row.key == request.key || request.key.empty()) return {};
   auto cluster = rows.require<ClusterRow>(keys::cluster());
   if (!cluster) return cluster.error();
   const JoinRule rule = row.key.empty() ? cluster->join_rule : JoinRule::token;
-  if (let_in(rows, rule, request.token, node)) return {};
+  if (auto let = let_in(rows, rule, request.token, node)) {
+    by = std::move(*let);
+    return {};
+  }
   return Error{Code::denied,
                "storage/" + std::to_string(node) + " had another key, and only a token lets it " +
                    "have a new one; if it lost its file node.key, make a token with: dfsctl node "
@@ -57,8 +60,10 @@ Result<void> check_unique(VersionedRows& rows, const std::string& key, const std
 }
 
 // The node's number and row: a known uuid is the same node, wherever it lives now. A cluster that
-// is being rebuilt believes a node what its number was, unless another one was first.
-Result<NodeId> number_of(VersionedRows& rows, const RegisterNode& request, NodeRow& row) {
+// is being rebuilt believes a node what its number was, unless another one was first. `by` gets who
+// made the token that lets it in.
+Result<NodeId> number_of(VersionedRows& rows, const RegisterNode& request, NodeRow& row,
+                         std::string& by) {
   const std::string& uuid = request.uuid;
   auto known = rows.get<NodeUuidRow>(keys::node_uuid(uuid));
   if (!known) return known.error();
@@ -67,7 +72,7 @@ Result<NodeId> number_of(VersionedRows& rows, const RegisterNode& request, NodeR
     auto node = rows.require<NodeRow>(keys::node((*known)->node));
     if (!node) return node.error();
     row = std::move(*node);
-    DFS_CHECK(check_key(rows, request, row, (*known)->node));
+    DFS_CHECK(check_key(rows, request, row, (*known)->node, by));
     return (*known)->node;
   }
   auto cluster = rows.require<ClusterRow>(keys::cluster());
@@ -81,7 +86,11 @@ Result<NodeId> number_of(VersionedRows& rows, const RegisterNode& request, NodeR
   const NodeId node = keeps ? request.number : cluster->last_node + 1;
   cluster->last_node = std::max(cluster->last_node, node);
   // Its directory shows that it was part of this cluster before.
-  if (!keeps) DFS_CHECK(let_in(rows, cluster->join_rule, request.token, node));
+  if (!keeps) {
+    auto let = let_in(rows, cluster->join_rule, request.token, node);
+    if (!let) return let.error();
+    by = std::move(*let);
+  }
   rows.put(keys::cluster(), std::move(*cluster));
   rows.put(keys::node_uuid(uuid), NodeUuidRow{node});
   row.uuid = uuid;
@@ -95,7 +104,8 @@ Result<NodeId> number_of(VersionedRows& rows, const RegisterNode& request, NodeR
 Result<JoinReply> register_node(VersionedRows& rows, const RegisterNode& request) {
   NodeRow row;
   DFS_CHECK(check_unique(rows, request.key, request.uuid));
-  auto node = number_of(rows, request, row);
+  std::string by;
+  auto node = number_of(rows, request, row, by);
   if (!node) return node.error();
   const NodeRow before = row;
   row.endpoint = request.endpoint;
@@ -111,8 +121,13 @@ Result<JoinReply> register_node(VersionedRows& rows, const RegisterNode& request
   if (!same(before, row)) {
     const bool moved = before.endpoint != row.endpoint;
     if (moved || before.state != row.state) {
-      rows.note(moved ? "node-joined" : "node-up",
-                {{"node", std::to_string(*node)}, {"endpoint", row.endpoint}});
+      std::map<std::string, std::string> fields = {{"node", std::to_string(*node)},
+                                                   {"endpoint", row.endpoint}};
+      // For the audit.
+      if (moved) fields.emplace("user", "storage/" + std::to_string(*node));
+      if (moved && !request.source.empty()) fields.emplace("source", request.source);
+      if (moved && !by.empty()) fields.emplace("by", by);
+      rows.note(moved ? "node-joined" : "node-up", std::move(fields));
     }
     rows.put(keys::node(*node), std::move(row));
     auto grown = grow_map_epoch(rows);

@@ -11,7 +11,7 @@ namespace {
 constexpr Duration kTick = std::chrono::milliseconds(400);
 // Groups under way, per node that can take copies: enough to keep every node's fills busy, and few
 // enough that what was begun is soon done.
-constexpr size_t kMovingPerNode = 4;
+constexpr size_t kMovingPerNode = 8;
 
 bool is_moving(const GroupView& group) {
   return !group.leaving.empty() || !group.lacking.empty();

@@ -45,6 +45,9 @@ class Repairs {
   Repairs& operator=(const Repairs&) = delete;
 
   void begin();
+  // Those that are down for long enough are out. To be called when one goes down: with a
+  // repair_after of zero it is due at once.
+  void give_up_nodes();
   // What is under way, by the log and as far as this leader knows.
   std::vector<TaskView> tasks();
   // What a rebalance would move.
@@ -86,7 +89,6 @@ class Repairs {
   void propose(const M& command, std::function<void(Result<Outcome>)> done = {});
 
   // Nodes (repairs.cc).
-  void give_up_nodes();
   void look_for_losses();
 
   // Moves (repairs.cc).

@@ -27,6 +27,7 @@ bool is_for_any_head(Type type) {
     case Type::GetStatus:
     case Type::ReadEvents:
     case Type::ListHeads:
+    case Type::GetNodePass:
     case Type::Ping:
       return true;
     default:
@@ -57,7 +58,8 @@ void Monitor::State::receive(Envelope& envelope) {
                GetStatus, ReadEvents, AddHead, RemoveHead, TransferLead, ListHeads, Ping,
                RenewUploads, JudgeBlocks, ListTasks, ConfirmSurplus, ControlTask, ChangeNode,
                SetPool, SetAttributes, ListAgents, AddJoinToken, SetJoinRule, ListJoinTokens,
-               GetRebuild, ImportGroups, ImportFiles, EndRebuild>(*this, envelope);
+               GetRebuild, ImportGroups, ImportFiles, EndRebuild, GetGrantKeys, RotateGrantKey,
+               GetNodePass, RotatePoolKey, ExportPoolKeys, ImportPoolKeys>(*this, envelope);
   if (!understood) refuse(envelope, understood.error());
 }
 
@@ -84,7 +86,11 @@ void Monitor::State::on(const Envelope& envelope, const List& request) {
 void Monitor::State::on(const Envelope& envelope, const OpenFile& request) {
   read(envelope, request, [this, who = asker](Rows& rows, const OpenFile& asked) {
     auto reply = open_file(rows, cluster(), asked, who);
-    if (reply) reply->grant = grant_for(reply->info.object, BlockRight::read, who);
+    if (!reply) return reply;
+    if (auto opened = unwrap_content(rows, asked.path, *reply); !opened) {
+      return Result<OpenFileReply>(opened.error());
+    }
+    reply->grant = grant_for(reply->info.object, BlockRight::read, who);
     return reply;
   });
 }
@@ -152,12 +158,9 @@ void Monitor::State::on(const Envelope& envelope, const CommitFile& request) {
     const Result<void> theirs = check_upload_of(asker, object, request.grant);
     if (!theirs) return refuse(envelope, theirs.error());
   }
-  change(envelope);
+  commit(envelope, request);
 }
 
-void Monitor::State::on(const Envelope& envelope, const SetPool&) {
-  change(envelope);
-}
 void Monitor::State::on(const Envelope& envelope, const SetAttributes&) {
   change(envelope);
 }

@@ -123,6 +123,10 @@ std::string content() {
   return "content";
 }
 
+std::string pool_key(KeyId key) {
+  return with_u64(kPoolKey, key);
+}
+
 std::string fence(std::string_view path) {
   return std::string(1, kFence).append(path);
 }

@@ -56,8 +56,11 @@ struct InodeRow {
   std::string pool;                   // of a directory: where new files below it go
   std::vector<AclEntry> acl;          // empty: the mode says all (rights.h)
   std::vector<AclEntry> default_acl;  // of a directory: what is made in it begins with this
+  bool encrypted = false;  // of a file; then `content` is wrapped with its pool's key (key_wrap.h)
+  bool crc32c_unknown = false;
   DFS_FIELDS(type, mode, uid, gid, size, links, entries, parent, created_ms, modified_ms, version,
-             fence, crc32c, block_bytes, content, slices, since, since_ms, pool, acl, default_acl)
+             fence, crc32c, block_bytes, content, slices, since, since_ms, pool, acl, default_acl,
+             encrypted, crc32c_unknown)
 };
 
 struct EntryRow {
@@ -83,7 +86,8 @@ struct ObjectRow {
   std::vector<Override> overrides;
   int64_t created_ms = 0;
   int64_t died_ms = 0;
-  DFS_FIELDS(state, ino, size, crc32c, block_bytes, groups, overrides, created_ms, died_ms)
+  Seal seal;  // of an encrypted one: size and crc32c are of what is stored
+  DFS_FIELDS(state, ino, size, crc32c, block_bytes, groups, overrides, created_ms, died_ms, seal)
 };
 
 struct NodeRow {
@@ -132,7 +136,18 @@ struct PoolRow {
   uint32_t min_copies = 1;
   uint32_t groups = 64;
   PoolId id = 0;
-  DFS_FIELDS(replicas, min_copies, groups, id)
+  KeyId key = 0;  // of its new files; 0: they are not encrypted
+  DFS_FIELDS(replicas, min_copies, groups, id, key)
+};
+
+// A key that a pool has or had. Its id is in the key of the row.
+struct PoolKeyRow {
+  static constexpr bool kVersioned = false;
+  PoolId pool = 0;
+  Blob key;
+  bool wrapped = false;  // with the key of keys (KeptKey)
+  int64_t created_ms = 0;
+  DFS_FIELDS(pool, key, wrapped, created_ms)
 };
 
 struct GroupRow {
@@ -156,9 +171,13 @@ struct ClusterRow {
   ObjectId next_object = 0;  // below it every id is reserved by some leader
   JoinRule join_rule = JoinRule::open;
   Authentication authentication = Authentication::off;
-  Blob grant_key;  // of block grants; empty without authentication
+  Blob grant_key;  // of block grants, or two (messages/grant.h); empty without authentication
+  // While the key changes, when the next step is due, by the clock of whoever leads; else 0. First
+  // the other key is used, then the one before is dropped.
+  int64_t grant_turn_ms = 0;
+  int64_t grant_drop_ms = 0;
   DFS_FIELDS(cluster, created_ms, map_epoch, last_node, next_object, join_rule, authentication,
-             grant_key)
+             grant_key, grant_turn_ms, grant_drop_ms)
 };
 
 // Lets so many new nodes in. Its hash is in the key; the token itself is known to nobody here.
@@ -169,7 +188,8 @@ struct JoinTokenRow {
   uint32_t uses = 1;
   uint32_t used = 0;
   NodeId last_node = 0;  // that it let in
-  DFS_FIELDS(created_ms, expires_ms, uses, used, last_node)
+  std::string by;        // who made it
+  DFS_FIELDS(created_ms, expires_ms, uses, used, last_node, by)
 };
 
 // Counts files and directories that exist, removed ones until their rows are pruned.
@@ -292,6 +312,7 @@ inline constexpr char kJoinToken = 'j';
 inline constexpr char kLoss = 'l';
 inline constexpr char kFence = 'f';
 inline constexpr char kFenceByTime = 'y';
+inline constexpr char kPoolKey = 'w';
 
 std::string inode(Ino ino);
 std::string entries(Ino parent);  // the prefix of all entries of a directory
@@ -319,6 +340,7 @@ std::string died(int64_t died_ms);  // before all objects that died then
 std::string dead(int64_t died_ms, ObjectId object);
 std::string content();
 std::string kept();
+std::string pool_key(KeyId key);
 std::string fence(std::string_view path);
 std::string fence_by_time(int64_t kept_ms, std::string_view path);
 

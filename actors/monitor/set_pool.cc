@@ -37,6 +37,7 @@ Result<PoolRow> wanted(const SetPool& request, const PoolRow& before) {
   if (after.min_copies > after.replicas) {
     return refused(request, Code::invalid, "cannot ask for more min_copies than replicas");
   }
+  if (request.encrypted && before.key == 0) after.key = request.kept.id;
   if (request.create) return after;
   if (after.replicas < before.replicas) {
     return refused(request, Code::invalid,
@@ -95,11 +96,13 @@ Result<SetPoolReply> set_pool(VersionedRows& rows, const SetPool& request) {
   DFS_CHECK(add_groups(rows, request, after->id, added));
   const PoolId id = after->id;
   if (!request.create && same(*before, *after)) return SetPoolReply{id, rows.receipt()};
+  if (after->key != before->key) add_pool_key(rows, request.kept, id);
   rows.note(request.create ? "pool-created" : "pool-changed",
             {{"pool", request.name},
              {"replicas", std::to_string(after->replicas)},
              {"min_copies", std::to_string(after->min_copies)},
-             {"groups", std::to_string(after->groups)}});
+             {"groups", std::to_string(after->groups)},
+             {"encrypted", after->key != 0 ? "yes" : "no"}});
   rows.put(keys::pool(request.name), std::move(*after));
   auto grown = grow_map_epoch(rows);
   if (!grown) return grown.error();

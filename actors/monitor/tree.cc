@@ -188,6 +188,8 @@ InodeInfo info_of(Ino ino, const InodeRow& row) {
   info.block_bytes = row.block_bytes;
   info.pool = row.pool;
   info.has_acl = !row.acl.empty() || !row.default_acl.empty();
+  info.encrypted = row.encrypted;
+  info.crc32c_known = !row.crc32c_unknown;
   return info;
 }
 

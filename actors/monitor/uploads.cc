@@ -74,6 +74,9 @@ void Monitor::State::plan(const Envelope& envelope, const PlanFile& request, con
   PlanFileReply reply;
   reply.object = request.object;
   if (reply.object == 0) {
+    auto wrapped = wrap_key(request, *pool, reign.ids.first);
+    if (!wrapped) return refuse(envelope, wrapped.error());
+    reply.wrapped_key = std::move(*wrapped);
     reply.object = reign.ids.first++;
     if (--reign.ids.count == 0) reign.ids = std::exchange(reign.next_ids, {});
     reserve_objects();

@@ -65,7 +65,9 @@ void BlockStore::note_space() {
 
 Result<void> BlockStore::place(const WritePtr& write) {
   const BlockSpec& spec = write->spec;
-  const uint32_t header = header_bytes(spec.path_hint.size());
+  const FileHint& hint = spec.file_hint;
+  const uint32_t header = header_bytes(spec.path_hint.size() + hint.sealed_path.bytes.size() +
+                                       hint.seal.key.bytes.size());
   write->extent_bytes = extent_bytes(header, spec.capacity);
   const uint64_t available = available_bytes(spec.repair);
   if (write->extent_bytes > available) {

@@ -1,37 +1,45 @@
-// Who may do what at this node, where the cluster demands that they show it: clients show grants
-// for blocks, administrators their ticket for all else; nodes and heads among themselves show
-// neither.
+// Who may do what at this node, where the cluster demands that they show it: a grant for blocks
+// (messages/grant.h), a pass for all else (messages/passes.h). Nobody is taken at their word: other
+// storage nodes and heads show a pass too.
 #pragma once
 
-#include "actors/gate.h"
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
 #include "actors/storage/membership.h"
 #include "messages/grant.h"
+#include "messages/ticket.h"
 
 namespace dfs::storage {
 
 class Doorkeeper {
  public:
-  Doorkeeper(Bus& bus, Calls& calls, const Membership& membership)
-      : bus_(bus), membership_(membership), gate_(bus, calls) {}
+  Doorkeeper(Bus& bus, const Membership& membership) : bus_(bus), membership_(membership) {}
 
-  // Who this node belongs to is known.
-  void begin() { gate_.begin(membership_.identity().cluster); }
-  void observe(const Envelope& envelope) { gate_.observe(envelope); }
+  // Who this node belongs to is known: hears of tickets that ended. May be called again.
+  void begin();
+  // What was published on kTicketsTopic.
+  void observe(const Envelope& envelope);
 
-  // Whether the sender may do this with a block of `object`. `denied`, cause `reason` (grant.h);
-  // `unavailable` as long as this node, which just started, was not told the key.
+  // Whether the sender may do this with a block of `object`. `denied`, cause `reason` (grant.h, or
+  // "revoked"); `unavailable` as long as this node, which just started, was not told the key.
   Result<void> check_block(ObjectId object, BlockRight right, const Blob& grant);
-  // Whether the sender may see or control the inside of this node.
+  // Whether the sender may see or control the inside of this node, likewise.
   Result<void> check_inside(const Envelope& request);
 
   uint64_t denied() const { return denied_; }  // since the start
 
  private:
-  Result<void> counted(Result<void> checked);
+  Result<void> check(std::string_view shown, ObjectId object, BlockRight right);
+  bool has_ended(const Grant& grant) const;
+  Result<void> counted(Error error);
 
   Bus& bus_;
   const Membership& membership_;
-  Gate gate_;
+  bool hears_ = false;
+  uint64_t version_ = 0;                                         // of what was heard
+  std::unordered_map<uint64_t, std::vector<Revocation>> ended_;  // by holder
   uint64_t denied_ = 0;
 };
 

@@ -14,6 +14,7 @@ constexpr Duration kMapPause = std::chrono::milliseconds(20);
 // nothing missing. Whatever was acknowledged when the fill began is here after the first round.
 constexpr int kRoundsMax = 3;
 constexpr size_t kUnreadableMax = 10'000;
+constexpr uint64_t kShareBesideClients = 8;  // of the memory
 
 }  // namespace
 
@@ -40,6 +41,12 @@ void Filler::stop() {
   for (const auto& [group, fill] : fills) {
     fill->failure = Error{Code::stopping, "this node is shutting down", {}, 0};
   }
+}
+
+// Beside clients not only the rate goes down: what is on its way has a place in every queue.
+uint64_t Filler::memory_bytes_max() const {
+  return pacer_.busy() ? settings_.memory_bytes_max / kShareBesideClients
+                       : settings_.memory_bytes_max;
 }
 
 size_t Filler::running() const {
@@ -287,7 +294,7 @@ Task<Result<uint64_t>> Filler::compare_lists(Fill& fill, size_t source) {
       if (fill.unreadable.contains(key)) continue;
       ++missing;
       const uint64_t cost = Flight::cost(block.length);
-      while (memory_bytes_ > 0 && memory_bytes_ + cost > settings_.memory_bytes_max) {
+      while (memory_bytes_ > 0 && memory_bytes_ + cost > memory_bytes_max()) {
         co_await landed_.wait();
       }
       if (fill.failure) co_return *fill.failure;

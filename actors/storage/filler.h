@@ -25,8 +25,8 @@
 namespace dfs::storage {
 
 struct FillSettings {
-  size_t fills_max = 2;                              // running at once; the others wait their turn
-  uint64_t memory_bytes_max = 16ull << 20;           // of blocks on their way, over all fills
+  size_t fills_max = 4;                              // running at once; the others wait their turn
+  uint64_t memory_bytes_max = 48ull << 20;           // of blocks on their way, over all fills
   Duration unpolled_max = std::chrono::seconds(10);  // then a fill is given up, or forgotten
   Duration source_deadline = std::chrono::seconds(10);  // for one answer
   Duration map_deadline = std::chrono::seconds(30);     // for everybody to know the map
@@ -52,6 +52,7 @@ class Filler {
 
   size_t fills() const { return fills_.size(); }  // of any state
   size_t running() const;
+  uint64_t memory_bytes_max() const;
   uint64_t memory_bytes() const { return memory_bytes_; }
   uint64_t memory_bytes_peak() const { return memory_bytes_peak_; }
 

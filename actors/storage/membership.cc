@@ -6,6 +6,7 @@
 #include "messages/agents.h"
 #include "messages/events.h"
 #include "messages/grant.h"
+#include "messages/grant_keys.h"
 
 namespace dfs::storage {
 
@@ -16,6 +17,7 @@ constexpr Duration kRefusedPause = std::chrono::seconds(5);  // after a no that 
 constexpr Duration kAskDeadline = std::chrono::seconds(10);
 constexpr Duration kSayAgain = std::chrono::minutes(1);
 constexpr Duration kOwnGrantLasts = std::chrono::minutes(1);  // made anew for each part
+constexpr Duration kKeyPause = std::chrono::seconds(4);       // between looks at the key of grants
 
 }  // namespace
 
@@ -127,7 +129,7 @@ Task<Result<void>> Membership::accept(JoinReply reply) {
                     0};
   }
   const bool needs_grants = !reply.grant_key.bytes.empty();
-  if (needs_grants && reply.grant_key.bytes.size() != kGrantKeyBytes) {
+  if (needs_grants && !are_grant_keys(reply.grant_key.bytes)) {
     co_return Error{Code::malformed, "the key of grants has another length", {}, 0};
   }
   grant_key_ = std::move(reply.grant_key.bytes);
@@ -155,6 +157,7 @@ Task<Result<void>> Membership::accept(JoinReply reply) {
   bus_.log(Level::info, "joined",
            {{"node", uint64_t{identity().node}}, {"cluster", identity().cluster}});
   joined_callback_();
+  if (needs_grants && !std::exchange(keeps_key_, true)) scope_.spawn(keep_grant_key());
   bus_.cancel(heartbeat_timer_);
   beat();
   if (epoch() < reply.epoch || reply.epoch == 0) want_map();
@@ -168,6 +171,29 @@ Blob Membership::grant_to_read(ObjectId object) const {
   grant.right = BlockRight::read;
   grant.expires_ms = bus_.wall_ms() + kOwnGrantLasts / std::chrono::milliseconds(1);
   return Blob{sign_grant(grant, grant_key_)};
+}
+
+// A new key is told a while before it is used, so a look that fails does no harm.
+Task<void> Membership::keep_grant_key() {
+  while (true) {
+    Task<void> pausing = sleep(bus_, kKeyPause);
+    co_await pausing;
+    if (!identity().needs_grants) continue;
+    CallOptions options;
+    options.deadline = kAskDeadline;
+    auto asking = calls_.ask<GetGrantKeys>("monitor", GetGrantKeys{}, std::move(options));
+    Result<Answer<GetGrantKeys>> answer = co_await asking;
+    if (!answer || !are_grant_keys(answer->message.keys.bytes)) continue;
+    grant_key_ = std::move(answer->message.keys.bytes);
+  }
+}
+
+std::string Membership::pass() const {
+  if (grant_key_.empty()) return {};
+  Grant grant;
+  grant.right = BlockRight::inside;
+  grant.expires_ms = bus_.wall_ms() + kOwnGrantLasts / std::chrono::milliseconds(1);
+  return sign_grant(grant, grant_key_);
 }
 
 void Membership::beat() {

@@ -51,8 +51,9 @@ class Membership {
   bool joined() const { return joined_; }
   // Empty before the node has joined, and where no grants are needed.
   const std::string& grant_key() const { return grant_key_; }
-  // To read the object's blocks from another node.
+  // To read the object's blocks from another node, and to ask it for all else.
   Blob grant_to_read(ObjectId object) const;
+  std::string pass() const;
 
   // The newest map this node has heard of; epoch 0 and empty before the first.
   const ClusterMap& map() const { return map_; }
@@ -79,6 +80,7 @@ class Membership {
   Task<void> keep_joining();
   Task<Result<void>> accept(JoinReply reply);
   Task<void> fetch_map();
+  Task<void> keep_grant_key();
   void adopt(ClusterMap map);
   void beat();
 
@@ -95,6 +97,7 @@ class Membership {
   bool joined_ = false;
   bool joining_ = false;
   bool fetching_ = false;
+  bool keeps_key_ = false;
   ClusterMap map_;
   std::map<GroupId, size_t> groups_;  // place in map_.groups
   std::map<NodeId, size_t> nodes_;    // place in map_.nodes

@@ -15,7 +15,9 @@
 #include "actors/storage/volumes.h"
 #include "messages/cluster.h"
 #include "messages/events.h"
+#include "messages/grant_keys.h"
 #include "messages/rebuild.h"
+#include "messages/users.h"
 
 namespace dfs {
 
@@ -39,7 +41,7 @@ constexpr Type kReplies[] = {Type::Error,
                              HintList::kType,
                              ConfirmSurplusReply::kType,
                              JudgeBlocksReply::kType,
-                             TicketKeys::kType};
+                             GrantKeys::kType};
 
 // A grant decides on these, or nothing: all else is the inside of this node.
 bool is_for_anybody(Type type) {
@@ -93,7 +95,7 @@ struct Storage::State {
         membership(
             b, calls, disk, membership_settings(directories, s),
             [this](Heartbeat& heartbeat) { vitals(heartbeat); }, [this] { joined(); }),
-        doorkeeper(b, calls, membership),
+        doorkeeper(b, membership),
         uploads(b, calls, store,
                 {.writes_max = s.writes_max,
                  .memory_bytes_max = s.memory_bytes_max,
@@ -120,6 +122,7 @@ struct Storage::State {
               publish(std::move(topic), std::move(fields));
             },
             [this] { return pacer.busy(); }) {
+    calls.set_pass([this] { return membership.pass(); });
     // Old writes end first: who asks from here on is told that this node knows the map.
     membership.on_map([this] { uploads.map_changed(); });
     membership.on_map([this] { reclaimer.map_changed(); });

@@ -30,8 +30,8 @@ struct StorageSettings {
       std::chrono::seconds(60);  // an unfinished block silent for so long is given up
   Duration forward_deadline =
       std::chrono::milliseconds(1500);           // without an answer of the next node
-  uint32_t fills_max = 2;                        // groups that are repaired at once; others wait
-  uint64_t fill_memory_bytes_max = 16ull << 20;  // of blocks on their way for that
+  uint32_t fills_max = 4;                        // groups that are repaired at once; others wait
+  uint64_t fill_memory_bytes_max = 48ull << 20;  // of blocks on their way for that
   Duration reclaim_period = std::chrono::minutes(10);   // between two looks for needless blocks
   Duration reclaim_grace = std::chrono::minutes(10);    // younger blocks are left alone
   Duration scrub_period = std::chrono::hours(14 * 24);  // in which every block is read once

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <functional>
 #include <memory>
@@ -20,6 +21,7 @@
 
 #include "actors/client/session.h"
 #include "broker/security.h"
+#include "cli/ticket_store.h"
 
 namespace {
 
@@ -35,6 +37,7 @@ struct Options {
   uint32_t bytes = 4096;
   uint32_t passes = 1;  // over the same names
   std::shared_ptr<dfs::Security> security;
+  std::string ticket;
 };
 
 // Bytes in memory, to put.
@@ -217,10 +220,21 @@ int main(int argc, char** argv) {
                  "[--sessions S] [--bytes B] [--passes P] [--cluster-key KEY]\n");
     return 2;
   }
+  if (const char* const ticket = std::getenv("DFS_TICKET")) {
+    const auto bytes = dfs::cli::ticket_of_text(ticket);
+    if (!bytes) {
+      std::fprintf(stderr, "dfs_bench: DFS_TICKET: %s\n", bytes.error().describe().c_str());
+      return 2;
+    }
+    options.ticket = *bytes;
+  }
   std::vector<std::unique_ptr<dfs::Session>> sessions;
   for (uint32_t i = 0; i < options.sessions; ++i) {
-    sessions.push_back(std::make_unique<dfs::Session>(dfs::SessionSettings{
-        .brokers = options.brokers, .pool_threads = 1, .ticket = {}, .security = options.security}));
+    sessions.push_back(
+        std::make_unique<dfs::Session>(dfs::SessionSettings{.brokers = options.brokers,
+                                                            .pool_threads = 1,
+                                                            .ticket = options.ticket,
+                                                            .security = options.security}));
     // The connection is made before the clock runs.
     const auto root = sessions.back()->stat("/");
     if (!root) {

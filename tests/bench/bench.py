@@ -18,10 +18,12 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "system"))
 import repair  # noqa: E402  pylint: disable=wrong-import-position
 import support  # noqa: E402  pylint: disable=wrong-import-position
+import security  # noqa: E402  pylint: disable=wrong-import-position
+from security import rate  # noqa: E402  pylint: disable=wrong-import-position
 from support import MIB, status_field  # noqa: E402  pylint: disable=wrong-import-position
 
 TICKS = os.sysconf("SC_CLK_TCK")
-PARTS = ("large", "parallel", "small", "heads", "heal")
+PARTS = ("large", "parallel", "small", "heads", "heal", "security", "encrypted")
 
 
 class Results:
@@ -162,6 +164,28 @@ class Bench:
         self.finish_cluster()
         os.unlink(source)
 
+    def encrypted(self):
+        """An encrypted pool beside a plain one, in turns."""
+        options = self.options
+        source = self.context.source(options.large, name="large")
+        target = os.path.join(self.context.memory, "back")
+        self.cluster = self.context.cluster(storages=4, replicas=2)
+        self.cluster.ctl("pool", "create", "safe", "--replicas", "2", "--encrypted")
+        for pool, folder in (("default", "/plain"), ("safe", "/encrypted")):
+            self.cluster.ctl("mkdir", folder)
+            self.cluster.ctl("setattr", "--pool", pool, folder)
+        for round_number in range(options.runs + 1):
+            for folder in ("/plain", "/encrypted"):
+                runs = {"put": self.transfer("put", source, folder + "/large")}
+                for _ in range(2):
+                    runs["get"] = self.transfer("get", folder + "/large", target)
+                    os.unlink(target)
+                self.cluster.ctl("rm", folder + "/large")
+                for operation, run in runs.items() if round_number > 0 else ():
+                    self.results.add(f"{operation} R=2 {folder[1:]}", rate(run), "MiB/s")
+        self.finish_cluster()
+        os.unlink(source)
+
     def add_transfer(self, label, run, size, cpu):
         self.results.add(label, rate(run), "MiB/s")
         self.add_cpu(label, cpu, size, run.cpu)
@@ -249,7 +273,7 @@ class Bench:
         for _ in range(self.options.runs):
             self.cluster = self.context.cluster(
                 storages=5, replicas=2, settings='[head]\nrepair-after = "0s"\n')
-            files = 4
+            files = 4 if self.options.quick else 8
             for number in range(files):
                 self.transfer("put", source, f"/file-{number}")
             calm = self.transfer("get", "/file-0", target)
@@ -385,6 +409,7 @@ class Bench:
             name = "get while a node is replaced, share of the rate before"
             yield name, results.median(name), 0.5
         yield from self.verdicts_of_heads()
+        yield from security.verdicts(results)
 
     def verdicts_of_heads(self):
         """The more the better, and what must not be exceeded."""
@@ -415,10 +440,6 @@ class TimedRun:
 
 def heads_label(count):
     return f"{count} head{'s' if count > 1 else ''}"
-
-
-def rate(timed):
-    return timed.run.report["bytes"] / MIB / timed.run.report["seconds"]
 
 
 def cpu_of(pid):
@@ -469,6 +490,10 @@ def main():
             bench.heads()
         if "heal" in parts:
             bench.heal()
+        if "security" in parts:
+            security.run(bench)
+        if "encrypted" in parts:
+            bench.encrypted()
     finally:
         bench.context.close(keep=False)
     bench.results.show()

@@ -411,6 +411,76 @@ TEST_CASE("a message in another's name is turned away, and changes nothing") {
   CHECK(front.only().link == "peer/m");
 }
 
+TEST_CASE("what members of a group say to each other passes through no broker") {
+  Front front;
+  front.announce("monitor", "monitor/1", "peer/m", 1);
+  for (const std::string peer : {"", kUnknownPeer, "storage/7", kHeadPeer}) {
+    for (auto type = static_cast<int>(Type::RequestVote);
+         type <= static_cast<int>(Type::TimeoutNow); ++type) {
+      CAPTURE(type);
+      Envelope envelope = Front::request("monitor");
+      envelope.header.type = static_cast<Type>(type);
+      envelope.peer = peer;
+      front.say(std::move(envelope), peer == kHeadPeer ? "monitor/2" : "client/1", "peer/client");
+      CHECK(front.only_error().code == Code::denied);
+    }
+  }
+}
+
+TEST_CASE("an answer goes to the connection that asked, whoever uses its address since") {
+  Front front;
+  front.announce("monitor", "monitor/1", "peer/m", 1);
+  front.say(Front::request("monitor", 77), "client/1", "peer/client");
+  const auto asked = front.only();
+  front.say(Front::request("nobody", 0), "client/1", "peer/thief");
+  front.say(reply_to(asked.envelope, StatReply{}), "monitor/1", "peer/m");
+  CHECK(front.only().link == "peer/client");
+  // Only when that is gone does the address count: it may have connected anew.
+  front.say(Front::request("monitor", 78), "client/2", "peer/gone");
+  const auto again = front.only();
+  front.say(Front::request("nobody", 0), "client/2", "peer/anew");
+  front.bus.refusals["peer/gone"] = Error{Code::unavailable, "gone", {}, 0};
+  front.say(reply_to(again.envelope, StatReply{}), "monitor/1", "peer/m");
+  CHECK(front.only().link == "peer/anew");
+}
+
+TEST_CASE("a client's address belongs to the key that used it first") {
+  Front front;
+  front.announce("monitor", "monitor/1", "peer/m", 1);
+  const auto say_with = [&](char key, const std::string& from, const Link& link) {
+    Envelope envelope = Front::request("monitor");
+    envelope.peer = kUnknownPeer;
+    envelope.peer_key = std::string(64, key);
+    front.say(std::move(envelope), from, link);
+    return front.only();
+  };
+  CHECK(say_with('1', "client/1", "peer/one").link == "peer/m");
+  CHECK(say_with('1', "client/1", "peer/one-anew").link == "peer/m");
+  const auto refused = say_with('2', "client/1", "peer/thief");
+  CHECK(refused.link == "peer/thief");
+  CHECK(reply_as<StatReply>(refused.envelope).code() == Code::denied);
+  // Many are "storage" before they have a number.
+  CHECK(say_with('1', "storage", "peer/one").link == "peer/m");
+  CHECK(say_with('2', "storage", "peer/two").link == "peer/m");
+}
+
+TEST_CASE("one connection cannot have the addresses of others forgotten") {
+  RouterSettings settings;
+  settings.addresses_max = 4;
+  settings.addresses_per_link_max = 2;
+  Front front(settings);
+  front.say(Front::request("nobody", 0), "client/1", "peer/1");
+  for (int i = 0; i < 100; ++i) {
+    front.say(Front::request("nobody", 0), "client/x" + std::to_string(i), "peer/2");
+  }
+  front.say(Front::request("client/1"), "client/3", "peer/3");
+  CHECK(front.only().link == "peer/1");
+  front.say(Front::request("client/x1"), "client/3", "peer/3");
+  CHECK(front.only().link == "peer/2");
+  front.say(Front::request("client/x2"), "client/3", "peer/3");
+  CHECK(front.only().envelope.header.type == Type::Error);
+}
+
 TEST_CASE("a node joins with the key of its connection, and a head only with the cluster's") {
   Front front;
   front.announce("monitor", "monitor", "peer/m", 1);

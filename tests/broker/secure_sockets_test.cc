@@ -276,6 +276,16 @@ TEST_CASE("a connection that never finishes its handshake is closed") {
   CHECK(ask(*make_context(), head.guest(), endpoint));
 }
 
+// What storage/7 says on a topic; of a full disk it says it for another.
+Envelope said_on(const std::string& topic) {
+  if (!topic.starts_with(kEventTopic)) return envelope_of(Ping{1});
+  Event event;
+  event.topic = topic.substr(std::string_view(kEventTopic).size());
+  event.actor = "storage/7";
+  event.fields["node"] = event.topic == "disk-full" ? "8" : "7";
+  return envelope_of(event);
+}
+
 TEST_CASE("publications come from nodes, each on its own topics, and from heads") {
   SecureHead head;
   BrokerSettings serving;
@@ -292,7 +302,9 @@ TEST_CASE("publications come from nodes, each on its own topics, and from heads"
   std::set<std::string> topics;
   Promised<bool> own_came;
   Promised<bool> map_came;
-  ActorSettings hearing = client(head.guest());
+  const auto other_node = head.guest();
+  head.security->known->set("others", {{other_node->own.public_key, "storage/1"}});
+  ActorSettings hearing = client(other_node);
   hearing.brokers = {requests};
   const auto listener = puppet(*context, hearing, [&](Puppet& self) {
     self.on_observe = [&](const std::string& topic, Envelope) {
@@ -311,27 +323,36 @@ TEST_CASE("publications come from nodes, each on its own topics, and from heads"
     settings.brokers = {requests};
     return puppet(*context, settings, [list](Puppet& self) {
       retry(self.bus, [&self, list] {
-        for (const auto& topic : list) self.bus.publish(topic, envelope_of(Ping{1}));
+        for (const auto& topic : list) self.bus.publish(topic, said_on(topic));
         return false;
       });
     });
   };
   const auto stranger = publish(head.guest(), {"heartbeat/storage/9", "event/disk-full"});
-  // What is forged goes out before what is not, each time.
+  // What is forged goes out before what is not, each time. "event/disk-full" names another node.
   const auto publisher =
       publish(node, {"heartbeat/storage/8", "map", "tickets", "event/leader", "heartbeat/agent/h",
-                     "event/disk-ok", "heartbeat/storage/7"});
+                     "event/disk-full", "event/disk-ok", "heartbeat/storage/7"});
   CHECK(own_came.get());
   {
     const std::lock_guard lock(mutex);
     topics.erase("event/disk-ok");
     CHECK(topics == std::set<std::string>{"heartbeat/storage/7"});
   }
+  // Nobody else hears anything.
+  std::atomic<int> overheard = 0;
+  ActorSettings curious = client(head.guest());
+  curious.brokers = {requests};
+  const auto spy = puppet(*context, curious, [&](Puppet& self) {
+    self.on_observe = [&](const std::string&, Envelope) { ++overheard; };
+    self.bus.subscribe("");
+  });
   const auto own = std::make_shared<Security>(*head.guest());
   own->own = head.keys;
   const auto leader = publish(own, {"map"});
   CHECK(map_came.get());
   CHECK(head.zap.refused() >= 1);
+  CHECK(overheard == 0);
 }
 
 TEST_SUITE_END();

@@ -193,14 +193,14 @@ TEST_SUITE("cli") {
     CHECK(has(agent({"--listen", "tcp://0.0.0.0:7100"}), "could reach"));
   }
 
-  TEST_CASE("who may join a new cluster is one of two words") {
+  TEST_CASE("who may join a new cluster is one of three words") {
     CHECK(options_of(Role::head, {"--data", "/d"})->node_join == "auto");
     CHECK(options_of(Role::head, {"--data", "/d", "--node-join", "token"})->node_join == "token");
     CHECK(refusal(Role::head, {"--data", "/d", "--node-join", "friends"}) != "accepted");
   }
 
-  TEST_CASE("whether a new cluster demands authentication is one of two words") {
-    CHECK(options_of(Role::head, {"--data", "/d"})->authentication == "off");
+  TEST_CASE("whether a new cluster demands authentication is one of three words") {
+    CHECK(options_of(Role::head, {"--data", "/d"})->authentication == "auto");
     const auto required = options_of(Role::head, {"--data", "/d", "--authentication", "required"});
     CHECK(required->authentication == "required");
     CHECK(refusal(Role::head, {"--data", "/d", "--authentication", "maybe"}) != "accepted");

@@ -35,14 +35,28 @@ TEST_SUITE("cli") {
     }
   }
 
-  TEST_CASE("owners are numbers") {
-    CHECK(parse_owners("1000")->uid == 1000);
-    CHECK_FALSE(parse_owners("1000")->group);
-    CHECK(parse_owners("1000:100")->gid == 100);
-    CHECK_FALSE(parse_owners(":100")->user);
-    for (const char* text : {"", ":", "ada", "1000:", "-1", "4294967296", "1:2:3"}) {
+  TEST_CASE("owners are numbers or names") {
+    const auto find = [](const std::string& name) -> Result<UserName> {
+      if (name == "ada") return UserName{"ada", 1001, 1002};
+      return Error{Code::not_found, "nobody", {}, 0};
+    };
+    CHECK(parse_owners("1000", find)->uid == 1000);
+    CHECK_FALSE(parse_owners("1000", find)->group);
+    CHECK(parse_owners("1000:100", find)->gid == 100);
+    CHECK_FALSE(parse_owners(":100", find)->user);
+    CHECK(parse_owners("ada", find)->uid == 1001);
+    CHECK_FALSE(parse_owners("ada", find)->group);
+    CHECK(parse_owners("ada:", find)->gid == 1002);
+    CHECK(parse_owners("ada:100", find)->gid == 100);
+    CHECK(parse_owners("7:ada", find)->gid == 1002);
+    CHECK_FALSE(parse_owners(":ada", find)->user);
+    CHECK(parse_group("ada", find).value() == 1002);
+    CHECK(parse_group("50", find).value() == 50);
+    CHECK(parse_owners("eva", find).code() == Code::not_found);
+    CHECK(parse_group("eva", find).code() == Code::not_found);
+    for (const char* text : {"", ":", "1000:", "-1", "4294967296", "1:2:3", "ada:1:2"}) {
       CAPTURE(text);
-      CHECK(parse_owners(text).code() == Code::usage);
+      CHECK(parse_owners(text, find).code() == Code::usage);
     }
   }
 

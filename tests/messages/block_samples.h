@@ -36,7 +36,9 @@ inline WriteBlock sample() {
           .file_hint = {.size = 70'000'000,
                         .block_bytes = 16ull << 20,
                         .mode = 0640,
-                        .written_ms = 1'800'000'000'123},
+                        .written_ms = 1'800'000'000'123,
+                        .seal = {},
+                        .sealed_path = {}},
           .grant = grant()};
 }
 template <>

@@ -13,7 +13,7 @@ Grant to_write(ObjectId object) {
   return {object, BlockRight::write, 1000, 0, kNow + 60'000, 7};
 }
 
-std::string reason_of(const Result<void>& checked) {
+std::string reason_of(const Result<Grant>& checked) {
   if (checked) return "";
   CHECK(checked.code() == Code::denied);
   return checked.error().cause.at("reason");
@@ -54,6 +54,23 @@ TEST_SUITE("messages") {
     CHECK(reason_of(check_grant(grant, other, 5, BlockRight::write, 3, kNow)) == "forged");
   }
 
+  TEST_CASE("while the key changes, grants are made with the first and good with either") {
+    const std::string one = make_grant_key();
+    const std::string two = make_grant_key();
+    const auto reason = [](const std::string& grant, const std::string& keys) {
+      return reason_of(check_grant(grant, keys, 5, BlockRight::write, 3, kNow));
+    };
+    const std::string grant = sign_grant(to_write(5), one + two);
+    CHECK(grant == sign_grant(to_write(5), one));
+    for (const std::string& keys : {one, one + two, two + one}) CHECK(reason(grant, keys).empty());
+    CHECK(reason(grant, two) == "forged");
+    CHECK(are_grant_keys(one));
+    CHECK(are_grant_keys(one + two));
+    for (const std::string& keys : {std::string(), one + "x", one.substr(1), one + two + one}) {
+      CHECK_FALSE(are_grant_keys(keys));
+    }
+  }
+
   TEST_CASE("what is no grant is refused for what it is") {
     const std::string key = make_grant_key();
     const auto reason = [&](const std::string& bytes) {
@@ -72,9 +89,16 @@ TEST_SUITE("messages") {
     CHECK(reason(grant + "x") == "forged");
   }
 
+  TEST_CASE("a holder is a number of its own") {
+    CHECK(holder_of("ada") == holder_of("ada"));
+    CHECK(holder_of("ada") != holder_of("adb"));
+    CHECK(holder_of("") != 0);
+  }
+
   TEST_CASE("the largest values fit, and come back as they were") {
     const std::string key = make_grant_key();
-    const Grant most{UINT64_MAX, BlockRight::write, UINT32_MAX, UINT32_MAX, INT64_MAX, UINT64_MAX};
+    const Grant most{UINT64_MAX, BlockRight::inside, UINT32_MAX, UINT32_MAX, INT64_MAX,
+                     UINT64_MAX, UINT64_MAX,         UINT64_MAX, INT64_MAX};
     const std::string grant = sign_grant(most, key);
     CHECK(grant.size() <= kGrantBytesMax);
     const auto opened = open_grant(grant, key);

@@ -217,6 +217,10 @@ TEST_SUITE("messages") {
     const uint64_t largest = (uint64_t{UINT32_MAX} + 1) * (16ull << 20);
     CHECK(check([&](auto& m) { m.size = largest; }) == "");
     CHECK(check([&](auto& m) { m.size = largest + 1; }) == "the file has too many blocks");
+    CHECK(check([](auto& m) { m.seal.cipher = static_cast<Cipher>(3); }) ==
+          "the cipher is not known");
+    CHECK(check([](auto& m) { m.seal.key.bytes.pop_back(); }) ==
+          "the object's key is not a wrapped key");
   }
 
   TEST_CASE("replies that a client could not work with are malformed") {
@@ -261,6 +265,17 @@ TEST_SUITE("messages") {
     CHECK(check([](auto& m) { m.path_hint = std::string(kPathBytesMax, 'p'); }) == "");
     CHECK(check([](auto& m) { m.path_hint = std::string(kPathBytesMax + 1, 'p'); }) ==
           "path_hint is over 4096 bytes");
+    const auto sealed = [](size_t size) {
+      return [=](auto& m) {
+        m.path_hint.clear();
+        m.file_hint.sealed_path.bytes = std::string(size, 'p');
+      };
+    };
+    CHECK(check(sealed(kWrappedBytesMax)) == "");
+    CHECK(check(sealed(kWrappedBytesMax + 1)) == "sealed_path is too long");
+    CHECK(check([](auto& m) { m.file_hint.sealed_path.bytes = "p"; }) == "two paths");
+    CHECK(check([](auto& m) { m.file_hint.seal.cipher = Cipher::aes_256_gcm; }) ==
+          "the object's key is not a wrapped key");
   }
 
   TEST_CASE("ReadBlock") {

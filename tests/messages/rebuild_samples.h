@@ -10,6 +10,7 @@ template <class T>
 T sample();
 Receipt receipt();
 Layout layout();
+Seal seal();
 
 template <>
 inline ReadHints sample() {
@@ -25,7 +26,9 @@ inline HintList sample() {
                      .file = {.size = 70'000'000,
                               .block_bytes = 16ull << 20,
                               .mode = 0640,
-                              .written_ms = 1'800'000'000'123},
+                              .written_ms = 1'800'000'000'123,
+                              .seal = seal(),
+                              .sealed_path = {.bytes = "path"}},
                      .epoch = 11}}};
 }
 template <>
@@ -57,7 +60,8 @@ inline ImportFiles sample() {
                      .crc32c = 0xdeadbeef,
                      .mode = 0640,
                      .written_ms = 1'800'000'000'123,
-                     .layout = layout()}}};
+                     .layout = layout(),
+                     .seal = seal()}}};
 }
 template <>
 inline ImportFilesReply sample() {

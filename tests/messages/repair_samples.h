@@ -163,7 +163,15 @@ inline ChangeNodeReply sample() {
 }
 template <>
 inline SetPool sample() {
-  return {.name = "archive", .create = true, .replicas = 3, .min_copies = 2, .groups = 128};
+  return {.name = "archive",
+          .create = true,
+          .replicas = 3,
+          .min_copies = 2,
+          .groups = 128,
+          .encrypted = true,
+          .kept = {.id = 0x1122334455667788,
+                   .key = {.bytes = std::string(kKeyBytes, 'k')},
+                   .wrapped = true}};
 }
 template <>
 inline SetPoolReply sample() {

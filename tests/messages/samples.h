@@ -7,12 +7,15 @@
 #include "messages/cluster.h"
 #include "messages/envelope.h"
 #include "messages/events.h"
-#include "messages/heads.h"
+#include "messages/grant_keys.h"
 #include "messages/namespace.h"
 #include "tests/messages/agent_samples.h"
 #include "tests/messages/block_samples.h"
 #include "tests/messages/consensus_samples.h"
+#include "tests/messages/head_samples.h"
 #include "tests/messages/lock_samples.h"
+#include "tests/messages/pass_samples.h"
+#include "tests/messages/pool_key_samples.h"
 #include "tests/messages/rebuild_samples.h"
 #include "tests/messages/repair_samples.h"
 #include "tests/messages/user_samples.h"
@@ -51,10 +54,15 @@ void for_each_message(Visitor&& visit) {
   operator()<SignUp, LogIn, TicketReply, RenewTicket, LogOut, LogOutReply, ChangePassword, AddUser,
              UserReply, ChangeUser, RemoveUser, ListUsers, UserList, SetSignUp, SetSignUpReply,
              AddServiceToken, ListSessions, SessionList, EndSession, GetTicketKeys, TicketKeys>();
+  all.template operator()<GetGrantKeys, GrantKeys, RotateGrantKey, RotateGrantKeyReply,
+                          RotateTicketKey, RotateTicketKeyReply>();
   all.template operator()<RequestVote, RequestVoteReply, AppendEntries, AppendEntriesReply,
                           InstallSnapshot, ReadSnapshot, ReadSnapshotReply, TimeoutNow>();
   all.template operator()<AcquireLock, LockReply, AwaitLock, RenewLocks, RenewLocksReply,
                           ReleaseLock, ReleaseLockReply, BreakLock, ListLocks, LockList>();
+  all.template operator()<GetNodePass, NodePass, GetUserNames, UserNames>();
+  all.template operator()<RotatePoolKey, RotatePoolKeyReply, ExportPoolKeys, PoolKeyList,
+                          ImportPoolKeys, ImportPoolKeysReply>();
 }
 
 // The same for the entries of the monitor's and the lock actor's logs, which must stay readable as
@@ -64,13 +72,15 @@ void for_each_command(Visitor&& visit) {
   const auto all = [&]<class... T>() { (visit.template operator()<T>(), ...); };
   all.template operator()<CreateCluster, RegisterNode, SetNodeState, SetGroups, ReserveObjects,
                           PruneOrphans, TrimEvents, BecomeLeader, ChangeMembers>();
-  all.template operator()<MoveGroups, SetFilled, SetLacking, SetStanding, SetTask, ExpireHistory,
-                          DeclareDead, ForgetObjects, NoteDenied, RaiseEpoch>();
+  all.template
+  operator()<MoveGroups, SetFilled, SetLacking, SetStanding, SetTask, ExpireHistory, DeclareDead,
+             ForgetObjects, NoteDenied, RaiseEpoch, AddGrantKey, TurnGrantKey>();
   all.template operator()<lock::TakeLock, lock::EndLock, lock::EndOwners, lock::ExpireWaits>();
   all.template
   operator()<lock::FoundUsers, lock::CreateUser, lock::EnrollUser, lock::EditUser, lock::DeleteUser,
              lock::OpenSignUp, lock::BeginSession, lock::ExtendSession, lock::FinishSessions,
-             lock::ReplacePassword, lock::IssueToken, lock::NoteDenials, lock::TidyUsers>();
+             lock::ReplacePassword, lock::IssueToken, lock::NoteDenials, lock::TidyUsers,
+             lock::AddTicketKey>();
 }
 
 inline constexpr const char* kPublicKey =
@@ -103,7 +113,9 @@ inline InodeInfo inode() {
           .object = 0x2002,
           .block_bytes = 128ull << 20,
           .pool = "archive",
-          .has_acl = true};
+          .has_acl = true,
+          .encrypted = true,
+          .crc32c_known = false};
 }
 inline Receipt receipt() {
   return {.index = 4711, .term = 2, .synced = true, .replicas = 3};
@@ -112,7 +124,8 @@ inline Freshness freshness() {
   return {.stale = true, .stale_ms = 350, .applied = 4711};
 }
 inline PoolView pool() {
-  return {.name = "default", .replicas = 3, .min_copies = 2, .groups = 128, .id = 1};
+  return {
+      .name = "default", .replicas = 3, .min_copies = 2, .groups = 128, .id = 1, .encrypted = true};
 }
 inline NodeView node() {
   return {.node = 7,
@@ -224,58 +237,6 @@ inline ClusterMap sample() {
                       .leaving = {9},
                       .lacking = {{.node = 8, .since = 4711}}}},
           .heads = {{.id = 2, .broker = "tcp://127.0.0.1:7000"}}};
-}
-template <>
-inline AddHead sample() {
-  return {.uuid = "0123456789abcdef0123456789abcdef",
-          .endpoint = "tcp://127.0.0.1:7003",
-          .broker = "tcp://127.0.0.1:7000"};
-}
-template <>
-inline AddHeadReply sample() {
-  return {.cluster = "fedcba9876543210fedcba9876543210", .head = 2};
-}
-template <>
-inline RemoveHead sample() {
-  return {.head = 2};
-}
-template <>
-inline RemoveHeadReply sample() {
-  return {};
-}
-template <>
-inline TransferLead sample() {
-  return {.to = 3};
-}
-template <>
-inline TransferLeadReply sample() {
-  return {.leader = 3};
-}
-template <>
-inline ListHeads sample() {
-  return {.stale = true};
-}
-template <>
-inline HeadList sample() {
-  return {.leader = 3,
-          .from = 2,
-          .term = 5,
-          .log_bytes = 16'777'216,
-          .log_syncs = 900,
-          .log_entries = 4700,
-          .heads = {{.head = 2,
-                     .endpoint = "tcp://127.0.0.1:7003",
-                     .broker = "tcp://127.0.0.1:7000",
-                     .role = HeadRole::learner,
-                     .standing = Standing::joining,
-                     .term = 5,
-                     .match = 4700,
-                     .commit = 4705,
-                     .applied = 4699,
-                     .lag = 11,
-                     .silent_ms = 70,
-                     .installing = true}},
-          .authentication = true};
 }
 template <>
 inline GetStatus sample() {
@@ -390,7 +351,8 @@ inline PlanFile sample() {
           .object = 0x2002,
           .avoid = {7},
           .copies = 2,
-          .grant = grant()};
+          .grant = grant(),
+          .key = {.bytes = std::string(kKeyBytes, 'k')}};
 }
 template <>
 inline PlanFileReply sample() {
@@ -400,7 +362,8 @@ inline PlanFileReply sample() {
           .min_copies = 2,
           .groups = routes(),
           .lease_ms = 60'000,
-          .grant = grant()};
+          .grant = grant(),
+          .wrapped_key = seal().key};
 }
 template <>
 inline CommitFile sample() {
@@ -414,7 +377,9 @@ inline CommitFile sample() {
           .expected_version = 2,
           .copies = 2,
           .fence = 93,
-          .grant = grant()};
+          .grant = grant(),
+          .seal = seal(),
+          .content_wrapped = true};
 }
 inline CommitFile inline_file() {
   return {.path = "/photos/note",
@@ -443,7 +408,10 @@ inline OpenFileReply sample() {
           .layout = layout(),
           .routes = routes(),
           .freshness = freshness(),
-          .grant = grant()};
+          .grant = grant(),
+          .seal = {.cipher = Cipher::aes_256_gcm,
+                   .key = {.bytes = std::string(kKeyBytes, 'k')},
+                   .crc32c = 0x12345678}};
 }
 template <>
 inline Event sample() {
@@ -492,7 +460,19 @@ inline RegisterNode sample() {
           .heartbeat_ms = 2500,
           .number = 7,
           .token = kTokenHash,
-          .key = kPublicKey};
+          .key = kPublicKey,
+          .source = "10.0.0.7"};
+}
+template <>
+inline AddGrantKey sample() {
+  return {.key = {.bytes = std::string(32, '\x80')},
+          .from_ms = 1'790'000'015'000,
+          .until_ms = 1'790'000'675'000,
+          .source = "10.0.0.7"};
+}
+template <>
+inline TurnGrantKey sample() {
+  return {.now_ms = 1'790'000'015'000};
 }
 template <>
 inline SetNodeState sample() {

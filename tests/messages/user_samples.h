@@ -151,6 +151,30 @@ inline TicketKeys sample() {
           .keys = {{.key = 2, .verify_key = {std::string(32, 'v')}}},
           .revoked = {{.user = "ada", .before_ms = 1'700'000'000'000, .session = 17}}};
 }
+template <>
+inline GetGrantKeys sample() {
+  return {};
+}
+template <>
+inline GrantKeys sample() {
+  return {.keys = {std::string(64, '\x80')}};
+}
+template <>
+inline RotateGrantKey sample() {
+  return {};
+}
+template <>
+inline RotateGrantKeyReply sample() {
+  return {.from_ms = 1'700'000'015'000, .until_ms = 1'700'000'675'000, .receipt = user_receipt()};
+}
+template <>
+inline RotateTicketKey sample() {
+  return {.at_once = true};
+}
+template <>
+inline RotateTicketKeyReply sample() {
+  return {.key = 3, .until_ms = 1'700'000'675'000, .receipt = user_receipt()};
+}
 
 // entries of the lock actor's log
 
@@ -243,6 +267,13 @@ inline lock::NoteDenials sample() {
                        .what = "log-in",
                        .count = 5}},
           .left_out = 7};
+}
+template <>
+inline lock::AddTicketKey sample() {
+  return {.secret = {std::string(64, 'k')},
+          .verify_key = {std::string(32, 'v')},
+          .at_once = true,
+          .origin = {.user = "ada", .source = "127.0.0.1"}};
 }
 template <>
 inline lock::TidyUsers sample() {

@@ -135,7 +135,7 @@ def streams_in_a_pipe(t):
 
 @test
 def S1_6_U8_a_python_client_over_the_open_protocol(t):
-    cluster = t.cluster(storages=3, replicas=2)
+    cluster = t.cluster(storages=3, replicas=2, secure=False)  # it has no keys
     with open(f"{cluster.directory}/client.conf", encoding="ascii") as file:
         broker = file.read().split('"')[1]
     python = "/usr/bin/python3" if os.path.exists("/usr/bin/python3") else "python3"

@@ -3,6 +3,7 @@
 //
 //   dfs_load BROKER[,BROKER…] DIRECTORY [--clients N] [--sessions N] [--readers N] [--names N]
 //            [--bytes N] [--reads PERCENT] [--count N] [--deadline MS] [--seed N]
+//            [--cluster-key KEY --ticket FILE]
 //
 // Each client makes, overwrites (under a condition or not), renames and removes files in a folder
 // of its own and appends to a sequence there. Each reader asks only one of the brokers, whatever
@@ -18,11 +19,14 @@
 #include <csignal>
 #include <cstdio>
 #include <deque>
+#include <fstream>
+#include <iterator>
 #include <memory>
 #include <sstream>
 #include <thread>
 
 #include "actors/client/session.h"
+#include "broker/security.h"
 #include "load_worker.h"
 
 namespace {
@@ -47,6 +51,8 @@ struct Options {
   uint32_t readers = 0;
   uint64_t deadline_ms = 10'000;
   uint64_t seed = 1;
+  std::shared_ptr<dfs::Security> security = {};  // of --cluster-key
+  std::string ticket = {};
 };
 
 std::atomic<bool> interrupted = false;
@@ -64,6 +70,17 @@ bool parse(int argc, char** argv, Options& options, Plan& plan) {
   options.directory = argv[2];
   for (int i = 3; i + 1 < argc; i += 2) {
     const std::string flag = argv[i];
+    if (flag == "--cluster-key") {
+      options.security = std::make_shared<dfs::Security>();
+      options.security->own = dfs::make_key_pair();
+      options.security->cluster_keys = {argv[i + 1]};
+      continue;
+    }
+    if (flag == "--ticket") {
+      std::ifstream in(argv[i + 1], std::ios::binary);
+      options.ticket.assign(std::istreambuf_iterator<char>(in), {});
+      continue;
+    }
     const uint64_t value = std::stoull(argv[i + 1]);
     if (flag == "--clients") {
       options.clients = static_cast<uint32_t>(value);
@@ -91,11 +108,14 @@ bool parse(int argc, char** argv, Options& options, Plan& plan) {
   return !options.brokers.empty() && options.clients > 0 && plan.names > 0;
 }
 
-std::unique_ptr<dfs::Session> connect(std::vector<std::string> brokers, uint64_t deadline_ms) {
+std::unique_ptr<dfs::Session> connect(const Options& options, std::vector<std::string> brokers,
+                                      uint64_t deadline_ms) {
   return std::make_unique<dfs::Session>(
       dfs::SessionSettings{.brokers = std::move(brokers),
                            .pool_threads = 1,
-                           .deadline = std::chrono::milliseconds(deadline_ms)});
+                           .deadline = std::chrono::milliseconds(deadline_ms),
+                           .ticket = options.ticket,
+                           .security = options.security});
 }
 
 // Everything of one run; its parts are used by the threads of the sessions.
@@ -114,7 +134,7 @@ struct Load {
 dfs::Result<void> prepare(Load& load) {
   const Options& options = load.options;
   for (uint32_t i = 0; i < options.sessions; ++i) {
-    load.sessions.push_back(connect(options.brokers, options.deadline_ms));
+    load.sessions.push_back(connect(options, options.brokers, options.deadline_ms));
   }
   load.floors = std::vector<Floor>(options.clients);
   std::vector<std::string> directories;
@@ -126,7 +146,7 @@ dfs::Result<void> prepare(Load& load) {
   }
   for (uint32_t i = 0; i < options.readers; ++i) {
     const std::string& broker = options.brokers[i % options.brokers.size()];
-    load.reader_sessions.push_back(connect({broker}, kReaderDeadlineMs));
+    load.reader_sessions.push_back(connect(options, {broker}, kReaderDeadlineMs));
     load.readers.emplace_back(directories, load.plan, load.floors, options.seed * 7777 + i);
   }
   return {};

@@ -5,9 +5,18 @@ import signal
 import statistics
 import time
 
-from support import Failed, Run, brokers_of, check, check_equal, wait_until
+from people import ticket_of
+from support import (Failed, Run, brokers_of, check, check_equal, key_of, wait_until,
+                     write_bytes)
 
 DEADLINE_S = 10.0  # in which each operation of the load must have an answer
+
+
+def ticket_file(cluster):
+    """A file with a ticket of the administrator, of a session of its own."""
+    password = os.path.join(cluster.directory, "conf", "admin-password")
+    text = cluster.ctl("login", "admin", "--print-ticket", "--password-file", password).out
+    return write_bytes(os.path.join(cluster.directory, "load.ticket"), ticket_of(text))
 
 
 class Load:
@@ -20,6 +29,8 @@ class Load:
         brokers = brokers or brokers_of(cluster)
         command = [*prefix, os.path.join(cluster.context.bin, "dfs_load"), ",".join(brokers),
                    directory, "--deadline", str(int(DEADLINE_S * 1000))]
+        if cluster.secure:
+            command += ["--cluster-key", key_of(cluster), "--ticket", ticket_file(cluster)]
         for name, value in options.items():
             command += ["--" + name, str(value)]
         self.run = Run(command, cluster.context.directory)

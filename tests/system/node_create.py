@@ -124,7 +124,7 @@ def S3_7_what_keeps_a_node_from_being_created_is_told(t):
     log = open(t.path("agent.out"), "wb")  # pylint: disable=consider-using-with
     agent = subprocess.Popen(
         [os.path.join(cluster.context.bin, "dfsd"), "agent", "--dir", folder, "--host", "rack1-a",
-         "--nodes-max", "1", "--config", cluster.environment["DFS_CONFIG"]],
+         "--nodes-max", "1", "--config", cluster.node_conf],
         stdout=log, stderr=log, env=cluster.environment, start_new_session=True)
     log.close()
     t.at_end(lambda: end_all(agent, folder))
@@ -145,7 +145,7 @@ def S3_7_what_keeps_a_node_from_being_created_is_told(t):
     # Only one agent for a folder.
     second = subprocess.run(
         [os.path.join(cluster.context.bin, "dfsd"), "agent", "--dir", folder, "--config",
-         cluster.environment["DFS_CONFIG"]], capture_output=True, text=True, timeout=60,
+         cluster.node_conf], capture_output=True, text=True, timeout=60,
         check=False)
     check_equal(second.returncode, 4, "the exit status of a second agent")
 
@@ -163,7 +163,7 @@ def end_all(process, folder):
 def start_storage(t, cluster, name, *arguments):
     """The exit status and the words of a node that is refused."""
     command = [os.path.join(t.bin, "dfsd"), "storage", "--data", t.path(name), "--config",
-               cluster.environment["DFS_CONFIG"], *arguments]
+               cluster.node_conf, *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     return done.returncode, done.stderr
 

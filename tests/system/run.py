@@ -7,6 +7,7 @@ the feature list they show (S1_9, F5) or with the acceptance they belong to (A4)
 import argparse
 import concurrent.futures
 import fnmatch
+import importlib.util
 import os
 import re
 import signal
@@ -31,12 +32,17 @@ import repair  # noqa: F401
 import durability  # noqa: F401
 import rebuild  # noqa: F401
 import node_create  # noqa: F401
+import hostile  # noqa: F401
 import locks  # noqa: F401
+import capture  # noqa: F401
 import rights  # noqa: F401
 import secure  # noqa: F401
+import secrets_kept  # noqa: F401
 import users  # noqa: F401
+import encrypted  # noqa: F401
 
 
+SYSTEM_PYTHON = "/usr/bin/python3"
 COUNTS = re.compile(r"\d+ passed, \d+ failed")  # the last line of a run
 
 
@@ -49,7 +55,7 @@ def wanted(name, patterns):
 def run_one(function, options):
     """PASS, FAIL or SKIP."""
     begun = time.monotonic()
-    context = support.Context(options.bin, options.full)
+    context = support.Context(options.bin, options.full, options.secure)
     problem = skipped = None
     try:
         function(context)
@@ -96,7 +102,7 @@ def run_in_processes(tests, options):
     def run(function):
         command = [sys.executable, os.path.abspath(__file__), "--bin", options.bin, "--exact",
                    *(["--keep"] if options.keep else []), *(["--full"] if options.full else []),
-                   function.__name__]
+                   *(["--secure"] if options.secure else []), function.__name__]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                               text=True, errors="replace") as child:
             children.add(child)
@@ -142,6 +148,8 @@ def main():
     parser.add_argument("--keep", action="store_true", help="leave the folders for inspection")
     parser.add_argument("--full", action="store_true",
                         help="fault tests with 3745 MiB too, where 1 GiB is the default")
+    parser.add_argument("--secure", action="store_true",
+                        help="clusters have keys and demand tickets, where a test allows it")
     options = parser.parse_args()
     patterns = options.patterns + options.only
     tests = [function for function in support.TESTS
@@ -163,7 +171,15 @@ def main():
     return 0 if outcomes and not failed else 1
 
 
+def use_python_with_modules():
+    """The modules zmq and msgpack are packages of the system's Python, which may not be this."""
+    found = all(importlib.util.find_spec(name) for name in ("zmq", "msgpack"))
+    if not found and sys.executable != SYSTEM_PYTHON and os.access(SYSTEM_PYTHON, os.X_OK):
+        os.execv(SYSTEM_PYTHON, [SYSTEM_PYTHON, *sys.argv])
+
+
 if __name__ == "__main__":
+    use_python_with_modules()
     try:
         sys.exit(main())
     except KeyboardInterrupt:

@@ -13,6 +13,9 @@ import subprocess
 import tempfile
 import time
 
+from checks import (Failed, Skipped, check, check_equal, shorten,  # noqa: F401  for the tests
+                    wait_until)
+
 MIB = 1 << 20
 ROLE_FOLLOWER = 2  # messages/heads.h
 LAG_SMALL = 5000  # entries, under load
@@ -32,44 +35,6 @@ def alone(function):
     """For a test whose figures another one would be part of, or that fills the machine."""
     ALONE.add(function.__name__)
     return function
-
-
-class Failed(Exception):
-    """A test's expectation that did not hold."""
-
-
-class Skipped(Exception):
-    """This machine, or this run, does not have what a test needs."""
-
-
-def check(condition, what):
-    if not condition:
-        raise Failed(what)
-
-
-def check_equal(got, wanted, what):
-    if got != wanted:
-        raise Failed(f"{what}: got {shorten(got)}, wanted {shorten(wanted)}")
-
-
-def shorten(value):
-    text = repr(value)
-    return text if len(text) <= 300 else text[:300] + "…"
-
-
-def wait_until(condition, what, seconds=30.0):
-    """Polls until condition() is true and returns what it returned; fails after `seconds`."""
-    deadline = time.monotonic() + seconds
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > deadline:
-            raise Failed(f"not within {seconds:g} s: {what}")
-        time.sleep(0.01)
-
-
-# --- files ---------------------------------------------------------------------------------------
 
 
 def make_file(path, size, seed=0):
@@ -212,6 +177,8 @@ class Cluster:
         self.directory = directory
         self.runs = []
         self.of_processes = {}  # what their environment has besides
+        self.secure = False
+        self.node_conf = os.path.join(directory, "node.conf")  # of storage nodes and agents
         self.environment = dict(os.environ, DFS_CONFIG=os.path.join(directory, "client.conf"),
                                 XDG_STATE_HOME=os.path.join(directory, "state"))
 
@@ -223,10 +190,11 @@ class Cluster:
             raise Failed(f"{' '.join(arguments)} ended with {done.returncode}: {done.stderr}")
         return done.stdout
 
-    def up(self, storages=4, heads=1, replicas=None, settings="", agents=0, secure=False):
+    def up(self, storages=4, heads=1, replicas=None, settings="", agents=0, secure=None):
+        self.secure = self.context.secure if secure is None else secure
         arguments = ["up", "--storages", str(storages), "--heads", str(heads), "--port", "auto",
                      "--agents", str(agents), "--bin", self.context.bin]
-        if secure:
+        if self.secure:
             arguments.append("--secure")
         if replicas:
             arguments += ["--replicas", str(replicas)]
@@ -409,6 +377,12 @@ def is_alive(pid):
     return state is not None and state.group(1) not in (b"Z", b"X")
 
 
+def key_of(cluster):
+    """The public key of a secure one."""
+    with open(os.path.join(cluster.directory, "client.conf"), encoding="ascii") as file:
+        return re.search(r'cluster-key = "([0-9a-f]{64})"', file.read()).group(1)
+
+
 def brokers_of(cluster):
     with open(cluster.environment["DFS_CONFIG"], encoding="ascii") as file:
         return re.findall(r'"(tcp:[^"]+)"', file.read())
@@ -431,9 +405,10 @@ def flip_in(path, pattern):
 class Context:
     """What one test gets: folders that vanish with it, and clusters that stop with it."""
 
-    def __init__(self, bin_directory, full):
+    def __init__(self, bin_directory, full, secure=False):
         self.bin = os.path.abspath(bin_directory)
         self.full = full
+        self.secure = secure  # of clusters of which a test does not say
         self.directory = tempfile.mkdtemp(prefix="zdfs-system-")
         self.memory = tempfile.mkdtemp(prefix="zdfs-system-", dir="/dev/shm")
         self.clusters = []

@@ -1,61 +1,9 @@
 """Users: signing up, logging in, being shut out; what is kept outlives restarts and leaders."""
 import os
-import re
 import stat
 
+from people import DENIED, GOOD_PASSWORD, Person, administrator
 from support import check, check_equal, read_bytes, test, wait_until, write_bytes
-
-DENIED = 5
-GOOD_PASSWORD = "correct horse battery"
-
-
-def first_password(cluster):
-    """What `dfsd head --bootstrap` printed, once."""
-    path = os.path.join(cluster.directory, "log", "head-1.out")
-    line = re.compile(r"^administrator: admin, one-time password: (\S+)$", re.M)
-    found = wait_until(lambda: line.findall(read_bytes(path).decode()), "the one-time password")
-    check_equal(len(found), 1, "one-time passwords printed")
-    return found[0]
-
-
-class Person:
-    """Somebody at a terminal of their own, with a place for tickets."""
-
-    def __init__(self, cluster, name):
-        self.cluster = cluster
-        self.name = name
-        self.state = os.path.join(cluster.context.directory, f"state-{name}")
-
-    def ctl(self, *arguments, wanted=0, lines=None):
-        words = list(arguments)
-        if lines is not None:
-            path = os.path.join(self.cluster.context.directory, f"password-{self.name}")
-            write_bytes(path, "".join(line + "\n" for line in lines).encode())
-            words += ["--password-file", path]
-        before = self.cluster.environment
-        self.cluster.environment = dict(before, XDG_STATE_HOME=self.state)
-        try:
-            return self.cluster.ctl(*words, wanted=wanted)
-        finally:
-            self.cluster.environment = before
-
-    def login(self, password=GOOD_PASSWORD, wanted=0):
-        return self.ctl("login", self.name, wanted=wanted, lines=[password])
-
-    def ticket_file(self):
-        folder = os.path.join(self.state, "zdfs")
-        names = os.listdir(folder) if os.path.isdir(folder) else []
-        return os.path.join(folder, names[0]) if names else None
-
-
-def administrator(cluster):
-    admin = Person(cluster, "admin")
-    password = first_password(cluster)
-    admin.login(password)
-    admin.ctl("user", "list", wanted=DENIED)  # before the password is changed
-    admin.ctl("passwd", lines=[password, GOOD_PASSWORD])
-    return admin
-
 
 def user_names(person):
     return sorted(user["user"] for user in person.ctl("--json", "user", "list").json)

@@ -8,6 +8,7 @@
 #include "messages/cluster.h"
 #include "messages/dispatch.h"
 #include "messages/events.h"
+#include "messages/passes.h"
 #include "tests/actors/agent/fake_launcher.h"
 #include "tests/broker/fake_bus.h"
 #include "tests/sim/sim_disk.h"
@@ -66,6 +67,12 @@ struct TestAgent {
     return config.substr(0, config.rfind('/'));
   }
   void ping(const FakeBus::Sent& sent) {
+    if (sent.envelope.header.type == Type::GetNodePass) {
+      const bool is_admin = sent.envelope.header.ticket == "the administrator's";
+      answers.push_back(is_admin ? FakeBus::answer(sent, NodePass{})
+                                 : FakeBus::answer(sent, Error{Code::denied, "no", {}, 0}));
+      return;
+    }
     const auto node = nodes.find(sent.link);
     if (node == nodes.end() || sent.envelope.header.type != Ping::kType) return;
     const std::string actor = joins ? "storage/" + std::to_string(node->second) : "storage";
@@ -88,6 +95,7 @@ struct TestAgent {
   void tell(const CreateNode& request, uint64_t id, uint32_t deadline_ms = 30'000) {
     Envelope envelope = envelope_of(request, "agent/h1");
     envelope.header.from = "client/1";
+    envelope.header.ticket = ticket;
     envelope.header.request = id;
     envelope.header.deadline_ms = deadline_ms;
     envelope.link = kClient;
@@ -131,6 +139,7 @@ struct TestAgent {
   std::shared_ptr<FakeLauncher> launcher = std::make_shared<FakeLauncher>();
   AgentSettings settings;
   std::unique_ptr<Agent> agent;
+  std::string ticket = "the administrator's";
   bool joins = true;
   bool endpoints_come = true;
   NodeId last_number = 0;
@@ -160,6 +169,23 @@ CreateNode in_rack(const std::string& rack) {
 }  // namespace
 
 TEST_SUITE_BEGIN("agent");
+
+TEST_CASE("the monitor says whether who asks may have a node created, each time") {
+  TestAgent test;
+  for (const char* ticket : {"", "a user's"}) {
+    test.ticket = ticket;
+    CHECK(test.create().code() == Code::denied);
+  }
+  CHECK(test.launcher->processes.empty());
+  // The denial is no answer for others that have the same number.
+  test.ticket = "the administrator's";
+  test.tell({}, test.last_request);
+  test.pass(1s);
+  const auto replies = test.replies();
+  REQUIRE(replies.size() == 1);
+  CHECK(replies[0].ok());
+  CHECK(test.create().ok());
+}
 
 TEST_CASE("a node is created in a folder of its own and answered when it has joined") {
   TestAgent test;

@@ -17,6 +17,7 @@
 #include "messages/blocks.h"
 #include "messages/cluster.h"
 #include "messages/crc32c.h"
+#include "messages/key_wrap.h"
 #include "messages/reclaim.h"
 #include "tests/broker/fake_bus.h"
 
@@ -138,6 +139,7 @@ class FakeCluster {
   std::map<NodeId, Node> nodes;
   std::vector<GroupRoute> groups;
   std::map<std::string, OpenFileReply> files;
+  const WrappingKey pool_key{7, std::string(kKeyBytes, 'p')};
   std::vector<PlanFile> plans;
   std::vector<CommitFile> commits;
   std::vector<uint64_t> commit_requests;  // ids, as they arrived
@@ -148,6 +150,7 @@ class FakeCluster {
   std::set<ObjectId> lost;               // uploads that were given up
   std::map<ObjectId, Verdict> verdicts;  // of blocks; live without one
   uint32_t opens = 0;
+  bool encrypted = false;  // the pool
   size_t parts_in_flight = 0;
   size_t parts_in_flight_max = 0;
   std::map<uint32_t, size_t> block_in_flight_max;  // by block index
@@ -320,6 +323,10 @@ class FakeCluster {
       reply.replicas = cluster.replicas_;
       reply.min_copies = cluster.min_copies;
       reply.lease_ms = cluster.lease_ms;
+      if (cluster.encrypted && plan.object == 0) {
+        reply.wrapped_key.bytes =
+            wrap(cluster.pool_key, object_key_purpose(reply.object), plan.key.bytes, secure_random);
+      }
       for (const GroupRoute& route : cluster.groups) {
         const bool avoided =
             std::any_of(route.members.begin(), route.members.end(), [&](const GroupMember& m) {
@@ -350,6 +357,14 @@ class FakeCluster {
       file.content = commit.content;
       file.layout = commit.layout;
       if (commit.layout.object != 0) file.routes = cluster.groups;
+      if (commit.seal.cipher != Cipher::none) {
+        file.info.encrypted = true;
+        file.seal = commit.seal;
+        const auto key = unwrap(cluster.pool_key, object_key_purpose(commit.layout.object),
+                                commit.seal.key.bytes);
+        REQUIRE(key);
+        file.seal.key.bytes = *key;
+      }
       const uint64_t version = file.info.version;
       cluster.files[commit.path] = std::move(file);
       answer(CommitFileReply{7, version, version == 1, {42, 1, true, 1}});

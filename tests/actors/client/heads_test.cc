@@ -52,6 +52,7 @@ Event event_at(LogIndex index, const std::string& topic = "file-committed") {
   Event event;
   event.topic = topic;
   event.index = index;
+  event.actor = kLogActor;
   return event;
 }
 

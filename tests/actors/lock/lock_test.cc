@@ -72,6 +72,26 @@ TEST_SUITE("lock") {
     CHECK(test.ask(LogIn{"ada", Blob{"correct horse"}}).ok());
   }
 
+  TEST_CASE("whoever is logged in learns which numbers are whose") {
+    TestLock test;
+    test.start();
+    const std::string admin = test.admin();
+    REQUIRE(test.ask(new_user("ada", "correct horse"), admin).ok());
+    const std::string ada = test.ticket_of("ada", "correct horse");
+    const uint32_t uid = unverified_ticket(ada)->uid;
+    const GetUserNames request{{0, uid, 77}, {"ada", "eva", "no name"}};
+    CHECK(test.ask(request).code() == Code::login_needed);
+    const auto told = test.ask(request, ada);
+    REQUIRE(told.ok());
+    REQUIRE(told->names.size() == 3);
+    CHECK(told->names[0].user == "admin");
+    CHECK(told->names[1].user == "ada");
+    CHECK(told->names[1].uid == uid);
+    CHECK(told->names[2].user == "ada");
+    REQUIRE(test.ask(RemoveUser{"ada"}, admin).ok());
+    CHECK(test.ask(request, admin)->names.size() == 1);
+  }
+
   TEST_CASE("a failed log-in says the same whatever was wrong") {
     TestLock test;
     test.start();

@@ -41,6 +41,66 @@ TEST_SUITE("lock") {
     CHECK(machine.all().revocations == 1);
   }
 
+  TEST_CASE("tickets get a new key, and those of the old one last as long as they were to") {
+    TestLockMachine machine;
+    REQUIRE(machine.add("ada").ok());
+    const auto before = machine.log_in("ada", 1);
+    const auto change = [&](char seed, bool at_once) {
+      const SignKeys pair = make_sign_keys(std::string(kSeedBytes, seed));
+      return machine.tell<RotateTicketKeyReply>(
+          AddTicketKey{{pair.secret}, {pair.verify_key}, at_once, {"admin", "here"}});
+    };
+    const auto keys_told = [&] {
+      Rows rows(machine.table);
+      return ticket_keys(rows)->keys.size();
+    };
+    const LogIndex version = machine.all().version;
+    const auto changed = change('b', false);
+    REQUIRE(changed.ok());
+    CHECK(changed->key == before->key + 1);
+    CHECK(changed->until_ms == before->expires_ms);
+    CHECK(machine.all().version > version);
+    const auto after = machine.log_in("ada", 2);
+    CHECK(after->key == changed->key);
+    CHECK(machine.judge(*before) == "good");
+    CHECK(machine.judge(*after) == "good");
+    CHECK(machine.events().back().topic == "login");
+
+    // The key goes when the last ticket that it signed has ended.
+    machine.time_ms = before->expires_ms;
+    REQUIRE(machine.tell<Tidied>(TidyUsers{before->expires_ms, 0, 100}).ok());
+    CHECK(keys_told() == 2);
+    Rows rows(machine.table);
+    CHECK(*any_ticket_key_over(rows, before->expires_ms + 1));
+    REQUIRE(machine.tell<Tidied>(TidyUsers{before->expires_ms + 1, 0, 100}).ok());
+    CHECK(keys_told() == 1);
+    CHECK_FALSE(*any_ticket_key_over(rows, INT64_MAX));
+  }
+
+  TEST_CASE("a key that leaked is of no use at once, if that is wanted") {
+    TestLockMachine machine;
+    REQUIRE(machine.add("ada").ok());
+    const auto before = machine.log_in("ada", 1);
+    Rows rows(machine.table);
+    const std::string shown = signed_ticket(rows, Granted{*before, {}})->ticket.bytes;
+    const SignKeys pair = make_sign_keys(std::string(kSeedBytes, 'b'));
+    const auto changed = machine.tell<RotateTicketKeyReply>(
+        AddTicketKey{{pair.secret}, {pair.verify_key}, true, {"admin", "here"}});
+    REQUIRE(changed.ok());
+    CHECK(changed->until_ms == 0);
+    const auto known = ticket_keys(rows);
+    TicketJudge judge;
+    judge.learn(known->cluster, known->version, known->keys, known->revoked);
+    const auto judged = judge.judge(shown, machine.time_ms);
+    REQUIRE_FALSE(judged);
+    CHECK(judged.error().cause.at("reason") == "unknown-key");
+    CHECK(machine.judge(*machine.log_in("ada", 2)) == "good");
+    const Event told = machine.events()[machine.events().size() - 2];
+    CHECK(told.topic == "ticket-key-added");
+    CHECK(told.fields.at("user") == "admin");
+    CHECK(told.fields.at("source") == "here");
+  }
+
   TEST_CASE("nobody ends another's session but an administrator") {
     TestLockMachine machine;
     REQUIRE(machine.add("ada").ok());

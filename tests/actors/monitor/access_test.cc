@@ -5,7 +5,11 @@
 
 #include "messages/agents.h"
 #include "messages/grant.h"
+#include "messages/grant_keys.h"
 #include "messages/heads.h"
+#include "messages/join_token.h"
+#include "messages/passes.h"
+#include "messages/pool_keys.h"
 #include "messages/rebuild.h"
 #include "messages/reclaim.h"
 #include "messages/tasks.h"
@@ -97,9 +101,16 @@ void for_each_request(Visit&& visit) {
   all.template operator()<Stat, List, OpenFile, MakeDir, Rename, Remove, SetAttributes, PlanFile,
                           CommitFile, RenewUploads, Join, AddHead, ConfirmSurplus, GetMap,
                           GetStatus, ListHeads, JudgeBlocks, ReadEvents>();
-  all.template operator()<RemoveHead, TransferLead, ListTasks, ControlTask, ChangeNode, SetPool,
-                          ListAgents, AddJoinToken, SetJoinRule, ListJoinTokens, GetRebuild,
-                          ImportGroups, ImportFiles, EndRebuild, Ping>();
+  all.template
+  operator()<RemoveHead, TransferLead, ListTasks, ControlTask, ChangeNode, SetPool, ListAgents,
+             AddJoinToken, SetJoinRule, ListJoinTokens, GetRebuild, ImportGroups, ImportFiles,
+             EndRebuild, GetNodePass, Ping, GetGrantKeys, RotateGrantKey, RotatePoolKey,
+             ExportPoolKeys, ImportPoolKeys>();
+}
+
+// Those for which no ticket helps.
+bool is_of_members(Access access) {
+  return access == Access::cluster || access == Access::nodes;
 }
 
 // Well-formed where that takes more than defaults.
@@ -131,11 +142,10 @@ TEST_SUITE("monitor") {
       REQUIRE(access_to(R::kType));
       ++requests;
       if (*access_to(R::kType) == Access::everybody) return;
-      const Code expected =
-          *access_to(R::kType) == Access::cluster ? Code::denied : Code::login_needed;
+      const Code expected = is_of_members(*access_to(R::kType)) ? Code::denied : Code::login_needed;
       CHECK(monitor.code(request_of<R>()) == expected);
     });
-    CHECK(requests == 33);
+    CHECK(requests == 39);
   }
 
   TEST_CASE("users have their files, and only administrators see the cluster") {
@@ -145,7 +155,7 @@ TEST_SUITE("monitor") {
       const Access access = *access_to(R::kType);
       if (access == Access::everybody || access == Access::users) return;
       CHECK(monitor.as_ada().code(request_of<R>()) == Code::denied);
-      if (access == Access::cluster) {
+      if (is_of_members(access)) {
         CHECK(monitor.as_admin().code(request_of<R>()) == Code::denied);
       }
     });
@@ -291,6 +301,98 @@ TEST_SUITE("monitor") {
     CHECK(reading->right == BlockRight::read);
   }
 
+  TEST_CASE("no name opens what only a part of the cluster may ask") {
+    GuardedMonitor monitor;
+    monitor.as_nobody();
+    for (const char* from : {"storage", "agent", "monitor", "head", "client/1", "", "storages/1"}) {
+      CAPTURE(from);
+      monitor.from = from;
+      CHECK(monitor.code(GetMap()) == Code::login_needed);
+      CHECK(monitor.code(GetGrantKeys()) == Code::denied);
+      CHECK(monitor.code(AddHead{"", "tcp://evil:1", "tcp://evil:0"}) == Code::login_needed);
+    }
+    monitor.from = "storage/1";
+    CHECK(monitor.code(GetMap()) == Code::ok);
+    CHECK(monitor.code(AddHead{"", "tcp://evil:1", "tcp://evil:0"}) == Code::login_needed);
+    for (const char* from : {"monitor/2", "agent/h"}) {
+      monitor.from = from;
+      CHECK(monitor.code(GetMap()) == Code::ok);
+      CHECK(monitor.code(GetGrantKeys()) == Code::denied);
+    }
+    monitor.from = "client/1";
+    const AddHead elsewhere{"", "tcp://evil:1#plain", "tcp://evil:0"};
+    CHECK(monitor.as_admin().code(elsewhere) == Code::malformed);
+  }
+
+  TEST_CASE("the key of grants changes step by step, and no grant fails meanwhile") {
+    GuardedMonitor monitor;
+    monitor.settings.make_grant_key = [] { return std::string(kGrantKeyBytes, 'n'); };
+    monitor.restart();
+    monitor.publish_keys();
+    monitor.open_root();
+    monitor.join_nodes(2);
+    const std::string first = monitor.grant_key;
+    const auto keys_now = [&] {
+      monitor.from = "storage/1";
+      const auto told = monitor.as_nobody().ask(GetGrantKeys());
+      monitor.from = "client/1";
+      REQUIRE(told.ok());
+      return told->keys.bytes;
+    };
+    const auto plan_as_ada = [&](const char* path) {
+      const auto planned = monitor.as_ada().ask(plan_of(path, 1));
+      REQUIRE(planned.ok());
+      return *planned;
+    };
+    CHECK(monitor.as_ada().code(RotateGrantKey()) == Code::denied);
+    CHECK(keys_now() == first);
+    const auto before = plan_as_ada("/before");
+
+    const int64_t asked_ms = monitor.bus.wall_ms();
+    const auto rotated = monitor.as_admin().ask(RotateGrantKey());
+    REQUIRE(rotated.ok());
+    CHECK(rotated->from_ms == asked_ms + 15'000);
+    CHECK(monitor.as_admin().code(RotateGrantKey()) == Code::busy);
+    const std::string second(kGrantKeyBytes, 'n');
+    CHECK(keys_now() == first + second);
+    CHECK(open_grant(plan_as_ada("/told").grant.bytes, first).ok());
+    monitor.pass(16s);
+    CHECK(keys_now() == second + first);
+    const auto after = plan_as_ada("/after");
+    CHECK(open_grant(after.grant.bytes, second).ok());
+    CHECK_FALSE(open_grant(after.grant.bytes, first));
+    // What was granted before is good as long as it lasts.
+    CHECK(monitor.code(RenewUploads{{before.object}, {before.grant}}) == Code::ok);
+    monitor.pass(Duration(std::chrono::milliseconds(rotated->until_ms - rotated->from_ms)));
+    CHECK(keys_now() == second);
+    CHECK(monitor.as_admin().code(RotateGrantKey()) == Code::ok);
+  }
+
+  TEST_CASE("whoever makes a token, and where the node came from that used it, is told") {
+    GuardedMonitor monitor;
+    REQUIRE(monitor.as_admin().ask(SetJoinRule{JoinRule::token}).ok());
+    AddJoinToken token;
+    token.hash = hash_of_token(std::string(32, 't'));
+    token.lasts_ms = 60'000;
+    REQUIRE(monitor.ask(token).ok());
+    Join request;
+    request.uuid = std::string(32, '1');
+    request.endpoint = "tcp://127.0.0.1:7001";
+    request.token = std::string(32, 't');
+    Envelope envelope = envelope_of(request, "monitor");
+    envelope.header.from = "storage";
+    envelope.header.source = "10.0.0.7";
+    envelope.header.request = 4711;
+    envelope.link = "peer/1";
+    monitor.monitor->receive(std::move(envelope));
+    monitor.settle();
+    const auto joined = monitor.events("node-joined");
+    REQUIRE(joined.size() == 1);
+    CHECK(joined[0].fields.at("user") == "storage/1");
+    CHECK(joined[0].fields.at("source") == "10.0.0.7");
+    CHECK(joined[0].fields.at("by") == "admin");
+  }
+
   TEST_CASE("nobody gets a grant for what another uploads, or for what is content") {
     GuardedMonitor monitor;
     monitor.open_root();
@@ -343,6 +445,28 @@ TEST_SUITE("monitor") {
           std::map<std::string, std::string>{{"role", "5"}, {"rights", "1"}, {"missing", "1"}});
   }
 
+  TEST_CASE("passes are for administrators, and end with the log-in like any grant") {
+    GuardedMonitor monitor;
+    monitor.join_nodes(1);
+    CHECK(monitor.as_ada().code(GetNodePass{}) == Code::denied);
+    CHECK(monitor.as_nobody().code(GetNodePass{}) == Code::login_needed);
+    monitor.from = "storage/1";
+    CHECK(monitor.code(GetNodePass{}) == Code::login_needed);
+    const auto given = monitor.as_admin().ask(GetNodePass{});
+    REQUIRE(given.ok());
+    CHECK(given->lasts_ms == 600'000);
+    const auto pass = open_grant(given->pass.bytes, monitor.grant_key);
+    REQUIRE(pass.ok());
+    CHECK(pass->right == BlockRight::inside);
+    CHECK(pass->object == 0);
+    CHECK(pass->expires_ms == monitor.bus.wall_ms() + 600'000);
+    const auto ticket = unverified_ticket(monitor.ticket);
+    REQUIRE(ticket.ok());
+    CHECK(pass->holder == holder_of("admin"));
+    CHECK(pass->session == ticket->session);
+    CHECK(pass->since_ms == ticket->issued_ms);
+  }
+
   TEST_CASE("without authentication everybody is an administrator and nothing is granted") {
     TestMonitor monitor;
     monitor.join_all(2);
@@ -350,6 +474,7 @@ TEST_SUITE("monitor") {
     REQUIRE(planned.ok());
     CHECK(planned->grant.bytes.empty());
     CHECK_FALSE(monitor.ask(GetStatus())->authentication);
+    CHECK(monitor.ask(GetNodePass{})->pass.bytes.empty());
     CHECK(monitor.ask(MakeDir{"/d"}).ok());
     CHECK(monitor.ask(Stat{"/d"})->info.uid == 0);
     monitor.ticket = "nonsense";

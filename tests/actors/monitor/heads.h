@@ -154,9 +154,11 @@ class TestHeads {
     heartbeat.sequence = ++beats_;
     heartbeat.total_bytes = 1'000'000;
     heartbeat.used_bytes = used;
+    Envelope envelope = envelope_of(heartbeat);
+    envelope.header.from = "storage/" + std::to_string(node);
     for (auto& [number, head] : heads_) {
       if (!head->monitor || head->cut) continue;
-      head->monitor->observe("heartbeat/storage/" + std::to_string(node), envelope_of(heartbeat));
+      head->monitor->observe(kHeartbeatTopic + envelope.header.from, envelope);
     }
   }
 

@@ -164,7 +164,12 @@ TEST_CASE("agents are listed as they were last heard, and forgotten when they ar
   beat.boot = 5;
   beat.sequence = 1;
   beat.nodes_max = 3;
-  const auto hear = [&] { test.monitor->observe("heartbeat/agent/h1", envelope_of(beat)); };
+  std::string from = "agent/h1";
+  const auto hear = [&] {
+    Envelope envelope = envelope_of(beat);
+    envelope.header.from = from;
+    test.monitor->observe(kHeartbeatTopic + from, std::move(envelope));
+  };
   CHECK(test.ask(ListAgents{})->agents.empty());
   hear();
   test.pass(2s);
@@ -183,6 +188,9 @@ TEST_CASE("agents are listed as they were last heard, and forgotten when they ar
   hear();
   CHECK(test.ask(ListAgents{})->agents[0].beat.nodes_max == 4);
   beat.host = "";
+  hear();
+  CHECK(test.ask(ListAgents{})->agents.size() == 1);
+  beat.host = "h2";  // which is not who says so
   hear();
   CHECK(test.ask(ListAgents{})->agents.size() == 1);
   test.pass(11min);

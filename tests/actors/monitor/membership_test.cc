@@ -1,5 +1,5 @@
 // The monitor as an actor: who is there, and the map of it.
-#include "tests/actors/monitor/test_monitor.h"
+#include "tests/actors/monitor/storages.h"
 
 using namespace dfs;
 
@@ -157,6 +157,22 @@ TEST_CASE("heartbeats of unknown nodes and garbage are ignored, and logged once"
   CHECK(test.map().nodes.size() == 1);
 }
 
+TEST_CASE("no node says of another that it lives") {
+  TestMonitor test;
+  test.join_all(2);
+  test.nodes[2].beats = false;
+  for (uint64_t i = 0; i < 10; ++i) {
+    Heartbeat forged;
+    forged.node = 2;
+    forged.boot = test.nodes[2].boot;
+    forged.sequence = 1000 + i;
+    test.hear(forged, 1);
+    test.pass(1s);
+  }
+  CHECK(test.state_of(1) == NodeState::up);
+  CHECK(test.state_of(2) == NodeState::down);
+}
+
 TEST_CASE("the status says in words what is wrong") {
   TestMonitor test;
   auto status = test.ask(GetStatus());
@@ -214,6 +230,23 @@ TEST_CASE("a node that lags behind the map makes it published again") {
                                   [](auto& published) { return published.topic == "map"; });
   CHECK(maps >= 3);
   CHECK(maps <= 6);
+}
+
+TEST_CASE("where nothing is to be waited for, a node is given up when it goes down") {
+  MonitorSettings settings = TestStorages::small();
+  settings.repair_after = 0s;
+  TestStorages test(settings);
+  test.join_all(3);
+  test.use_all("/f");
+  test.nodes[3].beats = false;
+  int between = 0;
+  const auto node = [&] { return test.map().nodes[2]; };
+  for (int i = 0; i < 200 && node().standing == NodeStanding::in; ++i) {
+    test.run(20ms);
+    between += node().state == NodeState::down && node().standing == NodeStanding::in ? 1 : 0;
+  }
+  CHECK(node().standing == NodeStanding::out);
+  CHECK(between == 0);
 }
 
 TEST_SUITE_END();

@@ -1,4 +1,5 @@
 // The monitor as an actor: its start, its requests, its end.
+#include "messages/users.h"
 #include "tests/actors/monitor/test_monitor.h"
 
 using namespace dfs;
@@ -15,7 +16,8 @@ TEST_CASE("the monitor creates its cluster once and announces itself") {
   CHECK(map.pools[0].replicas == 2);
   CHECK(map.pools[0].min_copies == 1);
   CHECK(map.groups.size() == 64);
-  const std::vector<std::string> subscriptions{"heartbeat/storage/", "heartbeat/agent/"};
+  const std::vector<std::string> subscriptions{"heartbeat/storage/", "heartbeat/agent/",
+                                               kTicketsTopic};
   CHECK(test.bus.subscriptions == subscriptions);
   test.bus.take_sent();
   test.bus.advance(500ms);

@@ -101,7 +101,9 @@ TEST_CASE("the work goes on under another leader, and what the old one began cou
 }
 
 TEST_CASE("what a node loses while it is filled is not forgotten") {
-  TestStorages test;
+  MonitorSettings settings = TestStorages::small();
+  settings.fills_per_node = 2;
+  TestStorages test(settings);
   test.polls_needed = 8;
   test.join_all(2);
   test.use_all("/f");

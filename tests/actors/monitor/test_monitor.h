@@ -124,8 +124,12 @@ struct TestMonitor {
     heartbeat.losses = state.losses;
     hear(heartbeat);
   }
-  void hear(const Heartbeat& heartbeat) {
-    monitor->observe("heartbeat/storage/" + std::to_string(heartbeat.node), envelope_of(heartbeat));
+  void hear(const Heartbeat& heartbeat) { hear(heartbeat, heartbeat.node); }
+  // As storage/`speaker` tells it.
+  void hear(const Heartbeat& heartbeat, NodeId speaker) {
+    Envelope envelope = envelope_of(heartbeat);
+    envelope.header.from = "storage/" + std::to_string(speaker);
+    monitor->observe(kHeartbeatTopic + envelope.header.from, std::move(envelope));
   }
   // Lets time pass with heartbeats of every node that beats, each half second.
   void pass(Duration time) {

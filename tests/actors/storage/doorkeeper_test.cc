@@ -122,42 +122,93 @@ TEST_SUITE("storage") {
     CHECK(node.refusal(read, node.grant(7, BlockRight::read)).code == Code::no_such_block);
   }
 
-  TEST_CASE("the inside of a node is for administrators, and for the cluster itself") {
+  TEST_CASE("the inside of a node opens to a pass, and to nobody by name") {
     GuardedNode node;
-    const SignKeys keys = make_sign_keys(std::string(kSeedBytes, 's'));
-    TicketKeys known;
-    known.cluster = kNodeCluster;
-    known.version = 1;
-    known.keys = {{1, {keys.verify_key}}};
-    const auto ask = [&](Role role) {
-      Ticket ticket;
-      ticket.cluster = kNodeCluster;
-      ticket.key = 1;
-      ticket.user = "ada";
-      ticket.role = role;
-      ticket.session = 1;
-      ticket.issued_ms = node.bus.wall_ms();
-      ticket.expires_ms = ticket.issued_ms + 60'000;
+    const auto ask = [&](const Grant& pass, std::string from = "client/c1") {
       Envelope envelope = envelope_of(ListBlocks{}, "storage/1");
       envelope.header.request = ++node.last_request;
-      envelope.header.from = "client/c1";
-      envelope.header.ticket = sign_ticket(ticket, keys.secret);
+      envelope.header.from = std::move(from);
+      envelope.header.ticket = sign_grant(pass, node.grant_key);
       envelope.link = kPeer;
       node.actor->receive(std::move(envelope));
       node.step();
-      return reply_as<ListBlocksReply>(*node.reply(node.last_request)).code();
+      for (const FakeBus::Sent& sent : node.bus.take_sent()) {
+        if (sent.envelope.header.request != node.last_request) continue;
+        const auto outcome = reply_as<ListBlocksReply>(sent.envelope);
+        return outcome ? std::string() : outcome.error().cause.at("reason");
+      }
+      return std::string("no answer");
     };
-    CHECK(ask(Role::admin) == Code::unavailable);  // which tickets are good is not known yet
-    node.actor->observe(kTicketsTopic, envelope_of(known));
-    CHECK(ask(Role::admin) == Code::ok);
-    CHECK(ask(Role::user) == Code::denied);
-    const uint64_t nobody = node.ask(ListBlocks{});
-    CHECK(reply_as<ListBlocksReply>(*node.reply(nobody)).code() == Code::login_needed);
-    for (const uint64_t other : {node.ask(ControlScrub{}), node.ask(GetDigests{{5}, 1})}) {
-      CHECK(reply_as<Pong>(*node.reply(other)).code() == Code::login_needed);
+    Grant pass;
+    pass.right = BlockRight::inside;
+    pass.expires_ms = node.bus.wall_ms() + 60'000;
+    CHECK(ask(pass) == "");
+    Grant other = pass;
+    other.right = BlockRight::read;
+    CHECK(ask(other) == "right");
+    CHECK(ask(other, "storage/2") == "right");
+    CHECK(ask(other, "monitor/1") == "right");
+    other = pass;
+    other.object = 7;
+    CHECK(ask(other) == "object");
+    other = pass;
+    other.expires_ms = node.bus.wall_ms() - TicketJudge::kClockSkewMs - 1;
+    CHECK(ask(other) == "expired");
+    for (const char* from : {"client/c1", "storage", "storage/2", "monitor/1", "agent/h1"}) {
+      Envelope envelope = envelope_of(FillGroup{}, "storage/1");
+      envelope.header.request = ++node.last_request;
+      envelope.header.from = from;
+      envelope.link = kPeer;
+      node.actor->receive(std::move(envelope));
+      node.step();
+      const auto sent = node.bus.take_sent();
+      REQUIRE(!sent.empty());
+      CHECK(reply_as<Pong>(sent.front().envelope).code() == Code::denied);
     }
     const uint64_t ping = node.ask(Ping{4});
     CHECK(reply_as<Pong>(*node.reply(ping)).ok());
+  }
+
+  TEST_CASE("a grant ends with the log-in that it was given for") {
+    GuardedNode node;
+    Grant grant;
+    grant.object = 7;
+    grant.right = BlockRight::read;
+    grant.expires_ms = node.bus.wall_ms() + 60'000;
+    grant.holder = holder_of("ada");
+    grant.session = 11;
+    grant.since_ms = 1000;
+    const ReadBlock read{7, 2, 5, 0, 5000};
+    const auto reason = [&] { return node.reason(read, {sign_grant(grant, node.grant_key)}); };
+    uint64_t version = 0;
+    const auto revoke = [&](Revocation revocation, std::string cluster = kNodeCluster) {
+      TicketKeys keys;
+      keys.cluster = std::move(cluster);
+      keys.version = ++version;
+      keys.revoked = {std::move(revocation)};
+      node.actor->observe(kTicketsTopic, envelope_of(keys));
+    };
+    CHECK(reason().starts_with("no_such_block"));
+    revoke({"ben", 1000, 0});
+    revoke({"ada", 999, 0});
+    revoke({"ada", 1000, 12});
+    revoke({"ada", 1000, 0}, std::string(32, 'f'));
+    CHECK(reason().starts_with("no_such_block"));
+    revoke({"ada", 1000, 11});
+    CHECK(reason() == "revoked");
+    grant.session = 12;
+    CHECK(reason().starts_with("no_such_block"));
+    revoke({"ada", 1000, 0});
+    CHECK(reason() == "revoked");
+    grant.since_ms = 1001;  // logged in again
+    CHECK(reason().starts_with("no_such_block"));
+    --version;
+    TicketKeys old;
+    old.cluster = kNodeCluster;
+    old.version = version;
+    node.actor->observe(kTicketsTopic, envelope_of(old));
+    grant.since_ms = 1000;
+    CHECK(reason() == "revoked");
   }
 }
 

@@ -78,6 +78,11 @@ struct Traffic {
   std::function<void(sim::Process&, const Envelope&)> each;
 };
 
+// On their way, of those with two parts or more.
+void at_most_eight_blocks(StorageSettings& settings) {
+  settings.fill_memory_bytes_max = 16ull << 20;
+}
+
 }  // namespace
 
 TEST_SUITE("storage") {
@@ -280,7 +285,7 @@ TEST_SUITE("storage") {
 
   TEST_CASE(
       "a source that dies ends the fill, with its name, and the next one goes on from there") {
-    Nodes nodes(3);
+    Nodes nodes(3, at_most_eight_blocks);
     nodes.set_group({1, 2, 3});
     nodes.put_all({1, 2}, 0, 20, kBig);
     Traffic traffic(nodes);
@@ -337,7 +342,7 @@ TEST_SUITE("storage") {
   }
 
   TEST_CASE("a change of the group in mid-fill ends it; under the new epoch it begins anew") {
-    Nodes nodes(3);
+    Nodes nodes(3, at_most_eight_blocks);
     nodes.set_group({1, 2});
     nodes.put_all({1}, 0, 30, kPartBytes);
     Traffic traffic(nodes);
@@ -388,7 +393,7 @@ TEST_SUITE("storage") {
   }
 
   TEST_CASE("blocks on their way are limited in number and memory") {
-    Nodes nodes(3);
+    Nodes nodes(3, at_most_eight_blocks);
     nodes.set_group({1, 2, 3});
     nodes.put_all({1, 2}, 0, 24, kBig);
     Traffic big(nodes);

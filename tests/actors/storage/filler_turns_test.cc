@@ -112,6 +112,40 @@ TEST_SUITE("storage") {
     reading = false;
     nodes.world.run_for(seconds(1));
   }
+
+  TEST_CASE("beside clients fewer blocks are on their way") {
+    Nodes nodes(2);
+    nodes.set_group({1, 2});
+    nodes.set_group({2}, {}, 6);
+    REQUIRE(nodes.put(2, 9, noise(9, 5000), 0, 6));
+    // Every block begins with the question for its hint.
+    size_t open = 0;
+    size_t peak = 0;
+    nodes.world.network().on_send = [&](sim::Process&, const Envelope& envelope) {
+      if (envelope.header.type == Type::ReadHints) peak = std::max(peak, ++open);
+      if (envelope.header.type == Type::HintList) --open;
+    };
+    bool reading = true;
+    std::function<void()> read = [&] {
+      if (!reading) return;
+      (void)nodes.begin_to_ask(2, ReadBlock{9, 0, 6, 0, 5000});
+      nodes.world.after(milliseconds(20), nodes.world.find("monitor"), read);
+    };
+    const auto peak_of = [&](ObjectId first) {
+      for (ObjectId i = 0; i < 30; ++i) {
+        REQUIRE(nodes.put(1, first + i, noise(static_cast<uint32_t>(i), kPartBytes)));
+      }
+      nodes.world.run_for(milliseconds(200));
+      peak = 0;
+      CHECK(nodes.fill(2, nodes.fill_request({1}, first)).state == FillState::done);
+      return peak;
+    };
+    CHECK(peak_of(100) == 30);
+    nodes.world.after(Duration::zero(), nodes.world.find("monitor"), read);
+    CHECK(peak_of(200) <= 6);  // of 1 MiB each, in an eighth of 48 MiB
+    reading = false;
+    nodes.world.run_for(seconds(1));
+  }
 }
 
 }  // namespace dfs

@@ -1,0 +1,85 @@
+// How the key of block grants changes while the cluster works: added, used, alone.
+#include "actors/monitor/monitor_state.h"
+#include "actors/monitor/operations.h"
+#include "messages/grant.h"
+#include "messages/ticket.h"
+
+namespace dfs {
+
+namespace {
+
+// Nodes ask several times meanwhile, so that each knows the new key before it is used.
+constexpr int64_t kGrantKeyToldMs = 15'000;
+
+bool is_due(int64_t at_ms, int64_t now_ms) {
+  return at_ms != 0 && now_ms >= at_ms;
+}
+
+}  // namespace
+
+void Monitor::State::on(const Envelope& envelope, const GetGrantKeys& request) {
+  read(envelope, request, [this](Rows&, const GetGrantKeys&) {
+    return Result<GrantKeys>(GrantKeys{{cluster().grant_key()}});
+  });
+}
+
+void Monitor::State::on(const Envelope& envelope, const RotateGrantKey&) {
+  AddGrantKey command;
+  command.key.bytes = settings.make_grant_key();
+  command.from_ms = bus.wall_ms() + kGrantKeyToldMs;
+  command.until_ms = command.from_ms + settings.grant_lasts / std::chrono::milliseconds(1) +
+                     2 * TicketJudge::kClockSkewMs;
+  command.source = envelope.header.source;
+  propose_for(
+      envelope, command.kType, encode(command),
+      [this](const Envelope& origin, const Result<Outcome>& outcome) { answer(origin, outcome); });
+}
+
+void Monitor::State::turn_grant_key() {
+  const int64_t next_ms = cluster().grant_step_ms();
+  if (!is_due(next_ms, bus.wall_ms()) || stopping || std::exchange(reign.turning, true)) return;
+  propose(TurnGrantKey{bus.wall_ms()}, [this](const Result<Outcome>& outcome) {
+    reign.turning = false;
+    if (!outcome) command_failed("TurnGrantKey", outcome.error());
+  });
+}
+
+Result<RotateGrantKeyReply> add_grant_key(VersionedRows& rows, const AddGrantKey& request) {
+  auto cluster = rows.require<ClusterRow>(keys::cluster());
+  if (!cluster) return cluster.error();
+  if (cluster->grant_key.bytes.empty()) {
+    return Error{
+        Code::invalid, "this cluster demands no authentication, and makes no grants", {}, 0};
+  }
+  if (cluster->grant_key.bytes.size() != kGrantKeyBytes) {
+    return Error{Code::busy,
+                 "the key of grants is being changed already; ask again when that is done",
+                 {},
+                 1000};
+  }
+  cluster->grant_key.bytes += request.key.bytes;
+  cluster->grant_turn_ms = request.from_ms;
+  cluster->grant_drop_ms = request.until_ms;
+  rows.put(keys::cluster(), std::move(*cluster));
+  rows.note("grant-key-added", {{"source", request.source}});
+  return RotateGrantKeyReply{request.from_ms, request.until_ms, rows.receipt()};
+}
+
+Result<Done> turn_grant_key(VersionedRows& rows, const TurnGrantKey& request) {
+  auto cluster = rows.require<ClusterRow>(keys::cluster());
+  if (!cluster) return cluster.error();
+  std::string& key = cluster->grant_key.bytes;
+  if (is_due(cluster->grant_turn_ms, request.now_ms)) {
+    key = key.substr(kGrantKeyBytes) + key.substr(0, kGrantKeyBytes);
+    cluster->grant_turn_ms = 0;
+  } else if (cluster->grant_turn_ms == 0 && is_due(cluster->grant_drop_ms, request.now_ms)) {
+    key.resize(kGrantKeyBytes);
+    cluster->grant_drop_ms = 0;
+  } else {
+    return Done{};
+  }
+  rows.put(keys::cluster(), std::move(*cluster));
+  return Done{};
+}
+
+}  // namespace dfs
