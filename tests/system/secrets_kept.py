@@ -87,7 +87,7 @@ def use_one_of_each(fort, secrets):
     admin("user", "password", "emil", lines=[PASSWORDS["emil"]])
     made_up = admin("user", "add", "eva")
     printed.append(made_up.out_path)
-    first = re.findall(r"password\W+(\S{8,})", made_up.out)
+    first = re.findall(r"to be changed: (\S+)", made_up.out)
     check_equal(len(first), 1, f"first passwords made up: {made_up.out}")
     secrets.add("first password that was made up", first[0].encode())
     token = dora("--json", "token", "create", "--label", "backup", "--read-only", "--lasts", "1h")
