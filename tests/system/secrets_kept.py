@@ -138,6 +138,22 @@ def use_of_daemons(fort, secrets):
     wire.ask(200, {"path": "/" + fort.ada.hex()}, ticket=fort.ada)
 
 
+def written(path):
+    """What a file holds but for its holes: those who keep blocks make their files large at once."""
+    parts, end = [], os.path.getsize(path)
+    with open(path, "rb", buffering=0) as file:
+        at = 0
+        while at < end:
+            try:
+                at = os.lseek(file.fileno(), at, os.SEEK_DATA)
+            except OSError:
+                break  # only holes are left
+            until = os.lseek(file.fileno(), at, os.SEEK_HOLE)
+            parts.append(os.pread(file.fileno(), until - at, at))
+            at = until
+    return b"".join(parts)
+
+
 def places(fort):
     """(name, bytes) of everything that is not the very place of a secret."""
     own = ("keys" + os.sep, "home-", "given", "join-token", "another-node")
@@ -146,7 +162,7 @@ def places(fort):
             path = os.path.join(folder, file)
             name = os.path.relpath(path, fort.folder)
             if not name.startswith(own) and file != "node.key" and path not in fort.printed:
-                yield name, read_bytes(path)
+                yield name, written(path)
 
 
 @test
