@@ -28,7 +28,8 @@ class Intake {
   Intake(const Intake&) = delete;
   Intake& operator=(const Intake&) = delete;
 
-  // A message came, of which this is a frame: what its connection sent is complete up to there.
+  // A message came, of which this is a frame: what its connection sent is complete up to there. Not
+  // the routing id of a ROUTER that somebody polls, for libzmq makes that one up without knowing.
   void completed(const zmq::message_t& frame);
   // Ends what goes on too long; returns how many connections that were. A limited number is looked
   // at each time, so that many connections cost no more than a few.

@@ -382,7 +382,7 @@ void ZmqBus::serve_router(Actor& actor) {
       return;
     }
     const zmq::message_t& routing_id = raw_.frames[0];
-    intake_->completed(routing_id);
+    intake_->completed(raw_.frames[raw_.count - 1]);
     Envelope envelope;
     envelope.link = peer_link({routing_id.data<char>(), routing_id.size()});
     std::string source = source_of(routing_id);

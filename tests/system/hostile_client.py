@@ -274,7 +274,7 @@ class Fort:
         for number in (1, 2):
             self.begin(f"storage-{number}", "--broker", self.broker, "--listen",
                        "tcp://127.0.0.1:0", "--host", f"h{number}", "--cluster-key",
-                       self.cluster_key, "--join-token", "@" + token)
+                       self.cluster_key, "--join-token", "@" + token, "--segment-size", "256M")
 
     def complete_map(self):
         code, body, _ = self.good.ask(GET_MAP, {}, ticket=self.admin) or (202, {}, b"")

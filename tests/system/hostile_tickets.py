@@ -217,7 +217,8 @@ def attack_with_a_revoked_ticket(fort, table):
     eva = fort.user("eva")
     wire = fort.wire()
     check_equal(told(wire.ask(STAT, {"path": "/"}, ticket=eva)), "ok", "eva's ticket")
-    check_equal(told(wire.ask(709, {"user": "eva"}, ticket=eva, to="lock")), "denied (role)", "eva")
+    check_equal(told(wire.ask(709, {"user": "eva", "set_role": True, "role": 2},
+                              ticket=eva, to="lock")), "denied (role)", "eva")
     fort.must(REMOVE_USER, {"user": "eva"}, to="lock")
     begun = time.monotonic()
     wait_until(lambda: told(wire.ask(STAT, {"path": "/"}, ticket=eva)) != "ok", "eva is out", 5)
