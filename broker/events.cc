@@ -13,6 +13,7 @@
 #include "broker/log.h"
 #include "broker/sockets.h"
 #include "messages/events.h"
+#include "messages/users.h"
 
 namespace dfs {
 namespace {
@@ -59,6 +60,7 @@ struct EventRelay::State {
     // State is wanted, whoever listens now: the last values are for those who come later.
     want(kSubscribe, kMapTopic);
     want(kSubscribe, kHeartbeatTopic);
+    want(kSubscribe, kTicketsTopic);
     return {};
   }
 

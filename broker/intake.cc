@@ -2,6 +2,7 @@
 
 #include <linux/tcp.h>
 #include <netinet/in.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -17,12 +18,16 @@ namespace {
 
 constexpr size_t kLooksMax = 1000;
 
-// Bytes that came on a connection since it was made; nothing when it is gone.
+// Bytes that libzmq has taken from a connection since it was made; nothing when it is gone. What
+// the kernel still has is bounded, and says nothing: its reader may be slow.
 std::optional<uint64_t> received_on(int descriptor) {
   tcp_info info{};
   socklen_t size = sizeof info;
+  int waiting = 0;
+  if (ioctl(descriptor, FIONREAD, &waiting) != 0) return std::nullopt;
   if (getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return std::nullopt;
-  return info.tcpi_bytes_received;
+  const uint64_t arrived = info.tcpi_bytes_received;
+  return arrived - std::min(arrived, static_cast<uint64_t>(std::max(waiting, 0)));
 }
 
 }  // namespace

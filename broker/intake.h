@@ -15,8 +15,8 @@ namespace dfs {
 // Own thread only, like the socket.
 class Intake {
  public:
-  // More than a message within the limits can have, with what waits in the kernel's buffers.
-  static constexpr uint64_t kUnfinishedBytesMax = uint64_t{16} << 20;
+  // Much more than a message within the limits has, for the owner of the socket may be slow.
+  static constexpr uint64_t kUnfinishedBytesMax = uint64_t{64} << 20;
   // What a connection may receive besides, such as the pings that keep it alive.
   static constexpr uint64_t kBesidesPerSecond = 1024;
   static constexpr Duration kPeriod = std::chrono::milliseconds(100);  // of check()

@@ -268,9 +268,9 @@ int list(Context& context, const LockArguments& arguments) {
     if (!page) return context.fail(arguments.path, page.error());
     for (const LockView& lock : page->locks) {
       context.print(context.json() ? to_json(lock) : line_of(lock));
-      request.after = lock.lock;
     }
-    if (!page->more || page->locks.empty()) return context.status();
+    if (!page->more) return context.status();
+    request.after = page->next;
   }
 }
 

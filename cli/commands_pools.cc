@@ -144,7 +144,7 @@ void add_numbers(CLI::App& command, SetPool& pool) {
 
 namespace {
 
-void add_key_commands(CLI::App& pool, Context& context) {
+void add_pool_key_commands(CLI::App& pool, Context& context) {
   auto* rotate = pool.add_subcommand("rotate-key", "give an encrypted pool a new key");
   auto name = std::make_shared<std::string>();
   rotate->add_option("NAME", *name, "of the pool")->required();
@@ -192,7 +192,7 @@ void add_pool_commands(CLI::App& app, Context& context) {
     });
   };
   add("create", "make a new pool", true);
-  add_key_commands(*pool, context);
+  add_pool_key_commands(*pool, context);
   add("set", "change a pool; raised copies are made in the background", false);
 
   auto* attributes = app.add_subcommand("setattr", "change what holds for a directory");

@@ -232,6 +232,12 @@ Result<void> start_lock(Process& process, const DaemonOptions& options, const st
   settings.identity = [&data, directory = options.data] {
     return load_identity(*data.disk, directory);
   };
+  // Beside the directory of the locks, and not in it.
+  const std::string founded = options.data + "/locks-founded";
+  settings.was_founded = [&data, founded] { return data.disk->exists(founded); };
+  settings.note_founded = [&data, founded] {
+    return write_file_atomically(*data.disk, founded, "1\n");
+  };
   ActorSettings actor;
   actor.address = "lock";
   actor.listen = lock_endpoint(options);

@@ -96,7 +96,9 @@ struct HeadList {
   uint64_t log_syncs = 0;    // likewise, since it started
   uint64_t log_entries = 0;  // written with those
   std::vector<HeadStatus> heads;
-  DFS_MESSAGE(HeadList, leader, from, term, log_bytes, log_syncs, log_entries, heads)
+  bool authentication = false;  // every request needs a ticket; told by monitors
+  DFS_MESSAGE(HeadList, leader, from, term, log_bytes, log_syncs, log_entries, heads,
+              authentication)
 };
 
 // `stale`: answered by any head, from what it knows; see messages/namespace.h.

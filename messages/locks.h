@@ -150,8 +150,10 @@ struct BreakLock {
 struct LockList {
   std::vector<LockView> locks;  // by number
   bool more = false;
-  DFS_MESSAGE(LockList, locks, more)
+  LockId next = 0;  // with `more`: ask for those after this one, even when there is none here
+  DFS_MESSAGE(LockList, locks, more, next)
 };
+// An administrator sees all of them, everybody else their own.
 struct ListLocks {
   std::string below;  // only on paths at or below; empty: all
   LockId after = 0;

@@ -84,10 +84,9 @@ Task<void> drive(Client* client, std::shared_ptr<Waiting> waiting) {
 struct Session::State {
   explicit State(const SessionSettings& settings)
       : context(1),
-        thread(context, actor_settings(settings),
-               [client = client_settings(settings)](Bus& bus) {
-                 return std::make_unique<Client>(bus, client);
-               }) {}
+        thread(context, actor_settings(settings), [client = client_settings(settings)](Bus& bus) {
+          return std::make_unique<Client>(bus, client);
+        }) {}
 
   zmq::context_t context;
   ActorThread thread;

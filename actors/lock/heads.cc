@@ -34,7 +34,8 @@ Task<void> Lock::State::belong() {
   while (true) {
     const auto& members = replica.members().members;
     const bool member = std::any_of(members.begin(), members.end(), [&](const Member& m) {
-      return m.id == identity.member && m.endpoint == bus.endpoint() && m.broker == settings.broker;
+      return m.id == identity.member && m.uuid == identity.uuid && m.endpoint == bus.endpoint() &&
+             m.broker == settings.broker;
     });
     if (member) co_return;
     CallOptions options;
@@ -42,6 +43,7 @@ Task<void> Lock::State::belong() {
     auto asking = calls.ask<AddHead>(
         kLockService, AddHead{identity.uuid, bus.endpoint(), settings.broker}, std::move(options));
     const Result<Answer<AddHead>> answer = co_await asking;
+    admitted = admitted || answer.ok();
     if (!answer && !is_retryable(answer.code())) {
       bus.log(Level::warn, "the lock actor was not taken into its group",
               {{"why", answer.error().describe()}});
@@ -90,6 +92,13 @@ Task<void> Lock::State::admit(Envelope origin, AddHead request) {
            Error{Code::denied, origin.header.from + " is of no head of this cluster", {}, 0});
     co_return;
   }
+  if (makes_room(head, request)) {
+    refuse(origin, Error{Code::unavailable,
+                         "the place of this head's lost data is being made free; ask again",
+                         {},
+                         200});
+    co_return;
+  }
   Member wanted;
   wanted.id = head;
   wanted.endpoint = request.endpoint;
@@ -104,6 +113,21 @@ Task<void> Lock::State::admit(Envelope origin, AddHead request) {
     }
     answer_with(origin, Result<AddHeadReply>(AddHeadReply{identity.cluster, *added}));
   });
+}
+
+// A member whose data were lost knows nothing any more of what it promised the others: it leaves,
+// and comes back as somebody new. True while that is under way.
+bool Lock::State::makes_room(MemberId head, const AddHead& request) {
+  const auto& members = replica.members().members;
+  const bool lost = std::any_of(members.begin(), members.end(), [&](const Member& member) {
+    return member.id == head && member.uuid != request.uuid;
+  });
+  if (!lost) return false;
+  replica.remove_member(head, [this, head](const Result<void>& outcome) {
+    bus.log(Level::warn, "a lock actor that lost its data leaves, to join anew",
+            {{"head", head}, {"outcome", outcome ? "done" : outcome.error().describe()}});
+  });
+  return true;
 }
 
 void Lock::State::on(const Envelope& envelope, const ListHeads& request) {
@@ -123,7 +147,8 @@ void Lock::State::on(const Envelope& envelope, const TransferLead& request) {
 void Lock::State::tend_heads() {
   if (stopping || !serving()) return;
   bus.cancel(reign.heads_timer);
-  reign.heads_timer = bus.after(settings.heads_period, [this] { tend_heads(); });
+  const Duration pause = needs_ticket ? settings.heads_period : kJoinPause;
+  reign.heads_timer = bus.after(pause, [this] { tend_heads(); });
   if (!std::exchange(reign.looking, true)) scope.spawn(remove_strangers());
 }
 
@@ -137,6 +162,7 @@ Task<void> Lock::State::remove_strangers() {
   if (in != reigns) co_return;
   reign.looking = false;
   if (!heads || heads->message.heads.empty()) co_return;
+  if (!settings.locks_need_ticket) needs_ticket = heads->message.authentication;
   for (const Member& member : replica.members().members) {
     if (has(heads->message, member.id)) continue;
     const auto removed = [this, id = member.id](const Result<void>& outcome) {

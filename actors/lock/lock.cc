@@ -9,6 +9,17 @@ namespace {
 constexpr Duration kIdentityAgain = std::chrono::milliseconds(50);
 constexpr Duration kFoundAgain = std::chrono::seconds(1);
 constexpr size_t kFirstPasswordBytes = 20;
+constexpr size_t kUuidBytes = 16;
+
+std::string hex(const std::string& bytes) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string text;
+  for (const char byte : bytes) {
+    text.push_back(kDigits[static_cast<unsigned char>(byte) / 16]);
+    text.push_back(kDigits[static_cast<unsigned char>(byte) % 16]);
+  }
+  return text;
+}
 
 ReplicaSettings replica_settings(const LockSettings& settings) {
   ReplicaSettings replica = settings.replica;
@@ -55,6 +66,7 @@ Lock::State::State(Bus& bus_, Disk& disk_, Table& table_, LockSettings settings_
       calls(bus_),
       passwords(bus_, settings.password_checks_max, settings.password_waits_max),
       locks(*this, bus_, replica, machine.locks(), settings.lock_lease) {
+  needs_ticket = settings.locks_need_ticket;
   machine.listen_to_locks(
       [this](const Command& command, const lock::LockWork& work) { locks.applied(command, work); });
   machine.listen([this](const lock::LockMachine::Change& change) { applied(change); });
@@ -94,9 +106,57 @@ Task<void> Lock::State::begin() {
     co_return;
   }
   identity = *known;
-  // The first head of a cluster has number 1 for ever, and nobody else has.
-  founder = identity.member == 1;
+  Task<Result<void>> identifying = identify();
+  const Result<void> identified = co_await identifying;
+  if (!identified) {
+    report_ready(identified.error());
+    co_return;
+  }
   open();
+}
+
+// The data of this actor have an id of their own: should they be lost and made anew, the others
+// must not take them for what they were.
+Task<Result<void>> Lock::State::identify() {
+  struct Found {
+    Result<void> outcome;
+    Identity own;
+    bool was_founded = false;
+  };
+  const auto found = std::make_shared<Found>();
+  found->own = identity;
+  found->own.uuid = hex(settings.random(kUuidBytes));
+  const auto look = [this, found]() -> Result<void> {
+    DFS_CHECK(disk.make_directories(settings.directory));
+    auto before = load_identity(disk, settings.directory);
+    if (!before) return before.error();
+    if (*before) {
+      found->own.uuid = (*before)->uuid;
+    } else {
+      DFS_CHECK(save_identity(disk, settings.directory, found->own));
+    }
+    if (!settings.was_founded) return {};
+    auto was = settings.was_founded();
+    if (!was) return was.error();
+    found->was_founded = *was;
+    return {};
+  };
+  Task<Result<void>> running = run(bus, [found, look] { found->outcome = look(); });
+  const Result<void> ran = co_await running;
+  if (!ran) co_return ran.error();
+  if (!found->outcome) co_return found->outcome.error();
+  identity.uuid = found->own.uuid;
+  // The first head of a cluster has number 1 for ever, and nobody else has.
+  founder = identity.member == 1 && !found->was_founded;
+  co_return Result<void>();
+}
+
+Task<void> Lock::State::note_founded() {
+  const auto outcome = std::make_shared<Result<void>>();
+  Task<Result<void>> running =
+      run(bus, [outcome, note = settings.note_founded] { *outcome = note(); });
+  const Result<void> ran = co_await running;
+  noted_founded = ran && *outcome;
 }
 
 Task<Result<Identity>> Lock::State::await_identity() {
@@ -118,6 +178,7 @@ void Lock::State::open() {
   replica.open(identity, bus.endpoint(), settings.broker, founder, [this](Result<void> outcome) {
     if (!outcome) return report_ready(std::move(outcome));
     opened = true;
+    admitted = founder || replica.term() != 0;
     if (stopping) return;
     heads_changed();
     bus.subscribe(kMapTopic);
@@ -173,6 +234,7 @@ Task<void> Lock::State::found() {
 }
 
 void Lock::State::serve() {
+  if (founder && !noted_founded && settings.note_founded) scope.spawn(note_founded());
   learn_tickets();
   publish_tickets();
   locks.begin();

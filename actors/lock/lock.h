@@ -28,10 +28,15 @@ struct LockSettings {
   Duration ticket_lasts = std::chrono::hours(12);
   // Whoever is silent for so long loses the locks it holds.
   Duration lock_lease = std::chrono::seconds(10);
-  bool locks_need_ticket = false;  // where everybody has to log in
+  // Whether everybody has to log in; nothing: what the monitor says of the cluster.
+  std::optional<bool> locks_need_ticket;
   PasswordCost password_cost;
   size_t password_checks_max = 2;  // at a time; each takes the memory of its cost
   size_t password_waits_max = 64;  // beyond those; more are refused as `busy`
+  // Whether the group was founded from this head before, and that it was now. Kept apart from the
+  // actor's own data: a head that lost those joins the others again, and founds no second group.
+  std::function<Result<bool>()> was_founded;  // both are called on the pool
+  std::function<Result<void>()> note_founded;
   // Used when the users are founded, by the first head of a cluster:
   bool sign_up = false;
   // Gets the one-time password of the first administrator, before the log has taken it, on the

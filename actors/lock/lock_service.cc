@@ -71,6 +71,17 @@ uint32_t LockService::lease_ms() const {
   return static_cast<uint32_t>(lease_ / milliseconds(1));
 }
 
+// Nobody speaks for an owner whose locks are another user's.
+bool LockService::refused_owner(const Envelope& envelope, const std::string& owner,
+                                const Asker& asker) {
+  const std::string* const user = locks_.user_of(owner);
+  if (user == nullptr || *user == asker.user) return false;
+  service_.refuse(
+      envelope,
+      Error{Code::denied, "the owner " + owner + " is another user's", {{"owner", owner}}, 0});
+  return true;
+}
+
 // False when the owner was refused.
 bool LockService::renew(const Envelope& envelope, const std::string& owner) {
   // What it holds ends in a moment, and until then it must not be told that it holds it.
@@ -119,13 +130,7 @@ void LockService::on(const Envelope& envelope, const AcquireLock& request, const
       return Result<LockReply>(std::move(reply));
     });
   }
-  const std::string* const user = locks_.user_of(take.owner);
-  if (user != nullptr && *user != asker.user) {
-    return service_.refuse(envelope, Error{Code::denied,
-                                           "the owner " + take.owner + " is another user's",
-                                           {{"owner", take.owner}},
-                                           0});
-  }
+  if (refused_owner(envelope, take.owner, asker)) return;
   if (const auto room = locks_.check_room_now(take); !room) {
     return service_.refuse(envelope, room.error());
   }
@@ -169,8 +174,9 @@ Error LockService::ended(LockId lock) const {
                0};
 }
 
-void LockService::on(const Envelope& envelope, const AwaitLock& request) {
+void LockService::on(const Envelope& envelope, const AwaitLock& request, const Asker& asker) {
   const std::string owner = owner_of(envelope, request.owner);
+  if (refused_owner(envelope, owner, asker)) return;
   const LockRow* const row = locks_.find(request.lock);
   if (row == nullptr) return tell(envelope, request.lock, {});
   if (row->owner != owner) return service_.refuse(envelope, ended(request.lock));
@@ -221,8 +227,9 @@ void LockService::tell_waiters(LockId lock) {
 }
 
 // Linearizable: a leader that was deposed without its knowledge renews nothing.
-void LockService::on(const Envelope& envelope, const RenewLocks& request) {
+void LockService::on(const Envelope& envelope, const RenewLocks& request, const Asker& asker) {
   const std::string owner = owner_of(envelope, request.owner);
+  if (refused_owner(envelope, owner, asker)) return;
   if (leading_ && locks_.has_owner(owner) && !renew(envelope, owner)) return;
   service_.read(envelope, request, [this, owner](Rows&, const RenewLocks& asked) {
     RenewLocksReply reply;
@@ -267,12 +274,14 @@ void LockService::on(const Envelope& envelope, const BreakLock& request, const A
                        });
 }
 
-void LockService::on(const Envelope& envelope, const ListLocks& request) {
-  service_.read(envelope, request, [this](Rows&, const ListLocks& asked) {
+void LockService::on(const Envelope& envelope, const ListLocks& request, const Asker& asker) {
+  service_.read(envelope, request, [this, asker](Rows&, const ListLocks& asked) {
     LockList list;
-    for (const LockId lock : locks_.list(asked.below, asked.after, asked.limit, &list.more)) {
+    const std::string* const user = asker.may_all ? nullptr : &asker.user;
+    for (const LockId lock : locks_.list(asked.below, user, asked.after, asked.limit, &list.next)) {
       list.locks.push_back(full_view(lock));
     }
+    list.more = list.next != 0;
     return Result<LockList>(std::move(list));
   });
 }

@@ -34,11 +34,11 @@ class LockService {
   void end();    // and does not any more; whoever waits is refused
 
   void on(const Envelope& envelope, const AcquireLock& request, const Asker& asker);
-  void on(const Envelope& envelope, const AwaitLock& request);
-  void on(const Envelope& envelope, const RenewLocks& request);
+  void on(const Envelope& envelope, const AwaitLock& request, const Asker& asker);
+  void on(const Envelope& envelope, const RenewLocks& request, const Asker& asker);
   void on(const Envelope& envelope, const ReleaseLock& request, const Asker& asker);
   void on(const Envelope& envelope, const BreakLock& request, const Asker& asker);
-  void on(const Envelope& envelope, const ListLocks& request);
+  void on(const Envelope& envelope, const ListLocks& request, const Asker& asker);
 
   // A command was applied, on any head.
   void applied(const Command& command, const LockWork& work);
@@ -51,6 +51,7 @@ class LockService {
 
   static std::string owner_of(const Envelope& envelope, const std::string& named);
   uint32_t lease_ms() const;
+  bool refused_owner(const Envelope& envelope, const std::string& owner, const Asker& asker);
   bool renew(const Envelope& envelope, const std::string& owner);
   LockReply full_reply(LockId lock) const;
   LockView full_view(LockId lock) const;

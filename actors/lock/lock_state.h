@@ -34,6 +34,8 @@ struct Lock::State : Service {
   void start(std::function<void(Result<void>)> done);
   Task<void> begin();
   Task<Result<Identity>> await_identity();
+  Task<Result<void>> identify();
+  Task<void> note_founded();
   void open();
   void report_ready(Result<void> outcome);
   void lead();
@@ -50,6 +52,7 @@ struct Lock::State : Service {
   void heads_changed();
   void take_brokers(const Envelope& map);
   Task<void> admit(Envelope origin, AddHead request);
+  bool makes_room(MemberId head, const AddHead& request);
   void tend_heads();
   Task<void> remove_strangers();
   void on(const Envelope& envelope, const AddHead& request);
@@ -127,7 +130,11 @@ struct Lock::State : Service {
   Identity identity;
   std::function<void(Result<void>)> ready;  // until it was called
   bool founder = false;
-  bool begun = false;  // replica.open() was called
+  bool noted_founded = false;
+  std::optional<bool> needs_ticket;  // settings.locks_need_ticket, once it is known
+  bool begun = false;                // replica.open() was called
+  // The others know these data. Until then it must not speak for those that its head had before.
+  bool admitted = false;
   bool stopping = false;
   std::optional<Announcer> announcer;  // of what any head serves
   std::string first_password;          // of the first administrator, while that is made

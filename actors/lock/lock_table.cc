@@ -318,16 +318,20 @@ std::vector<LockId> LockTable::blockers(LockId lock, size_t most, uint32_t* ahea
   return holders;
 }
 
-std::vector<LockId> LockTable::list(const std::string& below, LockId after, size_t limit,
-                                    bool* more) const {
+std::vector<LockId> LockTable::list(const std::string& below, const std::string* user, LockId after,
+                                    size_t limit, LockId* next) const {
   std::vector<LockId> found;
-  *more = false;
+  *next = 0;
   const LockTarget all{below.empty() ? "/" : below, true, 0, UINT64_MAX};
+  size_t looked_at = 0;
   for (auto at = locks_.upper_bound(after); at != locks_.end(); ++at) {
-    if (!covers(all, LockTarget{at->second.row.target.path, false, 0, UINT64_MAX})) continue;
-    *more = found.size() == limit;
-    if (*more) break;
-    found.push_back(at->first);
+    if (found.size() == limit || looked_at++ == kListLooksMax) {
+      *next = std::prev(at)->first;
+      break;
+    }
+    const LockRow& row = at->second.row;
+    if (user != nullptr && row.user != *user) continue;
+    if (covers(all, LockTarget{row.target.path, false, 0, UINT64_MAX})) found.push_back(at->first);
   }
   return found;
 }

@@ -79,8 +79,12 @@ class LockTable {
   // Those that block a lock that waits, holders first, at most `most`; and how many requests are
   // served before it, `ahead`.
   std::vector<LockId> blockers(LockId lock, size_t most, uint32_t* ahead = nullptr) const;
-  // Locks with a number above `after`, on paths at or below `below` (empty: all).
-  std::vector<LockId> list(const std::string& below, LockId after, size_t limit, bool* more) const;
+  // Locks with a number above `after`, on paths at or below `below` (empty: all), of this user
+  // (nullptr: of any). Looks at kListLooksMax of them at most; `next` is where to go on, 0 at the
+  // end.
+  std::vector<LockId> list(const std::string& below, const std::string* user, LockId after,
+                           size_t limit, LockId* next) const;
+  static constexpr size_t kListLooksMax = 16 * 1024;
 
  private:
   struct Lock {

@@ -3,11 +3,21 @@
 
 namespace dfs {
 
+namespace {
+constexpr uint32_t kAskAgainMs = 50;
+}
+
 // A service token reaches no further here than with files.
 Result<lock::LockService::Asker> Lock::State::locker_of(const Envelope& envelope,
                                                         const LockTarget* target, bool changes) {
   using Asker = lock::LockService::Asker;
-  if (envelope.header.ticket.empty() && !settings.locks_need_ticket) return Asker{{}, true};
+  if (envelope.header.ticket.empty() && !needs_ticket) {
+    return Error{Code::unavailable,
+                 "the monitor has not said yet whether everybody has to log in; ask again",
+                 {},
+                 kAskAgainMs};
+  }
+  if (envelope.header.ticket.empty() && !*needs_ticket) return Asker{{}, true};
   auto ticket = asker_of(envelope);
   if (!ticket) return std::move(ticket).error();
   const LockTarget own{ticket->below.empty() ? "/" : ticket->below, true, 0, UINT64_MAX};
@@ -19,11 +29,18 @@ Result<lock::LockService::Asker> Lock::State::locker_of(const Envelope& envelope
                  {{"reason", "token"}},
                  0};
   }
-  return Asker{ticket->user, ticket->role == Role::admin && ticket->below.empty()};
+  const bool admin = ticket->role == Role::admin && ticket->below.empty();
+  const bool everything = target != nullptr && target->path == "/" && target->subtree;
+  if (changes && everything && !admin) {
+    deny(envelope, ticket->user, "a lock on everything");
+    return Error{Code::denied, "only administrators lock everything there is", {}, 0};
+  }
+  return Asker{ticket->user, admin};
 }
 
 void Lock::State::on(const Envelope& envelope, const AcquireLock& request) {
-  const bool changes = request.mode == LockMode::exclusive && !request.ask_only;
+  const bool everything = request.target.path == "/" && request.target.subtree;
+  const bool changes = (request.mode == LockMode::exclusive || everything) && !request.ask_only;
   const auto asker = locker_of(envelope, &request.target, changes);
   if (!asker) return refuse(envelope, asker.error());
   locks.on(envelope, request, *asker);
@@ -32,13 +49,13 @@ void Lock::State::on(const Envelope& envelope, const AcquireLock& request) {
 void Lock::State::on(const Envelope& envelope, const AwaitLock& request) {
   const auto asker = locker_of(envelope, nullptr, false);
   if (!asker) return refuse(envelope, asker.error());
-  locks.on(envelope, request);
+  locks.on(envelope, request, *asker);
 }
 
 void Lock::State::on(const Envelope& envelope, const RenewLocks& request) {
   const auto asker = locker_of(envelope, nullptr, false);
   if (!asker) return refuse(envelope, asker.error());
-  locks.on(envelope, request);
+  locks.on(envelope, request, *asker);
 }
 
 void Lock::State::on(const Envelope& envelope, const ReleaseLock& request) {
@@ -54,9 +71,10 @@ void Lock::State::on(const Envelope& envelope, const BreakLock& request) {
 }
 
 void Lock::State::on(const Envelope& envelope, const ListLocks& request) {
-  const auto asker = locker_of(envelope, nullptr, false);
+  const LockTarget below{request.below.empty() ? "/" : request.below, true, 0, UINT64_MAX};
+  const auto asker = locker_of(envelope, &below, false);
   if (!asker) return refuse(envelope, asker.error());
-  locks.on(envelope, request);
+  locks.on(envelope, request, *asker);
 }
 
 }  // namespace dfs

@@ -27,7 +27,7 @@ Envelope origin_of(const Envelope& envelope) {
 void Lock::State::receive(Envelope& envelope) {
   const Type type = envelope.header.type;
   if (is_of_consensus(type)) {
-    if (begun) (void)replica.receive(envelope);
+    if (admitted) (void)replica.receive(envelope);
     return;
   }
   if (calls.pending() > 0 && calls.receive(envelope)) return;

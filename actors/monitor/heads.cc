@@ -52,7 +52,9 @@ void Monitor::State::on(const Envelope& envelope, const TransferLead& request) {
 
 void Monitor::State::on(const Envelope& envelope, const ListHeads& request) {
   if (!request.stale && !serving()) return refuse(envelope, not_serving());
-  answer_with(envelope, Result<HeadList>(replica.status()));
+  HeadList list = replica.status();
+  list.authentication = founded() && authenticates();
+  answer_with(envelope, Result<HeadList>(std::move(list)));
 }
 
 // The brokers of all heads are this head's too: whoever leads must be found through each of them.

@@ -5,8 +5,9 @@
 //             [--passes P]
 //
 // Operations: create (files of B bytes), read, stat, list (the whole directory, N times), rename,
-// remove, mkdir, lock (takes it and gives it back, which is two changes). Each but list works on N names, shared out among the clients; rename and remove
-// need what create made. Prints one line of JSON.
+// remove, mkdir, lock (takes it and gives it back, which is two changes). Each but list works on N
+// names, shared out among the clients; rename and remove need what create made. DFS_TICKET has the
+// ticket to show. Prints one line of JSON.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>

@@ -18,6 +18,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "system"))
 import repair  # noqa: E402  pylint: disable=wrong-import-position
 import support  # noqa: E402  pylint: disable=wrong-import-position
+import encrypted_pool  # noqa: E402  pylint: disable=wrong-import-position
 import security  # noqa: E402  pylint: disable=wrong-import-position
 from security import rate  # noqa: E402  pylint: disable=wrong-import-position
 from support import MIB, status_field  # noqa: E402  pylint: disable=wrong-import-position
@@ -161,28 +162,6 @@ class Bench:
             os.unlink(target)
             self.cluster.ctl("rm", "/large")
         self.add_peaks(f"large files {label}")
-        self.finish_cluster()
-        os.unlink(source)
-
-    def encrypted(self):
-        """An encrypted pool beside a plain one, in turns."""
-        options = self.options
-        source = self.context.source(options.large, name="large")
-        target = os.path.join(self.context.memory, "back")
-        self.cluster = self.context.cluster(storages=4, replicas=2)
-        self.cluster.ctl("pool", "create", "safe", "--replicas", "2", "--encrypted")
-        for pool, folder in (("default", "/plain"), ("safe", "/encrypted")):
-            self.cluster.ctl("mkdir", folder)
-            self.cluster.ctl("setattr", "--pool", pool, folder)
-        for round_number in range(options.runs + 1):
-            for folder in ("/plain", "/encrypted"):
-                runs = {"put": self.transfer("put", source, folder + "/large")}
-                for _ in range(2):
-                    runs["get"] = self.transfer("get", folder + "/large", target)
-                    os.unlink(target)
-                self.cluster.ctl("rm", folder + "/large")
-                for operation, run in runs.items() if round_number > 0 else ():
-                    self.results.add(f"{operation} R=2 {folder[1:]}", rate(run), "MiB/s")
         self.finish_cluster()
         os.unlink(source)
 
@@ -410,6 +389,7 @@ class Bench:
             yield name, results.median(name), 0.5
         yield from self.verdicts_of_heads()
         yield from security.verdicts(results)
+        yield from encrypted_pool.verdicts(results)
 
     def verdicts_of_heads(self):
         """The more the better, and what must not be exceeded."""
@@ -493,7 +473,7 @@ def main():
         if "security" in parts:
             security.run(bench)
         if "encrypted" in parts:
-            bench.encrypted()
+            encrypted_pool.run(bench)
     finally:
         bench.context.close(keep=False)
     bench.results.show()

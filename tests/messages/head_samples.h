@@ -57,7 +57,8 @@ inline HeadList sample() {
                      .applied = 4699,
                      .lag = 11,
                      .silent_ms = 70,
-                     .installing = true}}};
+                     .installing = true}},
+          .authentication = true};
 }
 
 }  // namespace dfs::samples

@@ -70,7 +70,7 @@ inline BreakLock sample() {
 }
 template <>
 inline LockList sample() {
-  return {.locks = {lock_view()}, .more = true};
+  return {.locks = {lock_view()}, .more = true, .next = 702};
 }
 template <>
 inline ListLocks sample() {

@@ -131,6 +131,11 @@ void Cluster::add_lock(uint32_t number) {
     LockSettings settings;
     settings.directory = kLockDirectory;
     settings.identity = [monitor] { return load_identity(monitor->disk(), kMonitorDirectory); };
+    const std::string founded = std::string(kMonitorDirectory) + "-locks-founded";
+    settings.was_founded = [monitor, founded] { return monitor->disk().exists(founded); };
+    settings.note_founded = [monitor, founded] {
+      return write_file_atomically(monitor->disk(), founded, "1");
+    };
     settings.broker = monitor->settings().brokers.front();
     settings.lock_lease = options_.lock_lease;
     settings.password_cost = kCheapestPasswordCost;
@@ -239,6 +244,11 @@ bool Cluster::heads_settled() const {
   const Process* const first = leader();
   const Process* const locks = lock_leader();
   if (first == nullptr || locks == nullptr) return false;
+  // Whoever lost its data finds itself only when it has come back.
+  for (const Process* lock : locks_) {
+    const Replica* const replica = lock_replica(*lock);
+    if (replica == nullptr || voters(*replica).size() != locks_.size()) return false;
+  }
   const std::vector<MemberId> heads = voters(*replica(*first));
   return heads.size() == monitors_.size() && heads == voters(*lock_replica(*locks));
 }

@@ -32,6 +32,7 @@ Nemesis::Nemesis(World& world, Cluster& cluster, CopiesChecker& copies, const Op
   add(options.kill_clients && !cluster.lockers().empty(),
       [this] { harms_.kill(*random_.pick(cluster_.lockers())); });
   add(options.kill_locks, [this] { harms_.kill(*random_.pick(cluster_.locks())); });
+  add(options.lose_locks, [this] { lose_locks(); });
   add(options.kill_lock_leader, [this] {
     if (Process* const leader = cluster_.lock_leader()) harms_.kill(*leader);
   });
@@ -144,6 +145,16 @@ void Nemesis::replace_head() {
   Cluster::client(cluster_.operator_process())
       .scope()
       .spawn(replace(&monitor, head->id(), random_.chance(0.5)));
+}
+
+// The data of one lock actor, whose head keeps its own. The others must be enough to go on.
+void Nemesis::lose_locks() {
+  Process& lock = *random_.pick(cluster_.locks());
+  if (changing_ || cluster_.locks().size() < 3 || !cluster_.heads_settled()) return;
+  lock.kill(Crash::machine);
+  lock.replace_disk();
+  disk_replaced_(lock);
+  harms_.start_again(lock);
 }
 
 // Its disk is lost first, or it is removed in an orderly way and emptied then.

@@ -36,6 +36,7 @@ class Nemesis {
   void lose_one_storage();
   void lose_one_head();
   void replace_head();
+  void lose_locks();
   Task<void> transfer_lead(MemberId to);
   Task<void> replace(Process* monitor, MemberId head, bool disk_lost);
 

@@ -96,6 +96,7 @@ Options draw_options(uint64_t seed) {
   options.lock_lease = milliseconds(random.between(1000, 6000));
   options.kill_locks = sometimes(0.3);
   options.kill_lock_leader = sometimes(0.3);
+  options.lose_locks = sometimes(0.3);
   return options;
 }
 
@@ -146,7 +147,7 @@ bool Options::administers() const {
 
 bool Options::faulty() const {
   return kill_storages || kill_monitors || kill_leader || kill_brokers || kill_clients ||
-         kill_locks || kill_lock_leader || freeze || freeze_heads || transfer_lead ||
+         kill_locks || kill_lock_leader || lose_locks || freeze || freeze_heads || transfer_lead ||
          replace_heads || split_heads || partition || break_connections || stop_orderly ||
          fill_disks || break_disks || slow_disks || harms_media() || stay_away || administers() ||
          network.slow_probability > 0 || network.break_probability > 0 ||
@@ -173,6 +174,7 @@ std::string Options::describe() const {
   add(kill_clients, "kill-clients");
   add(kill_locks, "kill-locks");
   add(kill_lock_leader, "kill-lock-leader");
+  add(lose_locks, "lose-locks");
   add(crash_machines, "crash-machines");
   add(freeze, "freeze");
   add(freeze_heads, "freeze-heads");

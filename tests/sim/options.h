@@ -60,6 +60,7 @@ struct Options {
   bool kill_leader = false;
   bool kill_locks = false;
   bool kill_lock_leader = false;
+  bool lose_locks = false;  // of one head, which keeps the rest of its data
   bool kill_brokers = false;
   bool kill_clients = false;
   bool crash_machines = false;  // kills are crashes of the machine, half of the time

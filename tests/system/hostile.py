@@ -5,12 +5,12 @@ import re
 import time
 
 from hostile_bytes import attack_shapes, attack_with_floods, attack_with_replays
-from hostile_client import MAKE_DIR, STAT, Fort, told
+from hostile_client import Fort
 from hostile_nodes import (attack_blocks, attack_consensus, attack_insides, attack_joining,
                            attack_keys, attack_names, attack_news)
 from hostile_tickets import (attack_paths, attack_passwords, attack_roles, attack_tickets,
                              attack_with_a_revoked_ticket, attack_with_tokens)
-from support import Failed, alone, check, check_equal, make_bytes, MIB, test, wait_until
+from support import MIB, Failed, alone, check, check_equal, make_bytes, test
 
 ATTACKS_MIN = 40
 GROWTH_MIB_MAX = 300

@@ -42,9 +42,10 @@ def attack_blocks(fort, table):
     other = fort.must(PLAN, {"path": "/other", "size": 1}, fort.bob)
     fields = fort.msgpack.unpackb(good[:-16])
     table.row("block without a grant", "denied (missing)", node, reads(b""))
-    table.row("grant of noise", ("denied (malformed)", "denied (forged)"), node, reads(b"\xc1" * 60))
+    table.row("grant of noise", ("denied (malformed)", "denied (forged)"), node,
+              reads(b"\xc1" * 60))
     table.row("grant with another bit", "denied (forged)", node, reads(bent))
-    for field, value in (("object", 1), ("right", 2), ("uid", 0), ("node", 1),
+    for field, value in (("object", where["object"] + 1), ("right", 2), ("uid", 0), ("node", 1),
                          ("expires_ms", now + 99 * 3600_000), ("serial", 1)):
         changed = fort.msgpack.packb(dict(fields, **{field: value})) + good[-16:]
         table.row(f"grant with another `{field}`", ("denied (forged)", "denied (object)"), node,
@@ -108,7 +109,8 @@ def attack_insides(fort, table):
                           wire.ask(kind, body, to=to, sender=sender)))
     for kind, body in ((102, {"node": 9, "cluster": "f" * 32}), (CLUSTER_MAP, {"epoch": 1 << 40}),
                        (TICKET_KEYS, {"version": 1 << 40}), (1, {"code": 500})):
-        table.row(f"answer {kind} that nobody asked for, to a storage node", NO_ANSWER, None,
+        table.row(f"answer {kind} that nobody asked for, to a storage node",
+                  (NO_ANSWER, "denied (missing)", "unsupported"), None,
                   lambda kind=kind, body=body: told(wire.ask(kind, body, to=to, seconds=0.2)))
 
 
@@ -125,24 +127,26 @@ def attack_joining(fort, table):
                              lambda: fort.refused_tokens()["refused_" + which])
     expired = fort.token(lasts_ms=1)
     time.sleep(0.01)
-    table.row("node joins without a token", "denied (token-missing)", counted("missing"), join())
-    table.row("node joins with a token of its own making", "denied (token-unknown)",
+    table.row("node joins without a token", "denied (token_missing)", counted("missing"), join())
+    table.row("node joins with a token of its own making", "denied (token_unknown)",
               counted("unknown"), join("cd" * 16))
-    table.row("node joins with a used token", "denied (token-used)", counted("used"),
+    table.row("node joins with a used token", "denied (token_used)", counted("used"),
               join(fort.used_token))
-    table.row("node joins with an expired token", "denied (token-expired)", counted("expired"),
+    table.row("node joins with an expired token", "denied (token_expired)", counted("expired"),
               join(expired))
     view = fort.map["nodes"][0]
-    table.row("node joins with the uuid of another", "denied (other-key)", None,
+    table.row("node joins with the uuid of another", "denied (other_key)", None,
               join(uuid=view["uuid"]))
     turned = ("head's log: message turned away", lambda: fort.logged("message turned away"))
     table.begin(turned)
     table.row("node joins with the key of another", "denied", None, join(key=view["key"]))
-    table.row("client joins", ("denied (role)", "denied"), None, join(sender="client/1"))
+    table.row("client joins", ("denied (role)", "denied", "denied (token_missing)"), None,
+              join(sender="client/1"))
     for path in ("monitor", "lock"):
         for uuid in ("", "ef" * 16):
             table.row(f"somebody becomes a head, at `{path}`, " + ("announced" if not uuid else
-                      "with a uuid"), ("denied", "denied (role)", "login needed (missing)"), None,
+                      "with a uuid"),
+                      ("denied", "denied (role)", "login needed (missing)", "malformed"), None,
                       lambda path=path, uuid=uuid: told(fort.wire().ask(
                           ADD_HEAD, {"uuid": uuid, "endpoint": "tcp://127.0.0.1:9#plain",
                                      "broker": "tcp://127.0.0.1:9"}, to=path, sender="storage")))
@@ -223,7 +227,7 @@ def attack_consensus(fort, table):
     stolen = fort.stolen_pair(1)
     table.row("storage node at the monitor's Raft port", NO_ANSWER, None, lambda: told(fort.wire(
         f"tcp://127.0.0.1:{fort.port + 3}", pair=stolen).ask(600, {}, seconds=0.5)))
-    table.end(refused, 1)
+    table.end(refused, 1, since_start=True)  # said once a minute
 
 
 def attack_keys(fort, table):
@@ -328,7 +332,8 @@ def attack_news(fort, table):
     table.row("storage/1 without a ticket makes a directory", "login needed (missing)",
               ("status: denied", fort.denied),
               lambda: told(node.ask(MAKE_DIR, {"path": "/evil"}, sender="storage/1")))
-    table.row("storage/1 adds a head", ("denied", "denied (role)"), None, lambda: told(node.ask(
+    added = ("denied", "denied (role)", "login needed (missing)", "malformed")
+    table.row("storage/1 adds a head", added, None, lambda: told(node.ask(
         ADD_HEAD, {"uuid": "", "endpoint": "tcp://127.0.0.1:9#plain",
                    "broker": "tcp://127.0.0.1:9"}, sender="storage/1")))
 

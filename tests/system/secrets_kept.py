@@ -12,7 +12,7 @@ from hostile_client import GOOD_PASSWORD, LOG_IN, Fort
 from support import Run, check, check_equal, read_bytes, test, wait_until, write_bytes
 
 PASSWORDS = {name: f"{name} knows a battery staple".encode() for name in
-             ("ada", "adas-next", "bob", "bobs-first", "wrong")}
+             ("dora", "doras-next", "emil", "emils-first", "wrong")}
 
 
 class Watch(threading.Thread):
@@ -71,26 +71,26 @@ def person(fort, name):
 
 def use_one_of_each(fort, secrets):
     """The session. Returns the outputs that may hold a secret, since they are for that."""
-    admin, ada, bob = (person(fort, name) for name in ("admin", "ada", "bob"))
+    admin, dora, emil = (person(fort, name) for name in ("admin", "dora", "emil"))
     printed = []
     admin("login", "admin", lines=[GOOD_PASSWORD.encode()])
     admin("user", "sign-up", "open")
-    ada("signup", "ada", lines=[PASSWORDS["ada"]])
-    ada("passwd", lines=[PASSWORDS["ada"], PASSWORDS["adas-next"]])
-    ada("logout")
-    ada("login", "ada", lines=[PASSWORDS["wrong"]], wanted=5)
-    ada("login", "ada", lines=[PASSWORDS["adas-next"]])
-    ada("passwd", lines=[PASSWORDS["wrong"], PASSWORDS["ada"]], wanted=5)
-    admin("user", "add", "bob", lines=[PASSWORDS["bobs-first"]])
-    bob("login", "bob", lines=[PASSWORDS["bobs-first"]])
-    bob("user", "list", wanted=5)
-    admin("user", "password", "bob", lines=[PASSWORDS["bob"]])
+    dora("signup", "dora", lines=[PASSWORDS["dora"]])
+    dora("passwd", lines=[PASSWORDS["dora"], PASSWORDS["doras-next"]])
+    dora("logout")
+    dora("login", "dora", lines=[PASSWORDS["wrong"]], wanted=5)
+    dora("login", "dora", lines=[PASSWORDS["doras-next"]])
+    dora("passwd", lines=[PASSWORDS["wrong"], PASSWORDS["dora"]], wanted=5)
+    admin("user", "add", "emil", lines=[PASSWORDS["emils-first"]])
+    emil("login", "emil", lines=[PASSWORDS["emils-first"]])
+    emil("user", "list", wanted=5)
+    admin("user", "password", "emil", lines=[PASSWORDS["emil"]])
     made_up = admin("user", "add", "eva")
     printed.append(made_up.out_path)
     first = re.findall(r"password\W+(\S{8,})", made_up.out)
     check_equal(len(first), 1, f"first passwords made up: {made_up.out}")
     secrets.add("first password that was made up", first[0].encode())
-    token = ada("--json", "token", "create", "--label", "backup", "--read-only", "--lasts", "1h")
+    token = dora("--json", "token", "create", "--label", "backup", "--read-only", "--lasts", "1h")
     printed.append(token.out_path)
     text = token.report["token"]
     raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
@@ -99,14 +99,14 @@ def use_one_of_each(fort, secrets):
     printed.append(spare.out_path)
     secrets.add("join token", spare.out.strip().encode())
     kept = write_bytes(os.path.join(fort.folder, "given-token"), text.encode())
-    ada("--ticket", "@" + kept, "ls", "/")
-    ada("--ticket", "@" + kept, "mkdir", "/no", wanted=5)
-    ada("whoami"), ada("--json", "whoami"), ada("token", "list"), ada("--print-config")
+    dora("--ticket", "@" + kept, "ls", "/")
+    dora("--ticket", "@" + kept, "mkdir", "/no", wanted=5)
+    dora("whoami"), dora("--json", "whoami"), dora("token", "list"), dora("--print-config")
     for words in (("user", "list"), ("audit",), ("node", "tokens"), ("node", "list"),
                   ("cluster", "status"), ("cluster", "map"), ("lock", "list"), ("head", "list")):
         admin("--json", *words)
-    ada("put", kept, "/file"), ada("stat", "/file"), ada("rm", "/file")
-    for name in ("ada", "admin"):
+    dora("put", kept, "/file"), dora("stat", "/file"), dora("rm", "/file")
+    for name in ("dora", "admin"):
         for path in glob.glob(os.path.join(fort.folder, "home-" + name, "zdfs", "*")):
             check_equal(stat.S_IMODE(os.stat(path).st_mode), 0o600, f"the rights to {path}")
             kept_ticket = fort.msgpack.unpackb(read_bytes(path))["ticket"]
@@ -133,7 +133,8 @@ def use_of_daemons(fort, secrets):
                  {"user": "ada", "password": PASSWORDS["wrong"] * 100}):
         wire.send(fort.msgpack.packb(header), fort.msgpack.packb(body))
         wire.answer(header[2], 1)
-    wire.send(fort.msgpack.packb([1, 200, 7, 0, 3000, "client/1", "monitor", fort.ada * 9]), b"\x80")
+    long_ticket = [1, 200, 7, 0, 3000, "client/1", "monitor", fort.ada * 9]
+    wire.send(fort.msgpack.packb(long_ticket), b"\x80")
     wire.ask(200, {"path": "/" + fort.ada.hex()}, ticket=fort.ada)
 
 
@@ -192,7 +193,7 @@ def F12_secrets_are_found_only_where_they_belong(t):
     check(not problems, "; ".join(sorted(set(problems))))
     check(len(watch.seen) > 20, f"only {len(watch.seen)} processes were seen")
     # The search finds what is there.
-    for folder, where in (("given-ada", secrets), ("given-token", secrets), ("keys", keys)):
+    for folder, where in (("given-dora", secrets), ("given-token", secrets), ("keys", keys)):
         paths = [os.path.join(fort.folder, folder)]
         paths = glob.glob(os.path.join(paths[0], "*.key")) if folder == "keys" else paths
         check(where.within(read_bytes(paths[0])), f"nothing is found in {folder}")

@@ -83,9 +83,9 @@ struct LockBench {
   }
   // All of it, as text.
   static std::string all_of(const LockTable& table) {
-    bool more = false;
+    LockId next = 0;
     std::string text;
-    for (const LockId lock : table.list("", 0, SIZE_MAX, &more)) {
+    for (const LockId lock : table.list("", nullptr, 0, SIZE_MAX, &next)) {
       text += std::to_string(lock) + " " + to_json(*table.find(lock)) + " blocked by";
       for (const LockId blocker : table.blockers(lock, SIZE_MAX)) {
         text += " " + std::to_string(blocker);

@@ -69,15 +69,21 @@ struct LockHost : Service {
   void on(const Envelope& envelope, const AcquireLock& request) {
     locks.on(envelope, request, asker);
   }
-  void on(const Envelope& envelope, const AwaitLock& request) { locks.on(envelope, request); }
-  void on(const Envelope& envelope, const RenewLocks& request) { locks.on(envelope, request); }
+  void on(const Envelope& envelope, const AwaitLock& request) {
+    locks.on(envelope, request, asker);
+  }
+  void on(const Envelope& envelope, const RenewLocks& request) {
+    locks.on(envelope, request, asker);
+  }
   void on(const Envelope& envelope, const ReleaseLock& request) {
     locks.on(envelope, request, asker);
   }
   void on(const Envelope& envelope, const BreakLock& request) {
     locks.on(envelope, request, asker);
   }
-  void on(const Envelope& envelope, const ListLocks& request) { locks.on(envelope, request); }
+  void on(const Envelope& envelope, const ListLocks& request) {
+    locks.on(envelope, request, asker);
+  }
 
   LocksMachine machine;
   Replica replica;
@@ -336,6 +342,9 @@ TEST_CASE("users end their own locks, administrators anybody's") {
   AcquireLock as_other = bench.wish("/x/y");
   as_other.owner = "client/1";
   CHECK(bench.ask("client/2", as_other).code() == Code::denied);
+  CHECK(bench.ask("client/2", AwaitLock{lock, "client/1"}).code() == Code::denied);
+  CHECK(bench.ask("client/2", RenewLocks{"client/1", {lock}}).code() == Code::denied);
+  CHECK(bench.listed().empty());
   bench.host->asker = {"root", true};
   CHECK(bench.ask("client/2", BreakLock{lock}).ok());
   CHECK(bench.listed().empty());

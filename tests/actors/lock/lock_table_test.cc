@@ -360,13 +360,37 @@ TEST_CASE("the same rows make the same table") {
 TEST_CASE("locks are listed by number, below a path, page after page") {
   LockBench bench;
   for (const char* path : {"/d", "/d/1", "/e", "/d/2", "/d2"}) bench.write("a", path).ok();
-  bool more = false;
-  CHECK(bench.locks.list("", 0, 10, &more) == std::vector<LockId>{101, 102, 103, 104, 105});
-  CHECK_FALSE(more);
-  CHECK(bench.locks.list("/d", 0, 2, &more) == std::vector<LockId>{101, 102});
-  CHECK(more);
-  CHECK(bench.locks.list("/d", 102, 2, &more) == std::vector<LockId>{104});
-  CHECK_FALSE(more);
+  LockId next = 1;
+  CHECK(bench.locks.list("", nullptr, 0, 10, &next) ==
+        std::vector<LockId>{101, 102, 103, 104, 105});
+  CHECK(next == 0);
+  CHECK(bench.locks.list("/d", nullptr, 0, 2, &next) == std::vector<LockId>{101, 102});
+  CHECK(next == 102);
+  CHECK(bench.locks.list("/d", nullptr, 102, 2, &next) == std::vector<LockId>{104});
+  CHECK(next == 0);
+}
+
+TEST_CASE("a list looks at so many locks, and says where it stopped") {
+  LockBench bench;
+  for (size_t i = 0; i < LockTable::kListLooksMax; ++i) {
+    bench.write("a" + std::to_string(i / 4000), "/e/" + std::to_string(i)).ok();
+  }
+  const LockId last = bench.write("a", "/d")->lock;
+  LockId next = 0;
+  CHECK(bench.locks.list("/d", nullptr, 0, 10, &next).empty());
+  CHECK(next == last - 1);
+  CHECK(bench.locks.list("/d", nullptr, next, 10, &next) == std::vector<LockId>{last});
+  CHECK(next == 0);
+}
+
+TEST_CASE("a user may be shown their own locks alone") {
+  LockBench bench;
+  bench.write("a", "/d").ok();
+  const std::string a = "user of a";
+  const std::string b = "user of b";
+  LockId next = 0;
+  CHECK(bench.locks.list("", &a, 0, 10, &next).size() == 1);
+  CHECK(bench.locks.list("", &b, 0, 10, &next).empty());
 }
 
 TEST_CASE("an answer names those in the way, holders first, and how many come before") {

@@ -1,3 +1,5 @@
+#include "messages/heads.h"
+#include "messages/locks.h"
 #include "tests/actors/lock/test_lock.h"
 
 using namespace dfs;
@@ -255,6 +257,83 @@ TEST_SUITE("lock") {
       ++busy;
     }
     CHECK(busy == 1);
+  }
+
+  TEST_CASE("a head that founded its group once asks the others, and founds no second one") {
+    TestLock test;
+    test.settings.was_founded = [] { return Result<bool>(true); };
+    test.lock = std::make_unique<Lock>(test.bus, test.disk, test.table, test.settings);
+    test.lock->start([&test](Result<void> outcome) { test.ready = outcome; });
+    std::string uuid;
+    REQUIRE(test.run_until([&] {
+      for (const FakeBus::Sent& sent : test.bus.take_sent()) {
+        if (sent.envelope.header.type != Type::AddHead) continue;
+        uuid = decode<AddHead>(sent.envelope.body)->uuid;
+      }
+      return !uuid.empty();
+    }));
+    CHECK(test.first_password.empty());
+    CHECK(uuid != std::string(32, 'e'));  // that of the head, whose data were not lost
+  }
+
+  TEST_CASE("that the group was founded is noted once there are users") {
+    TestLock test;
+    int noted = 0;
+    test.settings.was_founded = [] { return Result<bool>(false); };
+    test.settings.note_founded = [&noted] {
+      ++noted;
+      return Result<void>();
+    };
+    test.start();
+    CHECK(test.run_until([&] { return noted == 1; }));
+  }
+
+  TEST_CASE("who has to log in says the monitor, and until then nobody locks without a ticket") {
+    for (const bool authentication : {false, true}) {
+      TestLock test;
+      test.settings.locks_need_ticket.reset();
+      test.start();
+      AcquireLock wish;
+      wish.target.path = "/x";
+      CHECK(test.ask(wish).code() == Code::unavailable);
+      HeadList heads;
+      heads.authentication = authentication;
+      heads.heads.resize(1);
+      heads.heads[0].head = 1;
+      bool told = false;
+      REQUIRE(test.run_until([&] {
+        for (const FakeBus::Sent& sent : test.bus.take_sent()) {
+          if (sent.envelope.header.type != Type::ListHeads) continue;
+          test.lock->receive(FakeBus::answer(sent, heads));
+          told = true;
+        }
+        return told;
+      }));
+      CHECK(test.ask(wish).code() == (authentication ? Code::login_needed : Code::ok));
+    }
+  }
+
+  TEST_CASE("everything there is is locked by administrators alone, and shown to them alone") {
+    TestLock test;
+    test.settings.locks_need_ticket = true;
+    test.start();
+    const std::string admin = test.admin();
+    REQUIRE(test.ask(new_user("ada", "correct horse"), admin).ok());
+    const std::string ada = test.ticket_of("ada", "correct horse");
+    AcquireLock all;
+    all.target.path = "/";
+    all.target.subtree = true;
+    all.mode = LockMode::shared;
+    CHECK(test.ask(all, ada).code() == Code::denied);
+    AcquireLock some = all;
+    some.target.path = "/home";
+    CHECK(test.ask(some, ada, 0, "client/2").ok());
+    CHECK(test.ask(all, admin).ok());
+    CHECK(test.ask(ListLocks{}, admin)->locks.size() == 2);
+    const auto own = test.ask(ListLocks{}, ada);
+    REQUIRE(own.ok());
+    REQUIRE(own->locks.size() == 1);
+    CHECK(own->locks[0].target.path == "/home");
   }
 
   TEST_CASE("no password, key or ticket is in what is logged") {

@@ -36,6 +36,7 @@ struct TestLock {
       return Result<std::optional<Identity>>(
           Identity{std::string(32, 'c'), 1, std::string(32, 'e')});
     };
+    settings.locks_need_ticket = false;
     settings.password_cost = kCheapestPasswordCost;
     settings.founding = [this](const std::string& told) { first_password = told; };
     settings.random = [this](size_t bytes) {
