@@ -16,7 +16,8 @@
 
 namespace dfs::test {
 
-inline constexpr auto kPatience = std::chrono::seconds(20);
+// A refused handshake is given up after 5 s, twice, before that is believed.
+inline constexpr auto kPatience = std::chrono::seconds(60);
 
 // A value that arrives from another thread.
 template <class T>
