@@ -1,5 +1,6 @@
 #include "messages/heads.h"
 #include "messages/locks.h"
+#include "messages/user_names.h"
 #include "tests/actors/lock/test_lock.h"
 
 using namespace dfs;
