@@ -7,7 +7,8 @@
 // node-in, node-draining, node-drained, node-removed, node-lacking, loss-accepted, groups-changed,
 // group-filled, group-moved, blocks-unreadable, task-began, task-done, directory-made,
 // file-committed, file-renamed, removed, attributes-set, pool-created, pool-changed,
-// join-token-made, join-rule-set, grant-key-added, files-rebuilt, rebuild-ended.
+// pool-key-rotated, pool-key-exported, pool-key-imported, join-token-made, join-rule-set,
+// grant-key-added, files-rebuilt, rebuild-ended.
 // Others: block-corrupt, block-repaired, blocks-reclaimed, disk-full, disk-ok, directory-failed,
 // segment-fenced, storage-recovered, scrub-finished, broker-up, node-failing, node-given-up.
 //
