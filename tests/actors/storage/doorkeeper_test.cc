@@ -2,6 +2,7 @@
 #include "actors/storage/doorkeeper.h"
 
 #include "messages/grant.h"
+#include "messages/users.h"
 #include "tests/actors/storage/node_fixture.h"
 
 namespace dfs {
