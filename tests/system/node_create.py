@@ -53,8 +53,10 @@ def S3_7_node_is_created_from_the_client(t):
     cluster = t.cluster(storages=2, agents=1, settings=SETTINGS)
     below = os.path.join(cluster.directory, "data", "agent-1")
     files = {}
+    # Blocks in most groups: a new node takes over unused ones first, and of those with blocks only
+    # what is left of its fair share.
     for number in range(4):
-        source = t.source(8 * MIB, number, f"f{number}")
+        source = t.source(16 * MIB, number, f"f{number}")
         files[f"/f{number}"] = md5_of(source)
         cluster.ctl("put", "--block-size", "1M", source, f"/f{number}")
     made = cluster.ctl("--json", "node", "create").report
