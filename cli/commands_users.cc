@@ -6,7 +6,7 @@
 #include "cli/commands.h"
 #include "cli/passwords.h"
 #include "cli/ticket_store.h"
-#include "messages/password.h"
+#include "messages/secure_random.h"
 #include "messages/ticket.h"
 
 namespace dfs::cli {
@@ -77,7 +77,7 @@ int list_users(Context& context) {
 std::string made_up_password() {
   constexpr std::string_view kLetters = "abcdefghijkmnpqrstuvwxyz23456789";
   std::string password;
-  for (const char byte : random_bytes(20)) {
+  for (const char byte : secure_random(20)) {
     password.push_back(kLetters[static_cast<unsigned char>(byte) % kLetters.size()]);
   }
   return password;

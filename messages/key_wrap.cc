@@ -45,13 +45,6 @@ std::string context_of(KeyId id, std::string_view purpose) {
 
 }  // namespace
 
-std::string secure_random(size_t size) {
-  DFS_ASSERT(sodium_init() >= 0);
-  std::string bytes(size, '\0');
-  randombytes_buf(bytes.data(), bytes.size());
-  return bytes;
-}
-
 KeyId make_key_id(const RandomBytes& random) {
   KeyId id = 0;
   while (id == 0) id = number_in(random(kIdBytes));

@@ -7,18 +7,14 @@
 // not pass for another.
 #pragma once
 
-#include <functional>
 #include <string>
 #include <string_view>
 
 #include "messages/result.h"
 #include "messages/seal.h"
+#include "messages/secure_random.h"
 
 namespace dfs {
-
-// So many bytes that nobody can guess. Other sources than secure_random() are for simulations.
-using RandomBytes = std::function<std::string(size_t)>;
-std::string secure_random(size_t size);
 
 // Never 0.
 KeyId make_key_id(const RandomBytes& random);

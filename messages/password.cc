@@ -45,11 +45,4 @@ Result<bool> fits(std::string_view password, const PasswordHash& hash) {
   return sodium_memcmp(made->hash.bytes.data(), hash.hash.bytes.data(), kPasswordHashBytes) == 0;
 }
 
-std::string random_bytes(size_t count) {
-  DFS_ASSERT(sodium_init() >= 0);
-  std::string bytes(count, '\0');
-  randombytes_buf(bytes.data(), bytes.size());
-  return bytes;
-}
-
 }  // namespace dfs

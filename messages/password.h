@@ -34,7 +34,4 @@ Result<PasswordHash> hash_password(std::string_view password, std::string_view s
                                    const PasswordCost& cost);
 Result<bool> fits(std::string_view password, const PasswordHash& hash);
 
-// From the machine's source of randomness.
-std::string random_bytes(size_t count);
-
 }  // namespace dfs

@@ -125,7 +125,7 @@ Task<Result<void>> Lock::State::identify() {
   };
   const auto found = std::make_shared<Found>();
   found->own = identity;
-  found->own.uuid = hex(settings.random(kUuidBytes));
+  found->own.uuid = hex(settings.random_bytes(kUuidBytes));
   const auto look = [this, found]() -> Result<void> {
     DFS_CHECK(disk.make_directories(settings.directory));
     auto before = load_identity(disk, settings.directory);
@@ -202,7 +202,7 @@ void Lock::State::lead() {
 Task<void> Lock::State::found() {
   const uint64_t in = reigns;
   if (first_password.empty()) {
-    first_password = readable_password(settings.random(kFirstPasswordBytes));
+    first_password = readable_password(settings.random_bytes(kFirstPasswordBytes));
     // Told before it is of any use: should this head die in between, it founds again with another.
     if (settings.founding) settings.founding(first_password);
   }
@@ -214,7 +214,7 @@ Task<void> Lock::State::found() {
     reign.tidy_timer = bus.after(kFoundAgain, [this] { scope.spawn(found()); });
     co_return;
   }
-  const SignKeys keys = make_sign_keys(settings.random(kSeedBytes));
+  const SignKeys keys = make_sign_keys(settings.random_bytes(kSeedBytes));
   lock::FoundUsers command;
   command.cluster = identity.cluster;
   command.secret.bytes = keys.secret;

@@ -13,6 +13,7 @@
 #include "actors/table.h"
 #include "broker/actor.h"
 #include "messages/password.h"
+#include "messages/secure_random.h"
 
 namespace dfs {
 
@@ -46,7 +47,7 @@ struct LockSettings {
   int64_t events_ms_max = 90 * 24 * 3600 * int64_t{1000};
   uint64_t events_entries_max = 500'000;
   // Chance that nobody can guess, for keys and passwords.
-  std::function<std::string(size_t bytes)> random = random_bytes;
+  RandomBytes random_bytes = secure_random;
   ReplicaSettings replica;
 };
 

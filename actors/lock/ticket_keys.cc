@@ -108,7 +108,7 @@ Result<bool> any_ticket_key_over(Rows& rows, int64_t before_ms) {
 void Lock::State::on(const Envelope& envelope, const RotateTicketKey& request) {
   const auto admin = admin_of(envelope);
   if (!admin) return refuse(envelope, admin.error());
-  const SignKeys pair = make_sign_keys(settings.random(kSeedBytes));
+  const SignKeys pair = make_sign_keys(settings.random_bytes(kSeedBytes));
   lock::AddTicketKey command;
   command.secret.bytes = pair.secret;
   command.verify_key.bytes = pair.verify_key;

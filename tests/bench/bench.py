@@ -330,8 +330,8 @@ class Bench:
         add(f"{label}: create, 1 client: p50", alone["p50_us"], "µs")
         add(f"{label}: create, 1 client: p99", alone["p99_us"], "µs")
         add(f"{label}: lookups, 16 clients", looked["per_second"], "/s")
-        # Each takes one lock and gives it back: two entries of the lock actors' log, both fsynced by
-        # most of the heads before they are answered.
+        # Each takes one lock and gives it back: two entries of the lock actors' log, both fsynced
+        # by most of the heads before they are answered.
         add(f"{label}: lock operations, 16 clients", 2 * locked["per_second"], "/s")
         add(f"{label}: lock and release, 16 clients: p50", locked["p50_us"], "µs")
         add(f"{label}: lock and release, 16 clients: p99", locked["p99_us"], "µs")

@@ -8,6 +8,7 @@
 #include "actors/storage/storage.h"
 #include "actors/storage/volumes.h"
 #include "broker/router.h"
+#include "messages/secure_random.h"
 
 namespace dfs::sim {
 
@@ -22,6 +23,15 @@ std::string random_address(const char* role, Bus& bus) {
   std::snprintf(address, sizeof address, "%s/%016llx", role,
                 static_cast<unsigned long long>(bus.random()));
   return address;
+}
+
+// Keys are drawn from the seed too, so that a run can be repeated.
+RandomBytes bytes_of(Bus& bus) {
+  return [&bus](size_t size) {
+    std::string bytes;
+    while (bytes.size() < size) bytes.push_back(static_cast<char>(bus.random()));
+    return bytes;
+  };
 }
 
 // The numbers of the members of the group that `leader` leads; none while somebody is a learner.
@@ -111,6 +121,7 @@ void Cluster::add_head(uint32_t number) {
     settings.upload_lease = options_.upload_lease;
     settings.history_retention = options_.history_retention;
     settings.object_retention = options_.object_retention;
+    settings.random_bytes = bytes_of(bus);
     settings.replica.segment_bytes = options_.log_segment_bytes;
     settings.replica.log_bytes_kept = options_.log_bytes_kept;
     settings.replica.flush_entries = options_.flush_entries;
@@ -139,11 +150,7 @@ void Cluster::add_lock(uint32_t number) {
     settings.broker = monitor->settings().brokers.front();
     settings.lock_lease = options_.lock_lease;
     settings.password_cost = kCheapestPasswordCost;
-    settings.random = [&bus](size_t bytes) {
-      std::string chance;
-      while (chance.size() < bytes) chance.push_back(static_cast<char>(bus.random()));
-      return chance;
-    };
+    settings.random_bytes = bytes_of(bus);
     settings.replica.segment_bytes = options_.log_segment_bytes;
     settings.replica.log_bytes_kept = options_.log_bytes_kept;
     settings.replica.flush_entries = options_.flush_entries;
@@ -200,6 +207,7 @@ Process& Cluster::add_client(const std::string& name) {
     bus.set_address(random_address("client", bus));
     ClientSettings settings;
     settings.deadline = options_.request_deadline;
+    settings.random_bytes = bytes_of(bus);
     return std::make_unique<Client>(bus, settings);
   };
   return world_.add(std::move(client));

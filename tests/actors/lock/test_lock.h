@@ -39,7 +39,7 @@ struct TestLock {
     settings.locks_need_ticket = false;
     settings.password_cost = kCheapestPasswordCost;
     settings.founding = [this](const std::string& told) { first_password = told; };
-    settings.random = [this](size_t bytes) {
+    settings.random_bytes = [this](size_t bytes) {
       std::string chance;
       while (chance.size() < bytes) chance.push_back(static_cast<char>(bus.random()));
       return chance;
