@@ -135,7 +135,7 @@ struct BlockView {
   uint32_t index = 0;
   uint64_t length = 0;
   uint32_t crc32c = 0;
-  bool bad = false;         // found damaged; not served, to be replaced
+  bool bad = false;         // found damaged or unreadable; to be replaced
   int64_t created_ms = 0;   // wall clock of the node when it was written here; 0: unknown
   int64_t verified_ms = 0;  // when all its bytes were last seen to be right
   DFS_FIELDS(group, object, index, length, crc32c, bad, created_ms, verified_ms)

@@ -107,9 +107,10 @@ class BlockStore {
   // Forgets a write and frees its space. When all parts were given, a crash may keep the block.
   void abandon(WriteId id);
 
-  // `no_such_block`, `corrupt`, `io_error`, `busy`. A block found damaged is flagged bad for good:
-  // its bytes are never served again. Waits while reads_max payloads have not left
-  // the machine yet, so that slow readers do not fill the memory.
+  // `no_such_block`, `corrupt`, `io_error`, `busy`. A block found damaged, or that cannot be read,
+  // is flagged bad, to be replaced. Whoever asks for a bad one gets the bytes that prove right, and
+  // has the whole block looked at again. Waits while reads_max payloads have not left the machine
+  // yet, so that slow readers do not fill the memory.
   void read(BlockKey key, uint64_t offset, uint64_t length,
             std::function<void(Result<ReadOutcome>)> done);
   // Returns once none of the blocks is in the index any more, durably. Absent ones are no error.
@@ -259,6 +260,8 @@ class BlockStore {
   // False when that copy is not the block's any more.
   bool quarantine(const BlockKey& key, const BlockRow& seen, const Error& error);
   void replaced(const std::vector<std::pair<BlockKey, BlockRow>>& blocks);
+  void recheck(const BlockKey& key, const BlockRow& row);
+  void recheck_part(const std::shared_ptr<ReadJob>& job);
 
   Bus& bus_;
   Disk& disk_;
@@ -274,6 +277,7 @@ class BlockStore {
   ScrubRow scrub_;
   uint64_t bad_ = 0;
   uint64_t losses_ = 0;
+  bool rechecking_ = false;  // a bad block
 
   std::deque<WaitingRead> reads_;  // waiting for a buffer
   bool reads_timer_ = false;

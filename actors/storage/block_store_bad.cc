@@ -1,4 +1,6 @@
-// Bad blocks: found damaged, flagged in the index, replaced by the next write of the same key.
+// Bad blocks: found damaged, flagged in the index, replaced by the next write of the same key. What
+// could not be read may be readable again, when a cable or a controller was at fault: then the copy
+// counts as good once more. It may be the only one.
 #include "actors/storage/block_store.h"
 
 namespace dfs::storage {
@@ -61,6 +63,20 @@ void BlockStore::absolve(const BlockKey& key, const BlockRow& seen) {
   fields["why"] = "all its bytes can be read again";
   notify_("block-repaired", std::move(fields));
   flush([] {});
+}
+
+// One block at a time: which others can be read again is found by their readers, and by the scrub.
+void BlockStore::recheck(const BlockKey& key, const BlockRow& row) {
+  if (std::exchange(rechecking_, true)) return;
+  recheck_part(check_of(key, row, nullptr));
+}
+
+void BlockStore::recheck_part(const std::shared_ptr<ReadJob>& job) {
+  check(job, [this, job](const Result<void>& outcome) {
+    if (outcome && job->offset < job->row.length) return recheck_part(job);
+    rechecking_ = false;
+    if (outcome) absolve(job->key, job->row);
+  });
 }
 
 void BlockStore::replaced(const std::vector<std::pair<BlockKey, BlockRow>>& blocks) {

@@ -63,13 +63,6 @@ void BlockStore::start_read(WaitingRead read) {
   const auto row = find_block(index_, key);
   if (!row) return read.done(row.error());
   if (!row->has_value()) return read.done(no_such_block());
-  if ((*row)->bad) {
-    return read.done(Error{Code::corrupt,
-                           "the copy of block " + to_string(key) +
-                               " here is damaged and waits to be replaced; another replica has it",
-                           {},
-                           0});
-  }
   const uint64_t block_length = (*row)->length;
   if (read.offset >= block_length) return read.done(ReadOutcome{{}, 0, block_length});
   auto job = read_job(key, **row);
@@ -83,6 +76,7 @@ void BlockStore::start_read(WaitingRead read) {
                 if (*outcome) {
                   read_done(*job);
                   bytes_read_ += job->length;
+                  if (job->row.bad) recheck(key, job->row);
                   return done(ReadOutcome{std::move(job->payload), job->crc32c, block_length});
                 }
                 // The block may have been removed under the reader's hands.

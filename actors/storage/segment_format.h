@@ -109,7 +109,7 @@ struct BlockRow {
   uint32_t crc32c = 0;
   Epoch epoch = 0;
   int64_t created_ms = 0;  // wall clock when it was written here; 0: unknown
-  bool bad = false;        // found damaged: kept for its place, not served, to be replaced
+  bool bad = false;        // found damaged or unreadable: to be replaced
 
   // The same copy, whatever has been found out about it since.
   bool same_extent(const BlockRow& other) const {

@@ -244,7 +244,7 @@ Error damaged_near(ReadJob& job, uint64_t at) {
   job.damaged = true;
   return {Code::corrupt,
           "block " + to_string(job.key) + " is damaged on this disk near byte " +
-              std::to_string(at) + "; another replica has it",
+              std::to_string(at) + "; another replica may have it",
           {},
           0};
 }

@@ -57,6 +57,7 @@ TEST_SUITE("sim") {
              94, 131, 265,  // a client failed its block streams in the order of their addresses
              6,             // a node that had not joined again yet signed its receipts as node 0
              597,           // a log that was full refused what was filled, and was asked for ever
+             831,  // the only copy was given up when its disk could not be read for a while
          }) {
       check_seed(seed);
     }

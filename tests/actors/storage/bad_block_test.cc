@@ -125,7 +125,7 @@ TEST_SUITE("storage") {
     CHECK(repaired < 39);
   }
 
-  TEST_CASE("a range that cannot be read is a bad block, a disk out of reach is not") {
+  TEST_CASE("a block that could not be read is bad until its bytes prove right") {
     StoreFixture f;
     REQUIRE(f.start());
     const std::string bytes = content(5, 100'000);
@@ -139,9 +139,23 @@ TEST_SUITE("storage") {
     CHECK(*f.get(kKey) == bytes);  // one failure is forgiven
     failures = 2;
     CHECK(f.get(kKey).code() == Code::io_error);
-    CHECK(f.get(kKey).code() == Code::corrupt);
+    CHECK(f.store->stats().bad == 1);
+    CHECK_FALSE(f.store->has_good(kKey, bytes.size(), crc32c(bytes)));
+    failures = 2;
+    CHECK(f.get(kKey).code() == Code::io_error);  // nobody has seen wrong bytes
     CHECK(f.events == std::vector<std::string>{"block-corrupt"});
+    // The cable is back. It may be the only copy there is.
+    CHECK(*f.get(kKey) == bytes);
+    f.settle();
+    CHECK(f.events == std::vector<std::string>{"block-corrupt", "block-repaired"});
+    CHECK(f.store->stats().bad == 0);
+    CHECK(f.store->has_good(kKey, bytes.size(), crc32c(bytes)));
+  }
 
+  TEST_CASE("a disk out of reach makes no block bad") {
+    StoreFixture f;
+    const std::string bytes = content(5, 100'000);
+    REQUIRE(f.start());
     REQUIRE(f.put({2, 0, 5}, bytes));
     f.disk.restart();
     f.disk.fault = nullptr;
