@@ -25,12 +25,13 @@ bool is_repetition(const Envelope& a, const Envelope& b) {
 }  // namespace
 
 LockService::LockService(Service& service, Bus& bus, Replica& replica, const LockTable& locks,
-                         Duration lease)
+                         Duration lease, Denied denied)
     : service_(service),
       bus_(bus),
       replica_(replica),
       locks_(locks),
       lease_(lease),
+      denied_(std::move(denied)),
       leases_(kLocksMax) {}
 
 LockService::~LockService() {
@@ -76,6 +77,7 @@ bool LockService::refused_owner(const Envelope& envelope, const std::string& own
                                 const Asker& asker) {
   const std::string* const user = locks_.user_of(owner);
   if (user == nullptr || *user == asker.user) return false;
+  denied_(envelope, asker, "locks of " + *user);
   service_.refuse(
       envelope,
       Error{Code::denied, "the owner " + owner + " is another user's", {{"owner", owner}}, 0});
@@ -242,20 +244,20 @@ void LockService::on(const Envelope& envelope, const RenewLocks& request, const 
   });
 }
 
-Result<void> LockService::check_may_end(LockId lock, const Asker& asker) const {
+bool LockService::refused_end(const Envelope& envelope, LockId lock, const Asker& asker) {
   const LockRow* const row = locks_.find(lock);
-  if (row == nullptr || asker.may_all || row->user == asker.user) return {};
-  return Error{Code::denied,
-               "lock " + std::to_string(lock) + " is that of user " + row->user +
-                   "; ask them, or an administrator",
-               {{"lock", std::to_string(lock)}},
-               0};
+  if (row == nullptr || asker.may_all || row->user == asker.user) return false;
+  denied_(envelope, asker, "the end of a lock of " + row->user);
+  service_.refuse(envelope, Error{Code::denied,
+                                  "lock " + std::to_string(lock) + " is that of user " + row->user +
+                                      "; ask them, or an administrator",
+                                  {{"lock", std::to_string(lock)}},
+                                  0});
+  return true;
 }
 
 void LockService::on(const Envelope& envelope, const ReleaseLock& request, const Asker& asker) {
-  if (const auto may = check_may_end(request.lock, asker); !may) {
-    return service_.refuse(envelope, may.error());
-  }
+  if (refused_end(envelope, request.lock, asker)) return;
   const EndLock end{request.lock, LockEnd::released, owner_of(envelope, request.owner), asker.user};
   service_.propose_for(envelope, EndLock::kType, encode(end),
                        [this](const Envelope& origin, const Result<Outcome>& outcome) {
@@ -264,9 +266,7 @@ void LockService::on(const Envelope& envelope, const ReleaseLock& request, const
 }
 
 void LockService::on(const Envelope& envelope, const BreakLock& request, const Asker& asker) {
-  if (const auto may = check_may_end(request.lock, asker); !may) {
-    return service_.refuse(envelope, may.error());
-  }
+  if (refused_end(envelope, request.lock, asker)) return;
   const EndLock end{request.lock, LockEnd::broken, {}, asker.user};
   service_.propose_for(envelope, EndLock::kType, encode(end),
                        [this](const Envelope& origin, const Result<Outcome>& outcome) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -24,8 +25,12 @@ class LockService {
     bool may_all = false;  // an administrator
   };
 
+  // Told what an asker was refused because it is another's.
+  using Denied = std::function<void(const Envelope&, const Asker&, const std::string& what)>;
+
   // All of it must outlive this.
-  LockService(Service& service, Bus& bus, Replica& replica, const LockTable& locks, Duration lease);
+  LockService(Service& service, Bus& bus, Replica& replica, const LockTable& locks, Duration lease,
+              Denied denied);
   ~LockService();
   LockService(const LockService&) = delete;
   LockService& operator=(const LockService&) = delete;
@@ -56,7 +61,7 @@ class LockService {
   LockReply full_reply(LockId lock) const;
   LockView full_view(LockId lock) const;
   Error ended(LockId lock) const;
-  Result<void> check_may_end(LockId lock, const Asker& asker) const;
+  bool refused_end(const Envelope& envelope, LockId lock, const Asker& asker);
   void tell(const Envelope& origin, LockId lock, const Receipt& receipt);
   void tell_waiters(LockId lock);
   void poll_over(LockId lock, const std::string& from);
@@ -70,6 +75,7 @@ class LockService {
   Replica& replica_;
   const LockTable& locks_;
   const Duration lease_;
+  const Denied denied_;
 
   // How locks ended, for those who ask late; of any reign, the last few.
   std::map<LockId, LockEnd> ends_;

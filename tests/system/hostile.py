@@ -6,6 +6,7 @@ import time
 
 from hostile_bytes import attack_shapes, attack_with_floods, attack_with_replays
 from hostile_client import Fort
+from hostile_locks import attack_locks
 from hostile_nodes import (attack_blocks, attack_consensus, attack_insides, attack_joining,
                            attack_keys, attack_names, attack_news)
 from hostile_tickets import (attack_paths, attack_passwords, attack_roles, attack_tickets,
@@ -19,9 +20,10 @@ GROUPS = (("tickets", attack_tickets), ("roles", attack_roles),
           ("service tokens", attack_with_tokens), ("paths", attack_paths),
           ("block grants", attack_blocks), ("inside of nodes", attack_insides),
           ("joining", attack_joining), ("names", attack_names), ("keys", attack_keys),
-          ("news", attack_news), ("consensus", attack_consensus), ("shapes", attack_shapes),
-          ("replays", attack_with_replays), ("passwords", attack_passwords),
+          ("locks", attack_locks),
+          ("news", attack_news), ("consensus", attack_consensus), ("passwords", attack_passwords),
           ("revocation", attack_with_a_revoked_ticket))
+GROUPS_OF_BYTES = (("shapes", attack_shapes), ("replays", attack_with_replays))
 
 
 class Table:
@@ -141,6 +143,12 @@ def A2_a_hostile_client_is_refused_counted_and_audited(t):
     table.expect(any(event["fields"].get("user") == "ada" for event in denied),
                  "no event tells whom the monitor denied something")
     finish(t, fort, table, pids, "hostile-attacks.txt")
+
+
+@test
+def F16_whatever_bytes_come_they_are_refused_and_end_nothing(t):
+    fort, table, pids = attack(t, GROUPS_OF_BYTES)
+    finish(t, fort, table, pids, "hostile-bytes.txt")
 
 
 @test

@@ -165,7 +165,7 @@ def places(fort):
 
 
 @test
-def F12_secrets_are_found_only_where_they_belong(t):
+def F11_secrets_are_found_only_where_they_belong(t):
     watch = Watch(t.directory)
     watch.start()
     fort = Fort(t, "--log-level", "debug")

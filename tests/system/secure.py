@@ -29,7 +29,7 @@ def log_of(cluster, name):
 
 
 @test
-def F12_a_secure_cluster_survives_what_others_do(t):
+def F11_a_secure_cluster_survives_what_others_do(t):
     cluster = t.cluster(heads=3, storages=3, agents=1, secure=True)
     check("encrypted (CURVE)" in cluster.ctl("cluster", "status").out, "what the status says")
     check_equal(cluster.status()["secure"], True, "secure")
@@ -59,7 +59,7 @@ def F12_a_secure_cluster_survives_what_others_do(t):
 
 
 @test
-def F12_whoever_has_the_wrong_key_is_told_soon(t):
+def F11_whoever_has_the_wrong_key_is_told_soon(t):
     cluster = t.cluster(storages=1, secure=True)
     broker = brokers_of(cluster)[0]
     plain = t.cluster(storages=1, secure=False)
@@ -87,7 +87,7 @@ def F12_whoever_has_the_wrong_key_is_told_soon(t):
 
 
 @test
-def F12_a_node_needs_a_token_and_keeps_its_key(t):
+def F11_a_node_needs_a_token_and_keeps_its_key(t):
     cluster = t.cluster(storages=1, secure=True)
     listen = ["--listen", "tcp://127.0.0.1:0", "--broker", brokers_of(cluster)[0],
               "--cluster-key", key_of(cluster)]
@@ -120,7 +120,7 @@ def F12_a_node_needs_a_token_and_keeps_its_key(t):
 
 
 @test
-def F12_blocks_are_encrypted_when_that_is_wanted(t):
+def F11_blocks_are_encrypted_when_that_is_wanted(t):
     cluster = t.cluster(storages=2, secure=True, settings="[storage]\ndata-encryption = true\n")
     check("blocks too" in cluster.ctl("cluster", "status").out, "what the status says")
     data = make_bytes(8 * MIB)
@@ -130,7 +130,7 @@ def F12_blocks_are_encrypted_when_that_is_wanted(t):
 
 
 @test
-def F12_insecurity_is_told(t):
+def F11_insecurity_is_told(t):
     cluster = t.cluster(storages=1, secure=False)
     check("INSECURE" in cluster.ctl("cluster", "status").out, "what the status says")
     check_equal(cluster.status()["secure"], False, "secure")
@@ -190,7 +190,7 @@ def working(cluster, size=2 * MIB):
 
 
 @test
-def F12_the_keys_of_a_cluster_change_while_it_works(t):
+def F11_the_keys_of_a_cluster_change_while_it_works(t):
     cluster = t.cluster(heads=3, storages=3, secure=True)
     keys = os.path.join(cluster.directory, "keys")
     old = key_of(cluster)
@@ -234,7 +234,7 @@ def F12_the_keys_of_a_cluster_change_while_it_works(t):
 
 
 @test
-def F12_tickets_and_grants_get_new_keys_while_clients_work(t):
+def F11_tickets_and_grants_get_new_keys_while_clients_work(t):
     cluster = t.cluster(heads=3, storages=3, secure=True)
     with working(cluster) as worker:
         worker.goes_on()

@@ -73,7 +73,7 @@ def S2_8_no_client_fails_when_the_leader_of_the_users_is_lost(t):
 
 
 @test
-def F12_programs_get_tickets_that_end_and_the_audit_tells_of_all(t):
+def F11_programs_get_tickets_that_end_and_the_audit_tells_of_all(t):
     cluster = t.cluster(storages=1, replicas=1)
     admin = administrator(cluster)
     program = Person(cluster, "program")

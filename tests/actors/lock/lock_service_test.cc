@@ -46,7 +46,10 @@ struct LockHost : Service {
   LockHost(Bus& bus_, Disk& disk, Table& table, ReplicaSettings settings)
       : Service(bus_, replica, table),
         replica(bus_, disk, table, machine, std::move(settings)),
-        locks(*this, bus_, replica, machine.locks, kLease) {
+        locks(*this, bus_, replica, machine.locks, kLease,
+              [this](const Envelope&, const LockService::Asker& by, const std::string& what) {
+                denied.push_back(by.user + ": " + what);
+              }) {
     machine.told = [this](const Command& command, const LockWork& work) {
       locks.applied(command, work);
     };
@@ -89,6 +92,7 @@ struct LockHost : Service {
   Replica replica;
   LockService locks;
   LockService::Asker asker{"ada", false};
+  std::vector<std::string> denied;
 };
 
 struct ServiceBench {
@@ -344,6 +348,9 @@ TEST_CASE("users end their own locks, administrators anybody's") {
   CHECK(bench.ask("client/2", as_other).code() == Code::denied);
   CHECK(bench.ask("client/2", AwaitLock{lock, "client/1"}).code() == Code::denied);
   CHECK(bench.ask("client/2", RenewLocks{"client/1", {lock}}).code() == Code::denied);
+  const std::string of_end = "grace: the end of a lock of ada";
+  const std::string as_owner = "grace: locks of ada";
+  CHECK(bench.host->denied == std::vector{of_end, of_end, as_owner, as_owner, as_owner});
   CHECK(bench.listed().empty());
   bench.host->asker = {"root", true};
   CHECK(bench.ask("client/2", BreakLock{lock}).ok());
