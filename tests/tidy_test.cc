@@ -62,6 +62,7 @@ const std::vector<IncludeRule> kIncludeRules = {
     {"messages/join_token.", {"messages/"}, {"openssl"}},
     {"messages/key_wrap.", {"messages/"}, {"sodium"}},
     {"messages/password.", {"messages/"}, {"sodium"}},
+    {"messages/secure_random.", {"messages/"}, {"sodium"}},
     {"messages/ticket.", {"messages/"}, {"sodium"}},
     {"broker/", {"messages/", "broker/"}, {"zmq", "spdlog", "CLI"}},
     {"actors/", Words{"messages/"} + kShared + Words{"actors/mem_table.h"}, {}},

@@ -5,7 +5,8 @@
 namespace dfs {
 
 Task<Result<PasswordHash>> Lock::State::hash_of(std::string password) {
-  return passwords.hash(std::move(password), settings.random_bytes(kSaltBytes), settings.password_cost);
+  return passwords.hash(std::move(password), settings.random_bytes(kSaltBytes),
+                        settings.password_cost);
 }
 
 void Lock::State::on(const Envelope& envelope, const AddUser& request) {
