@@ -19,7 +19,8 @@ bool is_among_members(Type type) {
   return type >= Type::RequestVote && type <= Type::TimeoutNow;
 }
 
-// Addresses that many have at the same time: of nodes that are about to join.
+// Addresses that many have at the same time, of nodes that are about to join. They are found by
+// their requests alone: whoever spoke last as "storage" gets no other one's answers.
 bool is_shared(const std::string& address) {
   return address.find('/') == std::string::npos;
 }
@@ -68,7 +69,7 @@ std::optional<Error> Router::objection(const Envelope& envelope) const {
   }
   const auto place = places_.find(from);
   if (peer == kUnknownPeer && place != places_.end() && !place->second.key.empty() &&
-      place->second.key != envelope.peer_key && !is_shared(from)) {
+      place->second.key != envelope.peer_key) {
     return denied("`" + from + "` is the address of another connection");
   }
   switch (envelope.header.type) {
@@ -116,7 +117,7 @@ void Router::link_down(const Link& link) {
 
 void Router::learn(const Envelope& envelope) {
   const std::string& address = envelope.header.from;
-  if (address.empty()) return;
+  if (address.empty() || is_shared(address)) return;
   const auto found = places_.find(address);
   if (found != places_.end()) {
     Place& place = found->second;
@@ -222,6 +223,10 @@ void Router::forward(Envelope envelope) {
 Result<void> Router::forward_to_service(Providers& providers, const Envelope& envelope) {
   while (!providers.empty()) {
     const Link link = providers.front().link;
+    const auto passed = passed_.find(link);
+    if (passed != passed_.end() && passed->second.size() >= settings_.passed_max) {
+      return {Code::busy, "`" + envelope.header.to + "` has too many requests to answer"};
+    }
     Result<void> sent = bus_.send(link, envelope);
     if (sent) note(link, envelope);
     // A full queue is no reason to ask another, who would only point back here.
@@ -234,9 +239,9 @@ Result<void> Router::forward_to_service(Providers& providers, const Envelope& en
 
 void Router::note(const Link& provider, const Envelope& request) {
   const Header& header = request.header;
-  if (header.request == 0) return;
+  // A refusal is answered by nobody.
+  if (header.request == 0 || header.type == Type::Error) return;
   auto& passed = passed_[provider];
-  if (passed.size() >= settings_.passed_max) return;
   const Duration patience =
       header.deadline_ms != 0 ? std::chrono::milliseconds(header.deadline_ms) : kPatience;
   passed.insert_or_assign(header.request, Passed{header.to, Envelope{header, {}, {}, request.link},

@@ -16,7 +16,8 @@
 // it is passed on for nobody.
 //
 // The answer to a request to a service goes back on the connection that the request came on,
-// whoever was heard under its sender's address since.
+// whoever was heard under its sender's address since. Addresses that many share ("storage", of
+// nodes that have no number yet) are reached in no other way.
 //
 // Of several providers of a service the one with the highest term is asked: the leader. A request
 // is remembered until its answer passes by. When its provider is lost, or another leads, the sender
@@ -43,7 +44,7 @@ struct RouterSettings {
   size_t providers_max = 16;                                  // per service
   Duration announce_period = std::chrono::milliseconds(500);  // three in silence: forgotten
   uint32_t retry_after_ms = 50;                               // told with `unavailable` and `busy`
-  size_t passed_max = 16'384;  // requests of one provider remembered; more are passed on unnoted
+  size_t passed_max = 16'384;  // requests of one provider on their way
 };
 
 class Router : public Actor {

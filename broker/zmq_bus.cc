@@ -29,11 +29,6 @@ pollfd readable(zmq::socket_t& socket) {
   return {socket ? socket.get(zmq::sockopt::fd) : -1, POLLIN, 0};
 }
 
-uint64_t random_seed() {
-  std::random_device device;
-  return static_cast<uint64_t>(device()) << 32 | device();
-}
-
 }  // namespace
 
 ZmqBus::ZmqBus(zmq::context_t& context, const ActorSettings& settings, int wake_fd)
@@ -41,11 +36,19 @@ ZmqBus::ZmqBus(zmq::context_t& context, const ActorSettings& settings, int wake_
       settings_(settings),
       wake_fd_(wake_fd),
       address_(settings.address),
-      random_(random_seed()),
       pool_(context, settings.pool_threads, settings.pool_jobs_max),
-      published_(random_()) {}
+      published_(random_.next()) {}
 
 ZmqBus::~ZmqBus() = default;
+
+// A broker that did not know yet who this is has refused the sockets for news, which would try
+// again only after the time for a handshake.
+void ZmqBus::set_address(std::string address) {
+  const bool same = address == address_;
+  address_ = std::move(address);
+  if (same || settings_.security == nullptr) return;
+  for (const Link& broker : settings_.brokers) renew_news(broker);
+}
 
 Result<void> ZmqBus::open() {
   if (settings_.listen.empty()) return {};
@@ -200,7 +203,10 @@ void ZmqBus::note_news(const Link& link, const LinkNews& news) {
 void ZmqBus::follow_key(const Link& broker) {
   const auto used = news_keys_.find(broker);
   const auto key = key_for(broker, parts_of(broker));
-  if (used == news_keys_.end() || !key || *key == used->second) return;
+  if (used != news_keys_.end() && key && *key != used->second) renew_news(broker);
+}
+
+void ZmqBus::renew_news(const Link& broker) {
   const auto endpoints = BrokerEndpoints::of(broker);
   if (!endpoints) return;
   const auto move = [&](zmq::socket_t& socket, std::string BrokerEndpoints::*endpoint) {

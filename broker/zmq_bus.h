@@ -5,7 +5,6 @@
 #include <poll.h>
 
 #include <memory>
-#include <random>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -18,6 +17,7 @@
 #include "broker/pool.h"
 #include "broker/sockets.h"
 #include "broker/timers.h"
+#include "messages/secure_random.h"
 
 namespace dfs {
 
@@ -36,10 +36,10 @@ class ZmqBus : public Bus {
   void stop_pool() { pool_.stop(); }
 
   const std::string& address() const override { return address_; }
-  void set_address(std::string address) override { address_ = std::move(address); }
+  void set_address(std::string address) override;
   Instant now() const override;
   int64_t wall_ms() const override;
-  uint64_t random() override { return random_(); }
+  uint64_t random() override { return random_.next(); }
   TimerId after(Duration delay, std::function<void()> fire) override;
   void cancel(TimerId timer) override { timers_.cancel(timer); }
   Result<void> send(const Link& link, Envelope envelope) override;
@@ -80,6 +80,7 @@ class ZmqBus : public Bus {
   Result<std::string> key_for(const Link& link, const LinkParts& parts);
   void note_news(const Link& link, const LinkNews& news);
   void follow_key(const Link& broker);
+  void renew_news(const Link& broker);
   void close_idlest();
   zmq::socket_t connect_all(zmq::socket_type type, std::string BrokerEndpoints::*endpoint);
   void connect_news(zmq::socket_t& socket, const Link& broker,
@@ -103,7 +104,7 @@ class ZmqBus : public Bus {
   int wake_fd_;
   std::string address_;
   std::string endpoint_;
-  std::mt19937_64 random_;
+  SecureNumbers random_;
   Timers timers_;
   Pool pool_;
 

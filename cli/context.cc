@@ -158,7 +158,8 @@ void Context::interrupt() {
 // When the heads were asked and none of them leads, that is what to tell.
 Error Context::explained(Error error) {
   const auto service = error.cause.find("service");
-  const bool of_heads = service != error.cause.end() && service->second == "monitor";
+  const bool of_heads = service != error.cause.end() &&
+                        (service->second == "monitor" || service->second == kLockService);
   if (!of_heads || exit_code_of(error.code) != kExitUnavailable) return error;
   auto view = look_at_heads(*this, kDiagnosis);
   if (!view || view->list.leader != 0) return error;

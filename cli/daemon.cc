@@ -138,9 +138,10 @@ constexpr Duration kForeignDeadline = std::chrono::seconds(1);
 
 // A head that has data belongs where it is. Told to join another cluster it must not start: whoever
 // wants that has the wrong directory, or the wrong brokers. When nobody is there to be asked, as
-// when a whole cluster starts again, all is well.
+// when a whole cluster starts again, all is well. Where there are keys those of another cluster let
+// nobody in.
 Result<void> check_cluster(const Identity& identity, const DaemonOptions& options) {
-  if (options.join.empty()) return {};
+  if (options.join.empty() || options.security) return {};
   SessionSettings settings;
   settings.brokers = options.join;
   settings.pool_threads = 1;

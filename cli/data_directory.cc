@@ -1,5 +1,10 @@
 #include "cli/data_directory.h"
 
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <cstring>
+
 #include "actors/posix_disk.h"
 #include "actors/rocks_table.h"
 
@@ -24,12 +29,24 @@ Result<void> check_role(Disk& disk, const std::string& path, const std::string& 
                                          " a directory of its own");
 }
 
+// What is in it is secret, all the more on a head. A directory of an older version, or made by
+// hand, may be open to everybody.
+Result<void> close_to_others(const std::string& path) {
+  struct stat found = {};
+  const bool open = ::stat(path.c_str(), &found) != 0 || (found.st_mode & 077) != 0;
+  if (!open || ::chmod(path.c_str(), 0700) == 0) return {};
+  return Result<void>(Code::io_error, "others may look into it, and it cannot be closed to them (" +
+                                          std::string(std::strerror(errno)) +
+                                          "); make it this user's own, with mode 700");
+}
+
 }  // namespace
 
 Result<DataDirectory> take_directory(const std::string& path, const std::string& role) {
   DataDirectory data;
   data.disk = make_posix_disk();
   if (auto made = data.disk->make_directories(path); !made) return about(path, made.error(), "");
+  if (auto closed = close_to_others(path); !closed) return about(path, closed.error(), "");
   auto lock = data.disk->lock(path + "/process.lock");
   if (lock.code() == Code::busy) {
     return about(path, Error{Code::busy, "another process uses it", {}, 0},

@@ -16,9 +16,9 @@ struct DataDirectory {
   std::unique_ptr<Table> table;
 };
 
-// Makes or opens `path` for a daemon of `role`, with its table below. Fails with a text that names
-// the directory: `busy` when another process has it, `invalid` when it holds another role's data,
-// `io_error`, `corrupt`.
+// Makes or opens `path` for a daemon of `role`, with its table below, and closes it to other users.
+// Fails with a text that names the directory: `busy` when another process has it, `invalid` when it
+// holds another role's data, `io_error`, `corrupt`.
 Result<DataDirectory> open_data_directory(const std::string& path, const std::string& role);
 
 // The same without a table.

@@ -130,8 +130,8 @@ int run(int argc, char** argv) {
     return dfs::cli::kExitOk;
   }
   if (!context.run) {
-    std::cerr << app.help();
-    return dfs::cli::kExitUsage;
+    return misuse(context,
+                  "a command is missing; those that most begin with are put, get, ls and rm");
   }
   if (context.options.brokers.empty()) {
     return misuse(context, "no broker is known; give --broker tcp://HOST:PORT or --config FILE");

@@ -1,4 +1,6 @@
 // dfsd: the daemons of a cluster. One subcommand per role.
+#include <sys/stat.h>
+
 #include <CLI/CLI.hpp>
 #include <array>
 #include <cstdio>
@@ -97,6 +99,7 @@ int main(int argc, char** argv) {
     if (auto good = dfs::cli::check_options(choice.role, choice.options); !good) {
       return misuse(where, good.error().text);
     }
+    ::umask(077);  // what a daemon keeps or logs is for nobody else on the machine
     return dfs::cli::run_daemon(choice.role, choice.options);
   }
   return key_status;

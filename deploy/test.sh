@@ -90,7 +90,7 @@ finish() {
 
 "$here/packages.sh" --tests || { echo "test.sh: packages are missing" >&2; exit 1; }
 
-build release dfsd dfsctl dfs_tests dfs_sim dfs_load dfs_unsynced || finish
+build release dfsd dfsctl dfs_tests dfs_sim dfs_load dfs_unsynced dfs_hostile || finish
 bin=$root/build/release/bin
 units unit "$bin/dfs_tests"
 seeds=1..200
@@ -115,7 +115,7 @@ if [[ $mode != quick ]]; then
     # Whole processes, in the tests without limits of time that a slower program would break. A
     # test with a report in the output of any process has failed.
     lines system-tsan python3 tests/system/run.py --bin "$root/build/tsan/bin" \
-      S1_1_ S2_1_directories F7_a_server F8_ A5_large events_show
+      S1_1_ S2_1_directories F7_a_server F8_ A5_large events_show F11_blocks_are_encrypted
   fi
   if command -v clang++ >/dev/null; then
     if build fuzz all; then

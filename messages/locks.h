@@ -21,7 +21,7 @@
 // `fence` is the number of the log entry that granted the lock, so a later holder's is higher. A
 // change of the namespace names the fence it was made under; the monitor refuses one that is lower
 // than the highest it has seen for that path (`fenced`): whoever lost a lock without knowing it
-// spoils nothing.
+// overwrites nothing that a later holder wrote.
 #pragma once
 
 #include <string>

@@ -81,6 +81,40 @@ TEST_CASE("an answer goes to the connection that asked, whoever uses its address
   CHECK(front.only().link == "peer/anew");
 }
 
+TEST_CASE("who is about to join gets the answers to its own requests alone") {
+  Front front;
+  front.announce("monitor", "monitor/1", "peer/m", 1);
+  front.say(Front::request("monitor", 77), "storage", "peer/node");
+  const auto asked = front.only();
+  front.say(Front::request("nobody", 0), "storage", "peer/thief");
+  front.say(reply_to(asked.envelope, StatReply{}), "monitor/1", "peer/m");
+  CHECK(front.only().link == "peer/node");
+  // An answer that nobody waits for, or whose asker is gone, is for nobody else.
+  front.say(reply_to(asked.envelope, StatReply{}), "monitor/1", "peer/m");
+  for (const auto& sent : front.bus.take_sent()) CHECK(sent.link == "peer/m");
+  front.say(Front::request("monitor", 78), "storage", "peer/gone");
+  const auto again = front.only();
+  front.say(Front::request("nobody", 0), "storage", "peer/thief");
+  front.bus.refusals["peer/gone"] = Error{Code::unavailable, "gone", {}, 0};
+  front.say(reply_to(again.envelope, StatReply{}), "monitor/1", "peer/m");
+  for (const auto& sent : front.bus.take_sent()) CHECK(sent.link == "peer/m");
+}
+
+TEST_CASE("refusals that nobody asked for take no place among the requests on their way") {
+  RouterSettings settings;
+  settings.passed_max = 2;
+  Front front(settings);
+  front.announce("monitor", "monitor/1", "peer/m", 1);
+  for (uint64_t id = 1; id < 10; ++id) {
+    Envelope refusal = envelope_of(ErrorReply{}, "monitor");
+    refusal.header.request = id;
+    front.say(std::move(refusal), "client/1", "peer/client");
+  }
+  front.bus.take_sent();
+  front.say(Front::request("monitor", 77), "client/1", "peer/client");
+  CHECK(front.only().link == "peer/m");
+}
+
 TEST_CASE("a client's address belongs to the key that used it first") {
   Front front;
   front.announce("monitor", "monitor/1", "peer/m", 1);

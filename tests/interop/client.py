@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A ZDFS client written from messages/README.md alone, with pyzmq and msgpack and nothing of ZDFS.
 
-usage: client.py BROKER list PATH | put LOCAL REMOTE [BLOCK_MIB] | get REMOTE LOCAL | tail COUNT
+client.py BROKER list PATH | put LOCAL REMOTE [BLOCK_MIB] | get REMOTE LOCAL | tail COUNT [TOPIC]
 BROKER is tcp://host:port, several with commas between them.
 """
 import os
@@ -166,9 +166,9 @@ class Client:
             raise Refused(401, "the content does not match the file's checksum")
         return info
 
-    def tail(self, count):
+    def tail(self, count, topic=""):
         socket = self.context.socket(zmq.SUB)
-        socket.subscribe(b"event/")
+        socket.subscribe(b"event/" + topic.encode())
         for broker in self.brokers:
             host, _, port = broker.rpartition(":")
             socket.connect(f"{host}:{int(port) + 2}")
@@ -188,7 +188,7 @@ def main(brokers, command, *rest):
     elif command == "get":
         print("size", client.get(rest[0], rest[1])["size"])
     elif command == "tail":
-        for topic, event in client.tail(int(rest[0])):
+        for topic, event in client.tail(int(rest[0]), *rest[1:]):
             print(topic, event["fields"], flush=True)
 
 

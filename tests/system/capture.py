@@ -86,7 +86,7 @@ def use(cluster):
         person.ctl("ls", "-l", f"/{FOLDER}")
         person.ctl("stat", path)
         person.ctl("mv", path, path + "-moved")
-        admin.ctl("events", "--since", "0")
+        admin.ctl("events", "--since", "0", "--no-follow")
 
 
 def listen(t, cluster, of_heads=True, of_nodes=True):

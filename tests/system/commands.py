@@ -147,7 +147,7 @@ def S1_6_U8_a_python_client_over_the_open_protocol(t):
         cluster.runs.append(run)
         return run
 
-    tap = begin("tail", "3")
+    tap = begin("tail", "3", "file-")
     wait_until(lambda: established(tap.process.pid) >= 1, "the tap's connection")
     large, small = t.source(7 * MIB + 123), t.path("small")
     with open(small, "wb") as file:
