@@ -43,7 +43,7 @@ struct LockSettings {
   // Gets the one-time password of the first administrator, before the log has taken it, on the
   // actor's thread. It is known to nobody else.
   std::function<void(const std::string& password)> founding;
-  // Events of older entries than these, by time or by number, are forgotten. The leader's count.
+  // Older events than these, by time or by number, are forgotten. The leader's count.
   int64_t events_ms_max = 90 * 24 * 3600 * int64_t{1000};
   uint64_t events_entries_max = 500'000;
   // Chance that nobody can guess, for keys and passwords.

@@ -244,20 +244,26 @@ void LockService::on(const Envelope& envelope, const RenewLocks& request, const 
   });
 }
 
-bool LockService::refused_end(const Envelope& envelope, LockId lock, const Asker& asker) {
+bool LockService::refused_end(const Envelope& envelope, LockId lock, const Asker& asker,
+                              LockEnd end) {
   const LockRow* const row = locks_.find(lock);
-  if (row == nullptr || asker.may_all || row->user == asker.user) return false;
+  const bool may_all = asker.may_all && end == LockEnd::broken;
+  if (row == nullptr || may_all || row->user == asker.user) return false;
   denied_(envelope, asker, "the end of a lock of " + row->user);
+  const std::string number = std::to_string(lock);
+  const std::string way = asker.may_all ? "; to end it all the same: dfsctl lock break " + number
+                                        : "; ask them, or an administrator";
   service_.refuse(envelope, Error{Code::denied,
-                                  "lock " + std::to_string(lock) + " is that of user " + row->user +
-                                      "; ask them, or an administrator",
-                                  {{"lock", std::to_string(lock)}},
+                                  "lock " + number + " is that of user " + row->user + way,
+                                  {{"lock", number}},
                                   0});
   return true;
 }
 
+// What is given back leaves no event, so nobody gives back what is another's: administrators break
+// it, and that is told.
 void LockService::on(const Envelope& envelope, const ReleaseLock& request, const Asker& asker) {
-  if (refused_end(envelope, request.lock, asker)) return;
+  if (refused_end(envelope, request.lock, asker, LockEnd::released)) return;
   const EndLock end{request.lock, LockEnd::released, owner_of(envelope, request.owner), asker.user};
   service_.propose_for(envelope, EndLock::kType, encode(end),
                        [this](const Envelope& origin, const Result<Outcome>& outcome) {
@@ -266,7 +272,7 @@ void LockService::on(const Envelope& envelope, const ReleaseLock& request, const
 }
 
 void LockService::on(const Envelope& envelope, const BreakLock& request, const Asker& asker) {
-  if (refused_end(envelope, request.lock, asker)) return;
+  if (refused_end(envelope, request.lock, asker, LockEnd::broken)) return;
   const EndLock end{request.lock, LockEnd::broken, {}, asker.user};
   service_.propose_for(envelope, EndLock::kType, encode(end),
                        [this](const Envelope& origin, const Result<Outcome>& outcome) {

@@ -61,7 +61,7 @@ class LockService {
   LockReply full_reply(LockId lock) const;
   LockView full_view(LockId lock) const;
   Error ended(LockId lock) const;
-  bool refused_end(const Envelope& envelope, LockId lock, const Asker& asker);
+  bool refused_end(const Envelope& envelope, LockId lock, const Asker& asker, LockEnd end);
   void tell(const Envelope& origin, LockId lock, const Receipt& receipt);
   void tell_waiters(LockId lock);
   void poll_over(LockId lock, const std::string& from);

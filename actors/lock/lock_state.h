@@ -100,6 +100,7 @@ struct Lock::State : Service {
   // Locks (locks.cc; lock_service.h).
   Result<lock::LockService::Asker> locker_of(const Envelope& envelope, const LockTarget* target,
                                              bool changes);
+  Result<lock::LockService::Asker> ender_of(const Envelope& envelope, LockId lock);
   void on(const Envelope& envelope, const AcquireLock& request);
   void on(const Envelope& envelope, const AwaitLock& request);
   void on(const Envelope& envelope, const RenewLocks& request);

@@ -29,13 +29,14 @@ Result<lock::LockService::Asker> Lock::State::locker_of(const Envelope& envelope
                  {{"reason", "token"}},
                  0};
   }
-  const bool admin = ticket->role == Role::admin && ticket->below.empty();
-  const bool everything = target != nullptr && target->path == "/" && target->subtree;
-  if (changes && everything && !admin) {
-    deny(envelope, ticket->user, "a lock on everything");
-    return Error{Code::denied, "only administrators lock everything there is", {}, 0};
-  }
-  return Asker{ticket->user, admin};
+  return Asker{ticket->user, ticket->role == Role::admin && ticket->below.empty()};
+}
+
+// A service token ends what it could have taken, and no other lock of its user.
+Result<lock::LockService::Asker> Lock::State::ender_of(const Envelope& envelope, LockId lock) {
+  const lock::LockRow* const row = machine.locks().find(lock);
+  if (row == nullptr) return locker_of(envelope, nullptr, false);
+  return locker_of(envelope, &row->target, row->mode == LockMode::exclusive);
 }
 
 void Lock::State::on(const Envelope& envelope, const AcquireLock& request) {
@@ -43,6 +44,11 @@ void Lock::State::on(const Envelope& envelope, const AcquireLock& request) {
   const bool changes = (request.mode == LockMode::exclusive || everything) && !request.ask_only;
   const auto asker = locker_of(envelope, &request.target, changes);
   if (!asker) return refuse(envelope, asker.error());
+  if (changes && everything && !asker->may_all) {
+    deny(envelope, asker->user, "a lock on everything");
+    return refuse(envelope,
+                  Error{Code::denied, "only administrators lock everything there is", {}, 0});
+  }
   locks.on(envelope, request, *asker);
 }
 
@@ -59,13 +65,13 @@ void Lock::State::on(const Envelope& envelope, const RenewLocks& request) {
 }
 
 void Lock::State::on(const Envelope& envelope, const ReleaseLock& request) {
-  const auto asker = locker_of(envelope, nullptr, false);
+  const auto asker = ender_of(envelope, request.lock);
   if (!asker) return refuse(envelope, asker.error());
   locks.on(envelope, request, *asker);
 }
 
 void Lock::State::on(const Envelope& envelope, const BreakLock& request) {
-  const auto asker = locker_of(envelope, nullptr, true);
+  const auto asker = ender_of(envelope, request.lock);
   if (!asker) return refuse(envelope, asker.error());
   locks.on(envelope, request, *asker);
 }

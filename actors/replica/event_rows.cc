@@ -28,15 +28,43 @@ namespace {
 
 constexpr size_t kPageBytes = 512 << 10;  // paths may be long
 constexpr size_t kRowsVisited = 8192;     // a page of rare topics may be empty, but comes soon
+// Rows that are counted anew at each look, before the count is worth a log entry.
+constexpr uint64_t kUncountedMax = 4096;
+
+Result<RetentionRow> retention_of(Rows& rows) {
+  auto row = rows.get<RetentionRow>(keys::retention());
+  if (!row) return row.error();
+  return row->value_or(RetentionRow());
+}
+
+Result<uint64_t> count_rows(Rows& rows, const std::string& from, const std::string& until) {
+  uint64_t count = 0;
+  DFS_CHECK(rows.scan(from, until, [&](auto, auto) { return ++count > 0; }));
+  return count;
+}
+
+std::string after_events() {
+  return after_prefix(std::string(1, keys::kEvent));
+}
+
+// The first entry that stays when `excess` rows go, the oldest ones.
+Result<LogIndex> first_after(Rows& rows, LogIndex from, uint64_t excess) {
+  LogIndex first = from;
+  DFS_CHECK(rows.scan(keys::events_from(from), after_events(), [&](auto key, auto) {
+    first = read_u64(key, 1);
+    return excess-- > 0;
+  }));
+  return first;
+}
 
 }  // namespace
 
 Result<ReadEventsReply> read_events(Rows& rows, LogIndex applied, const ReadEvents& request,
                                     const std::string& actor) {
-  auto retention = rows.get<RetentionRow>(keys::retention());
+  const auto retention = retention_of(rows);
   if (!retention) return retention.error();
   ReadEventsReply reply;
-  reply.first_kept = retention->value_or(RetentionRow()).first_kept;
+  reply.first_kept = retention->first_kept;
   if (request.since != 0 && request.since < reply.first_kept - 1) {
     return Error{Code::expired,
                  "events are kept from log entry " + std::to_string(reply.first_kept) +
@@ -52,8 +80,7 @@ Result<ReadEventsReply> read_events(Rows& rows, LogIndex applied, const ReadEven
   size_t bytes = 0;
   std::optional<Error> failed;
   const std::string from = keys::events_from(std::max(request.since + 1, reply.first_kept));
-  const std::string until = after_prefix(std::string(1, keys::kEvent));
-  DFS_CHECK(rows.scan(from, until, [&](auto key, auto value) {
+  DFS_CHECK(rows.scan(from, after_events(), [&](auto key, auto value) {
     const LogIndex index = read_u64(key, 1);
     const bool full =
         reply.events.size() >= request.limit || bytes >= kPageBytes || visited >= kRowsVisited;
@@ -79,11 +106,20 @@ Result<ReadEventsReply> read_events(Rows& rows, LogIndex applied, const ReadEven
   return reply;
 }
 
+// The rows are counted here, in batches, and not with each command that adds some: those are many,
+// and need not read and write one row more.
 Result<TrimmedEvents> trim_event_rows(PendingRows& rows, LogIndex before, uint32_t limit) {
-  auto found = rows.get<RetentionRow>(keys::retention());
+  auto found = retention_of(rows);
   if (!found) return found.error();
-  RetentionRow retention = found->value_or(RetentionRow());
+  RetentionRow retention = *found;
   retention.first_kept = std::max(retention.first_kept, before);
+  if (rows.index() > retention.counted) {
+    auto added =
+        count_rows(rows, keys::events_from(retention.counted), keys::events_from(rows.index()));
+    if (!added) return added.error();
+    retention.rows += *added;
+    retention.counted = rows.index();
+  }
 
   std::vector<std::string> gone;
   bool more = false;
@@ -93,7 +129,10 @@ Result<TrimmedEvents> trim_event_rows(PendingRows& rows, LogIndex before, uint32
                         if (!more) gone.emplace_back(key);
                         return !more;
                       }));
-  for (const std::string& key : gone) rows.erase(key);
+  for (const std::string& key : gone) {
+    rows.erase(key);
+    if (read_u64(key, 1) < retention.counted) --retention.rows;
+  }
   if (!more) retention.erased = retention.first_kept;
   // The last entry of a full batch may have more events, which the next batch takes.
   if (more && !gone.empty()) retention.erased = read_u64(gone.back(), 1);
@@ -102,26 +141,32 @@ Result<TrimmedEvents> trim_event_rows(PendingRows& rows, LogIndex before, uint32
 }
 
 Result<LogIndex> events_to_trim(Rows& rows, LogIndex applied, const EventLimits& limits) {
-  auto row = rows.get<RetentionRow>(keys::retention());
-  if (!row) return row.error();
-  const RetentionRow retention = row->value_or(RetentionRow());
-  LogIndex before = retention.first_kept;
-  // A command that forgets is an entry itself. Without some slack an idle cluster would go on for
-  // ever, forgetting one event with each.
-  const LogIndex kept = applied + 1 - before;
-  const uint64_t most = limits.entries_max;
-  if (kept > most + most / 16) before = applied + 1 - most;
+  const auto retention = retention_of(rows);
+  if (!retention) return retention.error();
+  // What was forgotten is erased first; it still counts.
+  if (retention->erased < retention->first_kept) return retention->first_kept;
+  LogIndex before = retention->first_kept;
+  const std::string until = keys::events_from(applied + 1);
+  const auto uncounted = count_rows(rows, keys::events_from(retention->counted), until);
+  if (!uncounted) return uncounted.error();
+  const uint64_t kept = retention->rows + *uncounted;
+  const uint64_t most = limits.events_max;
+  // A command that forgets is an entry itself, which may be told of. Without some slack an idle
+  // cluster would go on for ever, forgetting one event with each.
+  if (kept > most + most / 16) {
+    const auto first = first_after(rows, before, kept - most);
+    if (!first) return first.error();
+    before = std::max(before, *first);
+  }
 
-  const std::string until = after_prefix(std::string(1, keys::kEvent));
   uint32_t visited = 0;
   DFS_CHECK(rows.scan(keys::events_from(before), until, [&](auto key, auto value) {
     const auto event = decode<EventRow>(value);
     const bool old = event && event->time_ms < limits.oldest_ms;
     if (old) before = read_u64(key, 1) + 1;
-    return old && ++visited < limits.rows_max;
+    return old && ++visited < limits.looks_max;
   }));
-  const bool rest = retention.erased < retention.first_kept;
-  return before > retention.first_kept || rest ? before : 0;
+  return before > retention->first_kept || *uncounted > kUncountedMax ? before : 0;
 }
 
 }  // namespace dfs

@@ -23,7 +23,9 @@ struct RetentionRow {
   static constexpr bool kVersioned = false;
   LogIndex first_kept = 1;  // events of entries before this one are forgotten
   LogIndex erased = 1;      // and of those, the rows before this one are erased
-  DFS_FIELDS(first_kept, erased)
+  LogIndex counted = 1;     // `rows` tells how many there are of entries before this one
+  uint64_t rows = 0;
+  DFS_FIELDS(first_kept, erased, counted, rows)
 };
 
 namespace keys {
@@ -44,16 +46,17 @@ struct TrimmedEvents {
   uint32_t rows = 0;
   bool more = false;
 };
-// Forgets the events of entries before `before`, and erases at most `limit` of their rows.
+// Counts the rows that came since the last time, forgets the events of entries before `before`, and
+// erases at most `limit` of their rows.
 Result<TrimmedEvents> trim_event_rows(PendingRows& rows, LogIndex before, uint32_t limit);
 
 // What may be kept of them.
 struct EventLimits {
-  uint64_t entries_max = 0;
+  uint64_t events_max = 0;
   int64_t oldest_ms = 0;
-  uint32_t rows_max = 0;  // to look at now
+  uint32_t looks_max = 0;  // at those that may be too old, now
 };
-// Events before the returned entry are to be forgotten; 0: all stay.
+// Events before the returned entry are to be forgotten, or at least to be counted; 0: all stay.
 Result<LogIndex> events_to_trim(Rows& rows, LogIndex applied, const EventLimits& limits);
 
 }  // namespace dfs

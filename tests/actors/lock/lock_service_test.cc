@@ -353,6 +353,11 @@ TEST_CASE("users end their own locks, administrators anybody's") {
   CHECK(bench.host->denied == std::vector{of_end, of_end, as_owner, as_owner, as_owner});
   CHECK(bench.listed().empty());
   bench.host->asker = {"root", true};
+  // What is given back is not told of, so administrators break it instead.
+  const auto given_back = bench.ask("client/2", ReleaseLock{lock, "client/1"});
+  CHECK(given_back.code() == Code::denied);
+  CHECK(given_back.error().text.find("lock break " + std::to_string(lock)) != std::string::npos);
+  CHECK(bench.host->denied.back() == "root: the end of a lock of ada");
   CHECK(bench.ask("client/2", BreakLock{lock}).ok());
   CHECK(bench.listed().empty());
 }

@@ -337,6 +337,49 @@ TEST_SUITE("lock") {
     CHECK(own->locks[0].target.path == "/home");
   }
 
+  TEST_CASE("a service token ends no lock that it could not have taken") {
+    TestLock test;
+    test.settings.locks_need_ticket = true;
+    test.start();
+    const std::string admin = test.admin();
+    REQUIRE(test.ask(new_user("ada", "correct horse"), admin).ok());
+    const std::string ada = test.ticket_of("ada", "correct horse");
+    const auto token = [&](const std::string& below, bool read_only) {
+      AddServiceToken narrow;
+      narrow.lasts_ms = 3'600'000;
+      narrow.below = below;
+      narrow.read_only = read_only;
+      const auto made = test.ask(narrow, ada);
+      REQUIRE(made.ok());
+      return made->ticket.bytes;
+    };
+    const auto take = [&](const std::string& path, LockMode mode) {
+      AcquireLock wish;
+      wish.target.path = path;
+      wish.mode = mode;
+      const auto taken = test.ask(wish, ada);
+      REQUIRE(taken.ok());
+      return taken->lock;
+    };
+    const std::string photos = token("/photos", false);
+    const std::string reader = token("/photos", true);
+    const LockId elsewhere = take("/home/x", LockMode::exclusive);
+    const LockId writes = take("/photos/x", LockMode::exclusive);
+    const LockId reads = take("/photos/y", LockMode::shared);
+    for (const std::string& narrow : {photos, reader}) {
+      CHECK(test.ask(ReleaseLock{elsewhere, {}}, narrow).code() == Code::denied);
+      CHECK(test.ask(BreakLock{elsewhere}, narrow).code() == Code::denied);
+    }
+    CHECK(test.ask(ReleaseLock{writes, {}}, reader).code() == Code::denied);
+    CHECK(test.ask(BreakLock{writes}, reader).code() == Code::denied);
+    CHECK(test.ask(ListLocks{}, ada)->locks.size() == 3);
+    CHECK(test.ask(ReleaseLock{reads, {}}, reader).ok());
+    CHECK(test.ask(ReleaseLock{writes, {}}, photos).ok());
+    CHECK(test.ask(ReleaseLock{writes, {}}, photos).ok());
+    CHECK(test.ask(ReleaseLock{elsewhere, {}}, ada).ok());
+    CHECK(test.ask(ListLocks{}, ada)->locks.empty());
+  }
+
   TEST_CASE("no password, key or ticket is in what is logged") {
     TestLock test;
     test.start();

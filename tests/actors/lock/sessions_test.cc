@@ -204,6 +204,74 @@ TEST_SUITE("lock") {
     CHECK(machine.events().back().fields.at("user") == "cleo");
   }
 
+  TEST_CASE("locks that come and go make nobody forget who logged in") {
+    TestLockMachine machine;
+    REQUIRE(machine.add("ada").ok());
+    REQUIRE(machine.log_in("ada", 1).ok());
+    const EventLimits limits{100, 0, 256};
+    const auto to_trim = [&] {
+      Rows rows(machine.table);
+      const auto before = events_to_trim(rows, machine.index, limits);
+      REQUIRE(before.ok());
+      return *before;
+    };
+    for (int i = 0; i < 500; ++i) {
+      TakeLock take;
+      take.target.path = "/x";
+      take.owner = "client/1";
+      const auto taken = machine.tell<LockReply>(take);
+      REQUIRE(taken.ok());
+      REQUIRE(
+          machine.tell<ReleaseLockReply>(EndLock{taken->lock, LockEnd::released, "client/1", "ada"})
+              .ok());
+    }
+    CHECK(to_trim() == 0);
+    CHECK(machine.events().size() == 3);
+    // Of events that are too many the oldest go, however many entries lie between them.
+    for (uint64_t session = 2; session <= 150; ++session) {
+      REQUIRE(machine.log_in("ada", session).ok());
+    }
+    const size_t made = machine.events().size();
+    REQUIRE(made == 152);
+    const LogIndex before = to_trim();
+    REQUIRE(before != 0);
+    REQUIRE(machine.tell<Tidied>(TidyUsers{0, before, 20})->more);
+    CHECK(machine.events().size() == 100);
+    CHECK(to_trim() == before);  // erased in steps
+    REQUIRE(machine.tell<Tidied>(TidyUsers{0, before, 20})->more);
+    REQUIRE_FALSE(machine.tell<Tidied>(TidyUsers{0, before, 20})->more);
+    CHECK(machine.events().size() == 100);
+    CHECK(to_trim() == 0);
+    // What was counted is in the rows, and right.
+    Rows rows(machine.table);
+    CHECK(rows.require<RetentionRow>(dfs::keys::retention())->rows == 100);
+    for (uint64_t session = 151; session <= 157; ++session) {
+      REQUIRE(machine.log_in("ada", session).ok());
+    }
+    const LogIndex next = to_trim();
+    REQUIRE(next != 0);
+    REQUIRE(machine.tell<Tidied>(TidyUsers{0, next, 20}).ok());
+    CHECK(machine.events().size() == 100);
+    CHECK(rows.require<RetentionRow>(dfs::keys::retention())->rows == 100);
+  }
+
+  TEST_CASE("very many events are counted once, and not at each look") {
+    TestLockMachine machine;
+    Batch batch;
+    for (uint32_t number = 0; number < 5000; ++number) {
+      batch.put(dfs::keys::event(machine.index, 1 + number), encode_row(EventRow{"x", 1, 0, {}}));
+    }
+    REQUIRE(machine.table.write(batch, Durability::later).ok());
+    Rows rows(machine.table);
+    const EventLimits limits{500'000, 0, 256};
+    const auto before = events_to_trim(rows, machine.index, limits);
+    REQUIRE(before.ok());
+    CHECK(*before == 1);  // nothing is forgotten
+    REQUIRE(machine.tell<Tidied>(TidyUsers{0, *before, 20}).ok());
+    CHECK(rows.require<RetentionRow>(dfs::keys::retention())->rows == 5001);
+    CHECK(*events_to_trim(rows, machine.index, limits) == 0);
+  }
+
   TEST_CASE("people see their own sessions, administrators everybody's") {
     TestLockMachine machine;
     REQUIRE(machine.add("ada").ok());
