@@ -54,6 +54,31 @@ Error stale(const CommitFile& request, GroupId id, const GroupRow& group, const 
                0};
 }
 
+bool is_bare(const CommitFile& request) {
+  return request.seal.cipher == Cipher::none && !request.content_wrapped && request.size != 0;
+}
+
+Error must_be_sealed(const CommitFile& request) {
+  return Error{Code::conflict,
+               shown(request.path) +
+                   " is not encrypted, and goes where files are: its pool was changed meanwhile; "
+                   "put it again",
+               {{"path", request.path}},
+               0};
+}
+
+// Content that comes bare stays out of encrypted pools: that of the path, and those of its blocks
+// (check_and_use_groups). The plan may be of a time when the pool was another one.
+Result<void> check_pool(VersionedRows& rows, const CommitFile& request) {
+  if (!is_bare(request)) return {};
+  auto name = pool_for(rows, request.path);
+  if (!name) return name.error();
+  auto pool = rows.get<PoolRow>(keys::pool(name->empty() ? kDefaultPool : *name));
+  if (!pool) return pool.error();
+  if (*pool && (*pool)->key != 0) return must_be_sealed(request);
+  return {};
+}
+
 // Accepts the blocks of one group when enough of the nodes that acknowledged them still count.
 // Those that are leaving do: they stay until the members have all that they have.
 Result<void> check_group(const CommitFile& request, const GroupWrites& writes,
@@ -107,6 +132,7 @@ Result<void> check_and_use_groups(VersionedRows& rows, const CommitFile& request
       if (!its) return its.error();
       pool = std::move(*its);
     }
+    if (pool->key != 0 && is_bare(request)) return must_be_sealed(request);
     DFS_CHECK(check_group(request, *write->second, group, *pool));
     news = mark_lacking(rows, *write->second, group) || news;
     group.used = true;
@@ -233,6 +259,7 @@ Result<CommitFileReply> commit_file(VersionedRows& rows, const CommitFile& reque
   DFS_CHECK(
       check_fence(rows, request.path, request.fence, existing ? existing->fence : uint64_t{0}));
   DFS_CHECK(check_version(request, existing));
+  DFS_CHECK(check_pool(rows, request));
   if (request.layout.object != 0) {
     DFS_CHECK(check_object(rows, request));
     DFS_CHECK(check_and_use_groups(rows, request));

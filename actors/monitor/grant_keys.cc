@@ -1,4 +1,6 @@
 // How the key of block grants changes while the cluster works: added, used, alone.
+#include <utility>
+
 #include "actors/monitor/monitor_state.h"
 #include "actors/monitor/operations.h"
 #include "messages/grant.h"
@@ -23,20 +25,35 @@ void Monitor::State::on(const Envelope& envelope, const GetGrantKeys& request) {
   });
 }
 
-void Monitor::State::on(const Envelope& envelope, const RotateGrantKey&) {
+AddGrantKey Monitor::State::next_grant_key() const {
   AddGrantKey command;
   command.key.bytes = settings.make_grant_key();
   command.from_ms = bus.wall_ms() + kGrantKeyToldMs;
   command.until_ms = command.from_ms + settings.grant_lasts / std::chrono::milliseconds(1) +
                      2 * TicketJudge::kClockSkewMs;
+  return command;
+}
+
+void Monitor::State::on(const Envelope& envelope, const RotateGrantKey&) {
+  AddGrantKey command = next_grant_key();
   command.source = envelope.header.source;
   propose_for(
       envelope, command.kType, encode(command),
       [this](const Envelope& origin, const Result<Outcome>& outcome) { answer(origin, outcome); });
 }
 
+// In a change that was under way the node was told the new key too; so another one follows it.
+void Monitor::State::change_known_grant_key() {
+  if (stopping || std::exchange(reign.turning, true)) return;
+  propose(next_grant_key(), [this](const Result<Outcome>& outcome) {
+    reign.turning = false;
+    if (!outcome) command_failed("AddGrantKey", outcome.error());
+  });
+}
+
 void Monitor::State::turn_grant_key() {
   const int64_t next_ms = cluster().grant_step_ms();
+  if (next_ms == 0 && cluster().grant_known()) return change_known_grant_key();
   if (!is_due(next_ms, bus.wall_ms()) || stopping || std::exchange(reign.turning, true)) return;
   propose(TurnGrantKey{bus.wall_ms()}, [this](const Result<Outcome>& outcome) {
     reign.turning = false;
@@ -60,8 +77,11 @@ Result<RotateGrantKeyReply> add_grant_key(VersionedRows& rows, const AddGrantKey
   cluster->grant_key.bytes += request.key.bytes;
   cluster->grant_turn_ms = request.from_ms;
   cluster->grant_drop_ms = request.until_ms;
+  const bool was_known = std::exchange(cluster->grant_known, false);
   rows.put(keys::cluster(), std::move(*cluster));
-  rows.note("grant-key-added", {{"source", request.source}});
+  std::map<std::string, std::string> fields = {{"source", request.source}};
+  if (was_known) fields.emplace("reason", "a node that knew the one before was removed");
+  rows.note("grant-key-added", std::move(fields));
   return RotateGrantKeyReply{request.from_ms, request.until_ms, rows.receipt()};
 }
 

@@ -194,6 +194,8 @@ struct Monitor::State : Service {
 
   // Keys of grants (grant_keys.cc).
   void turn_grant_key();
+  void change_known_grant_key();
+  AddGrantKey next_grant_key() const;
   void on(const Envelope& envelope, const GetGrantKeys& request);
   void on(const Envelope& envelope, const RotateGrantKey& request);
 

@@ -176,8 +176,9 @@ struct ClusterRow {
   // the other key is used, then the one before is dropped.
   int64_t grant_turn_ms = 0;
   int64_t grant_drop_ms = 0;
+  bool grant_known = false;  // to a node that was removed: the leader is to change the key
   DFS_FIELDS(cluster, created_ms, map_epoch, last_node, next_object, join_rule, authentication,
-             grant_key, grant_turn_ms, grant_drop_ms)
+             grant_key, grant_turn_ms, grant_drop_ms, grant_known)
 };
 
 // Lets so many new nodes in. Its hash is in the key; the token itself is known to nobody here.

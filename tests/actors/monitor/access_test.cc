@@ -367,6 +367,65 @@ TEST_SUITE("monitor") {
     CHECK(monitor.as_admin().code(RotateGrantKey()) == Code::ok);
   }
 
+  TEST_CASE("a node that is removed takes no key of grants along that is good for long") {
+    GuardedMonitor monitor;
+    char next = 'a';
+    monitor.settings.make_grant_key = [&] { return std::string(kGrantKeyBytes, next++); };
+    monitor.settings.grant_lasts = 60s;
+    monitor.restart();
+    monitor.publish_keys();
+    monitor.open_root();
+    monitor.join_nodes(3);
+    const std::string first = monitor.grant_key;
+    const auto keys_now = [&] {
+      monitor.from = "storage/1";
+      const auto told = monitor.as_nobody().ask(GetGrantKeys());
+      monitor.from = "client/1";
+      REQUIRE(told.ok());
+      return told->keys.bytes;
+    };
+    // One change goes on: the node hears of its key too.
+    REQUIRE(monitor.as_admin().ask(RotateGrantKey()).ok());
+    const std::string second(kGrantKeyBytes, 'a');
+    REQUIRE(keys_now() == first + second);
+    REQUIRE(monitor.as_admin().ask(ChangeNode{3, NodeAction::remove}).ok());
+    monitor.nodes.erase(3);
+    monitor.pass(16s);
+    CHECK(keys_now() == second + first);
+    monitor.restart();  // another leader knows of it
+    monitor.publish_keys();
+
+    const auto planned = monitor.as_ada().ask(plan_of("/f", 1));
+    REQUIRE(planned.ok());
+    const auto with_key = [&](const std::string& key) {
+      Grant forged;
+      forged.object = planned->object;
+      forged.right = BlockRight::write;
+      forged.uid = 1;
+      forged.expires_ms = monitor.bus.wall_ms() + 60'000;
+      PlanFile again = plan_of("/f", 1);
+      again.object = planned->object;
+      again.grant.bytes = sign_grant(forged, key);
+      return monitor.as_ada().code(again);
+    };
+    CHECK(with_key(first) == Code::ok);
+    const auto lasts = 15s + 60s + 2 * std::chrono::milliseconds(TicketJudge::kClockSkewMs);
+    monitor.pass(lasts - 10s);  // the first change is over, the second begins
+    const std::string third(kGrantKeyBytes, 'b');
+    CHECK(keys_now() == second + third);
+    CHECK(with_key(first) == Code::denied);
+    CHECK(with_key(second) == Code::ok);
+    monitor.pass(lasts + 2s);
+    CHECK(keys_now() == third);
+    CHECK(with_key(second) == Code::denied);
+    CHECK(with_key(third) == Code::ok);
+    const auto added = monitor.events("grant-key-added");
+    REQUIRE(added.size() == 2);
+    CHECK(added[1].fields.contains("reason"));
+    monitor.pass(lasts);
+    CHECK(keys_now() == third);
+  }
+
   TEST_CASE("whoever makes a token, and where the node came from that used it, is told") {
     GuardedMonitor monitor;
     REQUIRE(monitor.as_admin().ask(SetJoinRule{JoinRule::token}).ok());

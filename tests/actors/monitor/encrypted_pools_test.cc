@@ -2,6 +2,7 @@
 #include "messages/key_wrap.h"
 #include "messages/pool_keys.h"
 #include "messages/tasks.h"
+#include "tests/actors/monitor/machine.h"
 #include "tests/actors/monitor/test_monitor.h"
 
 using namespace dfs;
@@ -232,6 +233,58 @@ TEST_CASE("a pool is encrypted from some time on, and keeps its key when it is s
   REQUIRE(again.ok());
   REQUIRE(again->keys.size() == 1);
   CHECK(again->keys[0].id == keys->keys[0].id);
+}
+
+TEST_CASE("what was planned before its pool was encrypted must be put again") {
+  SafeMonitor test;
+  const PlanFile plan = plan_of("/plain", 2);
+  const auto reply = test.ask(plan);
+  REQUIRE(reply.ok());
+  SetPool pool;
+  pool.name = "default";
+  pool.encrypted = true;
+  REQUIRE(test.ask(pool).ok());
+  const auto refused = test.ask(commit_of(plan, *reply));
+  CHECK(refused.code() == Code::conflict);
+  CHECK(refused.error().text.find("put it again") != std::string::npos);
+  CHECK(test.ask(Stat{"/plain"}).code() == Code::not_found);
+  REQUIRE(test.put("/plain").ok());
+  CHECK(test.ask(Stat{"/plain"})->info.encrypted);
+}
+
+TEST_CASE("what is planned for a plain pool is not committed into an encrypted one") {
+  SafeMonitor test;
+  const PlanFile plain = plan_of("/plain", 2);
+  const auto reply = test.ask(plain);
+  REQUIRE(reply.ok());
+  CommitFile commit = commit_of(plain, *reply);
+  commit.path = "/safe/f";
+  CHECK(test.ask(commit).code() == Code::conflict);
+  CHECK(test.ask(Stat{"/safe/f"}).code() == Code::not_found);
+  CHECK(test.ask(commit_of(plain, *reply)).ok());
+
+  // Nor do bare blocks lie among encrypted ones, whatever the path.
+  const PlanFile safe = test.plan_for("/safe/f");
+  const auto sealed = test.ask(safe);
+  REQUIRE(sealed.ok());
+  commit = commit_of(safe, *sealed);
+  commit.path = "/elsewhere";
+  CHECK(test.ask(commit).code() == Code::conflict);
+  CHECK(test.ask(test.sealed_commit(safe, *sealed)).ok());
+  CommitFile nothing;
+  nothing.path = "/safe/empty";
+  CHECK(test.ask(nothing).ok());
+}
+
+TEST_CASE("small content that overtakes the encryption of its pool is refused") {
+  TestMachine machine;
+  SetPool pool;
+  pool.name = "default";
+  pool.encrypted = true;
+  pool.kept = {7, Blob{std::string(kKeyBytes, 'k')}, false};
+  REQUIRE(machine.ask(pool).ok());
+  CHECK(machine.put("/small", "bare").code() == Code::conflict);
+  CHECK(machine.put("/empty", "").ok());
 }
 
 TEST_SUITE_END();
