@@ -172,8 +172,8 @@ Result<Granted> enroll_user(PendingRows& rows, const EnrollUser& command) {
   rows.note("user-added", std::move(fields));
   SessionRow session;
   session.source = command.origin.source;
-  session.expires_ms = rows.time_ms() + command.lasts_ms;
-  return begin(rows, command.user, *added, command.session, std::move(session));
+  return begin(rows, command.user, *added, {command.session, command.now_ms, command.lasts_ms},
+               std::move(session));
 }
 
 Result<UserReply> edit_user(PendingRows& rows, const EditUser& command) {

@@ -113,6 +113,28 @@ TEST_SUITE("lock") {
     CHECK(wrong.cause == locked.cause);
   }
 
+  TEST_CASE("when the leader's clock is right again, its tickets are good again") {
+    TestLock test;
+    test.start();
+    const std::string admin = test.admin();
+    REQUIRE(test.ask(new_user("ada", "correct horse"), admin).ok());
+    const std::string ada = test.ticket_of("ada", "correct horse");
+    constexpr int64_t kDayMs = 24 * 3'600'000;
+    test.bus.wall += kDayMs;
+    const std::string fast = test.ticket_of("ada", "correct horse");
+    test.bus.wall -= kDayMs;
+    CHECK(reason(test.ask(ListUsers{}, fast).error()) == "early");
+    CHECK(test.ask(ListUsers{}, test.ticket_of("ada", "correct horse")).ok());
+    const auto renewed = test.ask(RenewTicket{}, ada);
+    REQUIRE(renewed.ok());
+    CHECK(test.ask(ListUsers{}, renewed->ticket.bytes).ok());
+    const auto changed =
+        test.ask(ChangePassword{Blob{"correct horse"}, Blob{"battery staple"}}, ada);
+    REQUIRE(changed.ok());
+    CHECK(test.ask(ListUsers{}, changed->ticket.bytes).ok());
+    CHECK(reason(test.ask(ListUsers{}, ada).error()) == "revoked");
+  }
+
   TEST_CASE("who fails too often waits, also with the right password, and others do not") {
     TestLock test;
     test.start();
