@@ -63,8 +63,9 @@ struct SessionStart {
 Result<Granted> begin(PendingRows& rows, const std::string& name, UserRow& user,
                       const SessionStart& start, SessionRow session);
 void erase_session(PendingRows& rows, uint64_t number, const SessionRow& session);
-// All sessions of the user end, and so do their tickets.
-Result<void> end_all(PendingRows& rows, const std::string& name, UserRow& user);
+// All sessions of the user end, and so do their tickets. Errors: `busy`, when very many ended.
+enum class By { user, admin };
+Result<void> end_all(PendingRows& rows, const std::string& name, UserRow& user, By by);
 
 UserView view_of(const std::string& name, const UserRow& user);
 std::map<std::string, std::string> told(const std::string& user, const Origin& origin);

@@ -12,7 +12,10 @@ constexpr uint32_t kRevocationsMax = kBatchMax;
 // Above this, all sessions of a user end instead of one, so that there is one for each user at
 // most.
 constexpr uint32_t kRevocationsMany = kRevocationsMax / 2;
-constexpr size_t kRevocationsOfUser = 64;  // that are told one by one
+// Likewise above so many of one user: nobody takes the room of the others.
+constexpr size_t kRevocationsOfUser = 64;
+// What administrators end finds room when nobody else does.
+constexpr uint32_t kRevocationsKept = 1024;
 
 Error wrong_password() {
   return Error{Code::denied,
@@ -85,10 +88,11 @@ Result<Ended> ended_of(PendingRows& rows, const std::string& name) {
 
 // Of one session, or with 0 of all that the user had.
 Result<void> revoke(PendingRows& rows, const std::string& name, uint64_t session,
-                    const RevocationRow& revoked) {
+                    const RevocationRow& revoked, By by) {
   auto all = rows.require<UsersRow>(keys::users());
   if (!all) return all.error();
-  if (all->revocations >= kRevocationsMax) {
+  const uint32_t most = kRevocationsMax - (by == By::admin ? 0 : kRevocationsKept);
+  if (all->revocations >= most) {
     return {Code::busy, "very many sessions ended lately; ask again later"};
   }
   ++all->revocations;
@@ -100,14 +104,14 @@ Result<void> revoke(PendingRows& rows, const std::string& name, uint64_t session
 
 // One revocation for all that the user had, instead of those before.
 Result<void> revoke_all(PendingRows& rows, const std::string& name, const Ended& before,
-                        RevocationRow revoked) {
+                        RevocationRow revoked, By by) {
   auto all = rows.require<UsersRow>(keys::users());
   if (!all) return all.error();
   for (const std::string& key : before.keys) rows.erase(key);
   all->revocations -= static_cast<uint32_t>(before.keys.size());
   rows.put(keys::users(), *all);
   add_to(revoked, before.all);
-  return revoke(rows, name, 0, revoked);
+  return revoke(rows, name, 0, revoked, by);
 }
 
 // A ticket that is issued in the very millisecond in which others were revoked is none of those.
@@ -182,7 +186,7 @@ Result<Granted> begin(PendingRows& rows, const std::string& name, UserRow& user,
   return grant(rows, user, start.session, std::move(session), now_ms);
 }
 
-Result<void> end_all(PendingRows& rows, const std::string& name, UserRow& user) {
+Result<void> end_all(PendingRows& rows, const std::string& name, UserRow& user, By by) {
   auto sessions = sessions_of(rows, name);
   if (!sessions) return sessions.error();
   if (sessions->empty()) return {};
@@ -199,13 +203,13 @@ Result<void> end_all(PendingRows& rows, const std::string& name, UserRow& user) 
   if (before->keys.size() + many <= kRevocationsOfUser &&
       all->revocations + many <= kRevocationsMany) {
     for (const Mark& mark : *sessions) {
-      DFS_CHECK(revoke(rows, name, mark.number, tickets_of(rows, mark.row)));
+      DFS_CHECK(revoke(rows, name, mark.number, tickets_of(rows, mark.row), by));
     }
     return {};
   }
   RevocationRow revoked;
   for (const Mark& mark : *sessions) add_to(revoked, tickets_of(rows, mark.row));
-  return revoke_all(rows, name, *before, revoked);
+  return revoke_all(rows, name, *before, revoked, by);
 }
 
 Result<Granted> begin_session(PendingRows& rows, const BeginSession& command) {
@@ -266,13 +270,16 @@ Result<LogOutReply> finish_sessions(PendingRows& rows, const FinishSessions& com
   if (!user) return user.error();
   auto all = rows.require<UsersRow>(keys::users());
   if (!all) return all.error();
-  if (one && all->revocations < kRevocationsMany) {
+  auto before = ended_of(rows, name);
+  if (!before) return before.error();
+  const By by = command.admin && name != command.origin.user ? By::admin : By::user;
+  if (one && all->revocations < kRevocationsMany && before->keys.size() < kRevocationsOfUser) {
     erase_session(rows, command.session, *one);
     --user->sessions;
     rows.put(keys::user(name), *user);
-    DFS_CHECK(revoke(rows, name, command.session, tickets_of(rows, *one)));
+    DFS_CHECK(revoke(rows, name, command.session, tickets_of(rows, *one), by));
   } else {
-    DFS_CHECK(end_all(rows, name, *user));
+    DFS_CHECK(end_all(rows, name, *user, by));
     one.reset();
   }
   auto fields = told(name, command.origin);
@@ -290,7 +297,7 @@ Result<Granted> replace_password(PendingRows& rows, const ReplacePassword& comma
   user->password_index = rows.index();
   user->must_change = false;
   user->failures = 0;
-  DFS_CHECK(end_all(rows, command.user, *user));
+  DFS_CHECK(end_all(rows, command.user, *user, By::user));
   rows.note("password-changed", told(command.user, Origin{command.user, command.source}));
   SessionRow session;
   session.source = command.source;

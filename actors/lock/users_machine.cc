@@ -190,7 +190,7 @@ Result<UserReply> edit_user(PendingRows& rows, const EditUser& command) {
     user->failures = 0;
   }
   DFS_CHECK(count_admin(rows, was_admin, is_live_admin(*user)));
-  DFS_CHECK(end_all(rows, command.user, *user));
+  DFS_CHECK(end_all(rows, command.user, *user, By::admin));
   rows.put(keys::user(command.user), *user);
   auto fields = told(command.user, command.origin);
   fields["what"] = changes_of(command);
@@ -202,7 +202,7 @@ Result<UserReply> delete_user(PendingRows& rows, const DeleteUser& command) {
   auto user = existing_user(rows, command.user);
   if (!user) return user.error();
   DFS_CHECK(count_admin(rows, is_live_admin(*user), false));
-  DFS_CHECK(end_all(rows, command.user, *user));
+  DFS_CHECK(end_all(rows, command.user, *user, By::admin));
   auto all = rows.require<UsersRow>(keys::users());
   if (!all) return all.error();
   --all->users;

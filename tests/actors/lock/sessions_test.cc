@@ -101,6 +101,62 @@ TEST_SUITE("lock") {
     CHECK(machine.judge(extended->ticket, now_ms) == "revoked");
   }
 
+  TEST_CASE("who makes and ends very many tokens takes the room of nobody else") {
+    TestLockMachine machine;
+    machine.step_ms = 1;
+    REQUIRE(machine.add("ada").ok());
+    REQUIRE(machine.add("eve").ok());
+    constexpr int64_t kYearMs = 365 * 24 * 3'600'000LL;
+    const auto one = machine.log_in("ada", 1);
+    const auto two = machine.log_in("ada", 2);
+    uint64_t session = 10;
+    std::vector<Ticket> ended;
+    while (ended.size() < 5000) {
+      const uint64_t by = session++;
+      REQUIRE(machine.log_in("eve", by).ok());
+      for (bool goes_on = true; goes_on && ended.size() < 5000; ++session) {
+        const auto token = machine.tell<Granted>(
+            IssueToken{"eve", "", "", false, session, kYearMs, by, {"eve", "here"}});
+        goes_on = token.ok();
+        if (!goes_on) break;
+        ended.push_back(token->ticket);
+        REQUIRE(machine.tell<LogOutReply>(finish("eve", session)).ok());
+      }
+    }
+    CHECK(machine.all().revocations <= 64);
+    CHECK(machine.judge(ended.front()) == "revoked");
+    CHECK(machine.judge(ended.back()) == "revoked");
+    REQUIRE(machine.tell<LogOutReply>(finish("ada", 1)).ok());
+    CHECK(machine.judge(*one) == "revoked");
+    CHECK(machine.judge(*two) == "good");
+  }
+
+  TEST_CASE("administrators end sessions also when very many others ended theirs") {
+    TestLockMachine machine;
+    machine.step_ms = 1;
+    REQUIRE(machine.add("ada").ok());
+    const auto ada = machine.log_in("ada", 1);
+    uint64_t session = 1;
+    Code last = Code::ok;
+    while (last == Code::ok) {
+      const std::string name = "user" + std::to_string(++session);
+      REQUIRE(machine.add(name).ok());
+      REQUIRE(machine.log_in(name, session).ok());
+      last = machine.tell<LogOutReply>(finish(name, session)).code();
+    }
+    CHECK(last == Code::busy);
+    CHECK(machine.tell<LogOutReply>(finish("ada", 1)).code() == Code::busy);
+    CHECK(machine.judge(*ada) == "good");
+    EditUser change;
+    change.user = "ada";
+    change.set_locked = change.locked = true;
+    REQUIRE(machine.tell<UserReply>(change).ok());
+    CHECK(machine.judge(*ada) == "revoked");
+    const std::string name = "user" + std::to_string(session);
+    REQUIRE(machine.tell<LogOutReply>(finish("admin", session, true)).ok());
+    CHECK(machine.user(name).sessions == 0);
+  }
+
   TEST_CASE("of very many sessions that end together a later one is none") {
     TestLockMachine machine;
     machine.step_ms = 0;
