@@ -73,8 +73,9 @@ Task<Result<LogIndex>> Lock::State::check_password(std::string user, std::string
   const Duration wait =
       std::max(reign.users.wait(user, bus.now()), reign.sources.wait(source, bus.now()));
   if (wait > Duration::zero()) co_return must_wait(wait);
-  reign.users.attempt(user, bus.now());
-  reign.sources.attempt(source, bus.now());
+  const Instant began = bus.now();
+  reign.users.attempt(user, began);
+  reign.sources.attempt(source, began);
   Rows rows(table);
   const auto row = rows.get<lock::UserRow>(lock::keys::user(user));
   if (!row) co_return row.error();
@@ -94,7 +95,7 @@ Task<Result<LogIndex>> Lock::State::check_password(std::string user, std::string
     co_return wrong_password();
   }
   reign.users.succeeded(user);
-  reign.sources.succeeded(source);
+  reign.sources.give_back(source, began);
   co_return (*row)->password_index;
 }
 

@@ -155,6 +155,28 @@ TEST_SUITE("lock") {
     CHECK(count(topics(test, admin), "login-failed") >= 1);
   }
 
+  TEST_CASE("whoever logs in guesses others' passwords no faster for that") {
+    TestLock test;
+    test.start();
+    const std::string admin = test.admin();
+    const auto log_in = [&](const std::string& user, const std::string& password) {
+      return test.ask(LogIn{user, Blob{password}}, {}, 0, "client/evil").code();
+    };
+    REQUIRE(test.ask(new_user("eve", "correct horse"), admin).ok());
+    std::vector<std::string> others;
+    for (int i = 0; i < 16; ++i) {
+      others.push_back("user" + std::to_string(i));
+      REQUIRE(test.ask(new_user(others.back(), "correct horse"), admin).ok());
+    }
+    size_t guesses = 0;
+    for (size_t i = 0; i < others.size(); ++i) {
+      guesses += log_in(others[i], "wrong horse") == Code::denied ? 1 : 0;
+      if (i % 4 == 3) (void)log_in("eve", "correct horse");
+    }
+    CHECK(guesses <= 5);
+    CHECK(log_in("eve", "correct horse") == Code::busy);
+  }
+
   TEST_CASE("only administrators change users, and nobody does without a good ticket") {
     TestLock test;
     test.start();
