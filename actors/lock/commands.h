@@ -49,6 +49,10 @@ struct Granted {
   DFS_FIELDS(ticket, receipt)
 };
 
+// Commands that begin a session, or go on with one, say what time it is by the leader's clock:
+// `now_ms`, 0 in the log of an earlier version. The log's own time never goes back, so a clock that
+// was wrong once would decide for how long tickets last until it is right again.
+
 // Somebody signed up, and is logged in. Answered by Granted.
 struct EnrollUser {
   std::string user;
@@ -56,7 +60,8 @@ struct EnrollUser {
   uint64_t session = 0;
   int64_t lasts_ms = 0;
   Origin origin;
-  DFS_MESSAGE(EnrollUser, user, password, session, lasts_ms, origin)
+  int64_t now_ms = 0;
+  DFS_MESSAGE(EnrollUser, user, password, session, lasts_ms, origin, now_ms)
 };
 
 // Answered by UserReply.
@@ -95,14 +100,16 @@ struct BeginSession {
   uint64_t session = 0;
   int64_t lasts_ms = 0;
   std::string source;
-  DFS_MESSAGE(BeginSession, user, password_index, session, lasts_ms, source)
+  int64_t now_ms = 0;
+  DFS_MESSAGE(BeginSession, user, password_index, session, lasts_ms, source, now_ms)
 };
 
 // Answered by Granted.
 struct ExtendSession {
   uint64_t session = 0;
   int64_t lasts_ms = 0;
-  DFS_MESSAGE(ExtendSession, session, lasts_ms)
+  int64_t now_ms = 0;
+  DFS_MESSAGE(ExtendSession, session, lasts_ms, now_ms)
 };
 
 // Ends one session, or with 0 all of the origin's user. Answered by LogOutReply.
@@ -121,7 +128,8 @@ struct ReplacePassword {
   uint64_t session = 0;
   int64_t lasts_ms = 0;
   std::string source;
-  DFS_MESSAGE(ReplacePassword, user, password_index, password, session, lasts_ms, source)
+  int64_t now_ms = 0;
+  DFS_MESSAGE(ReplacePassword, user, password_index, password, session, lasts_ms, source, now_ms)
 };
 
 // A service token of `user`, who is the origin's unless that is an administrator. Answered by
@@ -135,7 +143,9 @@ struct IssueToken {
   int64_t lasts_ms = 0;
   uint64_t by_session = 0;  // of the asker
   Origin origin;
-  DFS_MESSAGE(IssueToken, user, label, below, read_only, session, lasts_ms, by_session, origin)
+  int64_t now_ms = 0;
+  DFS_MESSAGE(IssueToken, user, label, below, read_only, session, lasts_ms, by_session, origin,
+              now_ms)
 };
 
 // What was refused in a short time, for whoever reads the events.

@@ -103,6 +103,7 @@ void LockTable::loaded() {
 void LockTable::insert(LockId lock, LockRow row, uint32_t blocked_by) {
   index_.add(lock, row.target, row.mode, row.state);
   owners_[row.owner].insert(lock);
+  ++of_users_[row.user];
   if (row.state == LockState::waiting) expiries_.emplace(row.expires_ms, lock);
   locks_.emplace(lock, Lock{std::move(row), blocked_by});
 }
@@ -114,6 +115,8 @@ void LockTable::erase(LockId lock) {
   const auto own = owners_.find(row.owner);
   own->second.erase(lock);
   if (own->second.empty()) owners_.erase(own);
+  const auto of_user = of_users_.find(row.user);
+  if (--of_user->second == 0) of_users_.erase(of_user);
   if (row.state == LockState::waiting) expiries_.erase({row.expires_ms, lock});
   locks_.erase(found);
 }
@@ -128,6 +131,12 @@ Result<void> LockTable::check_room(const LockRow& row) const {
     return refusal(
         Code::no_space, row,
         row.owner + " has " + std::to_string(limits_.per_owner) + " locks already; release some");
+  }
+  const auto of_user = of_users_.find(row.user);
+  if (!row.user.empty() && of_user != of_users_.end() && of_user->second >= limits_.per_user) {
+    return refusal(Code::no_space, row,
+                   "user " + row.user + " has " + std::to_string(limits_.per_user) +
+                       " locks already, held and waited for; release some, see: dfsctl lock list");
   }
   if (index_.count_below(row.target, limits_.below + 1) > limits_.below) {
     return refusal(Code::busy, row,

@@ -12,6 +12,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "actors/lock/lock_commands.h"
@@ -34,10 +35,15 @@ struct LockNews {
   std::vector<EndedLock> ended;  // by number
 };
 
-// The limits of locks.h, lower in tests.
+// Held and waited for by all owners of a user, for owners cost nothing. Where nobody logs in there
+// are no users, and no such limit.
+inline constexpr size_t kLocksPerUserMax = 64 * 1024;
+
+// The limits of locks.h and the above, lower in tests.
 struct LockLimits {
   size_t locks = kLocksMax;
   size_t per_owner = kLocksPerOwnerMax;
+  size_t per_user = kLocksPerUserMax;
   size_t waiters = kWaitersMax;
   size_t waiting = kWaitingMax;
   size_t below = kBelowMax;
@@ -113,7 +119,8 @@ class LockTable {
   Locks locks_;
   LockIndex index_;
   std::map<std::string, std::set<LockId>, std::less<>> owners_;
-  std::set<std::pair<int64_t, LockId>> expiries_;  // of those that wait; as many
+  std::unordered_map<std::string, size_t> of_users_;  // how many locks each has
+  std::set<std::pair<int64_t, LockId>> expiries_;     // of those that wait; as many
 };
 
 }  // namespace dfs::lock

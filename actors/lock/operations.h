@@ -24,6 +24,8 @@ Result<Granted> extend_session(PendingRows& rows, const ExtendSession& command);
 Result<LogOutReply> finish_sessions(PendingRows& rows, const FinishSessions& command);
 Result<Granted> replace_password(PendingRows& rows, const ReplacePassword& command);
 Result<Granted> issue_token(PendingRows& rows, const IssueToken& command);
+
+// What was refused, and what is over (tidy_machine.cc).
 Result<Noted> note_denials(PendingRows& rows, const NoteDenials& command);
 Result<Tidied> tidy_users(PendingRows& rows, const TidyUsers& command);
 
@@ -49,11 +51,21 @@ Result<bool> any_ticket_key_over(Rows& rows, int64_t before_ms);
 
 // What several of them share (sessions_machine.cc).
 
+// What a command's `now_ms` says, which is never later than the log's time.
+int64_t time_of(const PendingRows& rows, int64_t now_ms);
+// How long a session is to last, from when, and what it has for a number.
+struct SessionStart {
+  uint64_t session = 0;
+  int64_t now_ms = 0;
+  int64_t lasts_ms = 0;
+};
 // Begins a session of `user`, whose row it changes too. Errors: `no_space`.
-Result<Granted> begin(PendingRows& rows, const std::string& name, UserRow& user, uint64_t number,
-                      SessionRow session);
-// All sessions of the user end, and so do their tickets.
-Result<void> end_all(PendingRows& rows, const std::string& name, UserRow& user);
+Result<Granted> begin(PendingRows& rows, const std::string& name, UserRow& user,
+                      const SessionStart& start, SessionRow session);
+void erase_session(PendingRows& rows, uint64_t number, const SessionRow& session);
+// All sessions of the user end, and so do their tickets. Errors: `busy`, when very many ended.
+enum class By { user, admin };
+Result<void> end_all(PendingRows& rows, const std::string& name, UserRow& user, By by);
 
 UserView view_of(const std::string& name, const UserRow& user);
 std::map<std::string, std::string> told(const std::string& user, const Origin& origin);

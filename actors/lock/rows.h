@@ -44,8 +44,9 @@ struct SessionRow {
   std::string below;
   bool read_only = false;
   int64_t began_ms = 0;
-  int64_t expires_ms = 0;
-  DFS_FIELDS(user, token, label, source, below, read_only, began_ms, expires_ms)
+  int64_t expires_ms = 0;  // of the ticket that lasts longest
+  int64_t issued_ms = 0;   // of the latest ticket; 0: of an earlier version
+  DFS_FIELDS(user, token, label, source, below, read_only, began_ms, expires_ms, issued_ms)
 };
 
 // See Revocation; user and session are in the key.

@@ -61,6 +61,7 @@ Task<void> Lock::State::log_in(Envelope origin, LogIn request) {
   command.password_index = *password;
   command.session = fresh_session();
   command.lasts_ms = ticket_ms();
+  command.now_ms = bus.wall_ms();
   command.source = source_of(origin.header);
   propose_grant(origin, command.user, command.kType, encode(command));
 }
@@ -72,8 +73,9 @@ Task<Result<LogIndex>> Lock::State::check_password(std::string user, std::string
   const Duration wait =
       std::max(reign.users.wait(user, bus.now()), reign.sources.wait(source, bus.now()));
   if (wait > Duration::zero()) co_return must_wait(wait);
-  reign.users.attempt(user, bus.now());
-  reign.sources.attempt(source, bus.now());
+  const Instant began = bus.now();
+  reign.users.attempt(user, began);
+  reign.sources.attempt(source, began);
   Rows rows(table);
   const auto row = rows.get<lock::UserRow>(lock::keys::user(user));
   if (!row) co_return row.error();
@@ -93,7 +95,7 @@ Task<Result<LogIndex>> Lock::State::check_password(std::string user, std::string
     co_return wrong_password();
   }
   reign.users.succeeded(user);
-  reign.sources.succeeded(source);
+  reign.sources.give_back(source, began);
   co_return (*row)->password_index;
 }
 
@@ -122,7 +124,7 @@ void Lock::State::propose_grant(const Envelope& envelope, std::string user, Type
 void Lock::State::on(const Envelope& envelope, const RenewTicket&) {
   const auto asker = asker_of(envelope, true);
   if (!asker) return refuse(envelope, asker.error());
-  const lock::ExtendSession command{asker->session, ticket_ms()};
+  const lock::ExtendSession command{asker->session, ticket_ms(), bus.wall_ms()};
   propose_grant(envelope, asker->user, command.kType, encode(command));
 }
 
@@ -191,6 +193,7 @@ Task<void> Lock::State::change_password(Envelope origin, ChangePassword request,
   command.password = std::move(*hash);
   command.session = fresh_session();
   command.lasts_ms = ticket_ms();
+  command.now_ms = bus.wall_ms();
   command.source = source_of(origin.header);
   propose_grant(origin, command.user, command.kType, encode(command));
 }
@@ -212,6 +215,7 @@ void Lock::State::on(const Envelope& envelope, const AddServiceToken& request) {
   command.read_only = request.read_only;
   command.session = fresh_session();
   command.lasts_ms = request.lasts_ms;
+  command.now_ms = bus.wall_ms();
   command.by_session = asker->session;
   command.origin = {asker->user, source_of(envelope.header)};
   propose_grant(envelope, command.user, command.kType, encode(command));

@@ -12,6 +12,10 @@ constexpr uint32_t kRevocationsMax = kBatchMax;
 // Above this, all sessions of a user end instead of one, so that there is one for each user at
 // most.
 constexpr uint32_t kRevocationsMany = kRevocationsMax / 2;
+// Likewise above so many of one user: nobody takes the room of the others.
+constexpr size_t kRevocationsOfUser = 64;
+// What administrators end finds room when nobody else does.
+constexpr uint32_t kRevocationsKept = 1024;
 
 Error wrong_password() {
   return Error{Code::denied,
@@ -54,54 +58,79 @@ void put_session(PendingRows& rows, uint64_t number, const SessionRow& session) 
   rows.put(keys::expiry(session.expires_ms, number), MarkRow());
 }
 
-void erase_session(PendingRows& rows, uint64_t number, const SessionRow& session) {
-  rows.erase(keys::session(number));
-  rows.erase(keys::session_of(session.user, number));
-  rows.erase(keys::expiry(session.expires_ms, number));
+// Tickets of a user that ended: those that were issued up to `before_ms`, of which the last expires
+// at `until_ms`.
+void add_to(RevocationRow& revoked, const RevocationRow& more) {
+  revoked.before_ms = std::max(revoked.before_ms, more.before_ms);
+  revoked.until_ms = std::max(revoked.until_ms, more.until_ms);
 }
 
-// The user's tickets up to now are void: those of one session, or with 0 all of them, of which the
-// last expires at `until_ms`.
+RevocationRow tickets_of(const PendingRows& rows, const SessionRow& session) {
+  const int64_t issued_ms = session.issued_ms == 0 ? rows.time_ms() : session.issued_ms;
+  return {issued_ms, session.expires_ms};
+}
+
+// What ended of the user before, in the table as it was before this command.
+struct Ended {
+  std::vector<std::string> keys;
+  RevocationRow all;
+};
+Result<Ended> ended_of(PendingRows& rows, const std::string& name) {
+  Ended ended;
+  const std::string prefix = keys::revocations_of(name);
+  DFS_CHECK(rows.scan(prefix, after_prefix(prefix), [&](auto key, auto value) {
+    if (const auto row = decode<RevocationRow>(value)) add_to(ended.all, *row);
+    ended.keys.emplace_back(key);
+    return true;
+  }));
+  return ended;
+}
+
+// Of one session, or with 0 of all that the user had.
 Result<void> revoke(PendingRows& rows, const std::string& name, uint64_t session,
-                    int64_t until_ms) {
+                    const RevocationRow& revoked, By by) {
   auto all = rows.require<UsersRow>(keys::users());
   if (!all) return all.error();
-  if (session == 0) {
-    std::vector<std::string> narrower;
-    const std::string prefix = keys::revocations_of(name);
-    DFS_CHECK(rows.scan(prefix, after_prefix(prefix), [&](auto key, auto value) {
-      const auto row = decode<RevocationRow>(value);
-      if (row) until_ms = std::max(until_ms, row->until_ms);
-      narrower.emplace_back(key);
-      return true;
-    }));
-    for (const std::string& key : narrower) rows.erase(key);
-    all->revocations -= static_cast<uint32_t>(narrower.size());
-  }
-  if (all->revocations >= kRevocationsMax) {
+  const uint32_t most = kRevocationsMax - (by == By::admin ? 0 : kRevocationsKept);
+  if (all->revocations >= most) {
     return {Code::busy, "very many sessions ended lately; ask again later"};
   }
   ++all->revocations;
   all->version = rows.index();
   rows.put(keys::users(), *all);
-  rows.put(keys::revocation(name, session), RevocationRow{rows.time_ms(), until_ms});
+  rows.put(keys::revocation(name, session), revoked);
   return {};
 }
 
-// A ticket that is issued in the very millisecond in which others were revoked is none of those.
-Result<int64_t> issue_time(PendingRows& rows, const std::string& name) {
-  auto revoked = rows.get<RevocationRow>(keys::revocation(name, 0));
-  if (!revoked) return revoked.error();
-  if (!*revoked) return rows.time_ms();
-  return std::max(rows.time_ms(), (*revoked)->before_ms + 1);
-}
-
-Result<Granted> grant(PendingRows& rows, const UserRow& user, uint64_t number,
-                      const SessionRow& session) {
+// One revocation for all that the user had, instead of those before.
+Result<void> revoke_all(PendingRows& rows, const std::string& name, const Ended& before,
+                        RevocationRow revoked, By by) {
   auto all = rows.require<UsersRow>(keys::users());
   if (!all) return all.error();
-  auto issued_ms = issue_time(rows, session.user);
+  for (const std::string& key : before.keys) rows.erase(key);
+  all->revocations -= static_cast<uint32_t>(before.keys.size());
+  rows.put(keys::users(), *all);
+  add_to(revoked, before.all);
+  return revoke(rows, name, 0, revoked, by);
+}
+
+// A ticket that is issued in the very millisecond in which others were revoked is none of those.
+Result<int64_t> issue_time(PendingRows& rows, const std::string& name, int64_t now_ms) {
+  auto revoked = rows.get<RevocationRow>(keys::revocation(name, 0));
+  if (!revoked) return revoked.error();
+  if (!*revoked) return now_ms;
+  return std::max(now_ms, (*revoked)->before_ms + 1);
+}
+
+// A ticket of the session, which is put into the table with it.
+Result<Granted> grant(PendingRows& rows, const UserRow& user, uint64_t number, SessionRow session,
+                      int64_t now_ms) {
+  auto all = rows.require<UsersRow>(keys::users());
+  if (!all) return all.error();
+  auto issued_ms = issue_time(rows, session.user, now_ms);
   if (!issued_ms) return issued_ms.error();
+  session.issued_ms = std::max(session.issued_ms, *issued_ms);
+  put_session(rows, number, session);
   Ticket ticket;
   ticket.cluster = all->cluster;
   ticket.key = all->key;
@@ -126,8 +155,18 @@ std::optional<UserRow> user_who_may(const Result<std::optional<UserRow>>& row) {
 
 }  // namespace
 
-Result<Granted> begin(PendingRows& rows, const std::string& name, UserRow& user, uint64_t number,
-                      SessionRow session) {
+int64_t time_of(const PendingRows& rows, int64_t now_ms) {
+  return now_ms == 0 ? rows.time_ms() : std::min(now_ms, rows.time_ms());
+}
+
+void erase_session(PendingRows& rows, uint64_t number, const SessionRow& session) {
+  rows.erase(keys::session(number));
+  rows.erase(keys::session_of(session.user, number));
+  rows.erase(keys::expiry(session.expires_ms, number));
+}
+
+Result<Granted> begin(PendingRows& rows, const std::string& name, UserRow& user,
+                      const SessionStart& start, SessionRow session) {
   if (user.sessions >= kSessionsOfUserMax) {
     return Error{Code::no_space,
                  name + " has " + std::to_string(user.sessions) +
@@ -135,29 +174,42 @@ Result<Granted> begin(PendingRows& rows, const std::string& name, UserRow& user,
                  {},
                  0};
   }
-  auto taken = rows.get<SessionRow>(keys::session(number));
+  auto taken = rows.get<SessionRow>(keys::session(start.session));
   if (!taken) return taken.error();
-  if (*taken || number == 0) return Error{Code::unavailable, "ask again", {}, 1};
+  if (*taken || start.session == 0) return Error{Code::unavailable, "ask again", {}, 1};
   ++user.sessions;
   rows.put(keys::user(name), user);
+  const int64_t now_ms = time_of(rows, start.now_ms);
   session.user = name;
-  session.began_ms = rows.time_ms();
-  put_session(rows, number, session);
-  return grant(rows, user, number, session);
+  session.began_ms = now_ms;
+  session.expires_ms = now_ms + start.lasts_ms;
+  return grant(rows, user, start.session, std::move(session), now_ms);
 }
 
-Result<void> end_all(PendingRows& rows, const std::string& name, UserRow& user) {
+Result<void> end_all(PendingRows& rows, const std::string& name, UserRow& user, By by) {
   auto sessions = sessions_of(rows, name);
   if (!sessions) return sessions.error();
   if (sessions->empty()) return {};
-  int64_t until_ms = 0;
-  for (const Mark& mark : *sessions) {
-    until_ms = std::max(until_ms, mark.row.expires_ms);
-    erase_session(rows, mark.number, mark.row);
-  }
+  for (const Mark& mark : *sessions) erase_session(rows, mark.number, mark.row);
   user.sessions = 0;
   rows.put(keys::user(name), user);
-  return revoke(rows, name, 0, until_ms);
+  auto before = ended_of(rows, name);
+  if (!before) return before.error();
+  auto all = rows.require<UsersRow>(keys::users());
+  if (!all) return all.error();
+  // One by one they end whatever time it is. Together they end by the time at which they began, and
+  // what the user begins next is later than that, be it that a clock was fast.
+  const size_t many = sessions->size();
+  if (before->keys.size() + many <= kRevocationsOfUser &&
+      all->revocations + many <= kRevocationsMany) {
+    for (const Mark& mark : *sessions) {
+      DFS_CHECK(revoke(rows, name, mark.number, tickets_of(rows, mark.row), by));
+    }
+    return {};
+  }
+  RevocationRow revoked;
+  for (const Mark& mark : *sessions) add_to(revoked, tickets_of(rows, mark.row));
+  return revoke_all(rows, name, *before, revoked, by);
 }
 
 Result<Granted> begin_session(PendingRows& rows, const BeginSession& command) {
@@ -165,12 +217,12 @@ Result<Granted> begin_session(PendingRows& rows, const BeginSession& command) {
   if (!row) return row.error();
   auto user = user_who_may(row);
   if (!user || user->password_index != command.password_index) return wrong_password();
-  user->login_ms = rows.time_ms();
+  user->login_ms = time_of(rows, command.now_ms);
   user->failures = 0;
   SessionRow session;
   session.source = command.source;
-  session.expires_ms = rows.time_ms() + command.lasts_ms;
-  auto granted = begin(rows, command.user, *user, command.session, std::move(session));
+  const SessionStart start{command.session, command.now_ms, command.lasts_ms};
+  auto granted = begin(rows, command.user, *user, start, std::move(session));
   if (granted) rows.note("login", told(command.user, Origin{command.user, command.source}));
   return granted;
 }
@@ -178,7 +230,8 @@ Result<Granted> begin_session(PendingRows& rows, const BeginSession& command) {
 Result<Granted> extend_session(PendingRows& rows, const ExtendSession& command) {
   auto session = rows.get<SessionRow>(keys::session(command.session));
   if (!session) return session.error();
-  if (!*session || (*session)->expires_ms <= rows.time_ms()) return no_session();
+  const int64_t now_ms = time_of(rows, command.now_ms);
+  if (!*session || (*session)->expires_ms <= now_ms) return no_session();
   if ((*session)->token) {
     return Error{Code::denied,
                  "a service token ends when it was said that it would; make another with: dfsctl "
@@ -190,10 +243,12 @@ Result<Granted> extend_session(PendingRows& rows, const ExtendSession& command) 
   if (!row) return row.error();
   const auto user = user_who_may(row);
   if (!user) return no_session();
-  rows.erase(keys::expiry((*session)->expires_ms, command.session));
-  (*session)->expires_ms = rows.time_ms() + command.lasts_ms;
-  put_session(rows, command.session, **session);
-  return grant(rows, *user, command.session, **session);
+  SessionRow next = **session;
+  rows.erase(keys::expiry(next.expires_ms, command.session));
+  if (next.issued_ms == 0) next.issued_ms = rows.time_ms();
+  // Never less: those that were given out by a clock that was fast end with the session too.
+  next.expires_ms = std::max(next.expires_ms, now_ms + command.lasts_ms);
+  return grant(rows, *user, command.session, std::move(next), now_ms);
 }
 
 Result<LogOutReply> finish_sessions(PendingRows& rows, const FinishSessions& command) {
@@ -215,13 +270,16 @@ Result<LogOutReply> finish_sessions(PendingRows& rows, const FinishSessions& com
   if (!user) return user.error();
   auto all = rows.require<UsersRow>(keys::users());
   if (!all) return all.error();
-  if (one && all->revocations < kRevocationsMany) {
+  auto before = ended_of(rows, name);
+  if (!before) return before.error();
+  const By by = command.admin && name != command.origin.user ? By::admin : By::user;
+  if (one && all->revocations < kRevocationsMany && before->keys.size() < kRevocationsOfUser) {
     erase_session(rows, command.session, *one);
     --user->sessions;
     rows.put(keys::user(name), *user);
-    DFS_CHECK(revoke(rows, name, command.session, one->expires_ms));
+    DFS_CHECK(revoke(rows, name, command.session, tickets_of(rows, *one), by));
   } else {
-    DFS_CHECK(end_all(rows, name, *user));
+    DFS_CHECK(end_all(rows, name, *user, by));
     one.reset();
   }
   auto fields = told(name, command.origin);
@@ -239,12 +297,12 @@ Result<Granted> replace_password(PendingRows& rows, const ReplacePassword& comma
   user->password_index = rows.index();
   user->must_change = false;
   user->failures = 0;
-  DFS_CHECK(end_all(rows, command.user, *user));
+  DFS_CHECK(end_all(rows, command.user, *user, By::user));
   rows.note("password-changed", told(command.user, Origin{command.user, command.source}));
   SessionRow session;
   session.source = command.source;
-  session.expires_ms = rows.time_ms() + command.lasts_ms;
-  return begin(rows, command.user, *user, command.session, std::move(session));
+  const SessionStart start{command.session, command.now_ms, command.lasts_ms};
+  return begin(rows, command.user, *user, start, std::move(session));
 }
 
 Result<Granted> issue_token(PendingRows& rows, const IssueToken& command) {
@@ -266,8 +324,8 @@ Result<Granted> issue_token(PendingRows& rows, const IssueToken& command) {
   session.source = command.origin.source;
   session.below = command.below;
   session.read_only = command.read_only;
-  session.expires_ms = rows.time_ms() + command.lasts_ms;
-  auto granted = begin(rows, command.user, *user, command.session, std::move(session));
+  const SessionStart start{command.session, command.now_ms, command.lasts_ms};
+  auto granted = begin(rows, command.user, *user, start, std::move(session));
   if (!granted) return granted;
   auto fields = told(command.user, command.origin);
   fields["session"] = std::to_string(command.session);
@@ -276,118 +334,6 @@ Result<Granted> issue_token(PendingRows& rows, const IssueToken& command) {
   fields["right"] = command.read_only ? "read" : "all";
   rows.note("token-made", std::move(fields));
   return granted;
-}
-
-// Names of nobody are not written down: people type their password where the name belongs.
-Result<Noted> note_denials(PendingRows& rows, const NoteDenials& command) {
-  for (const Denial& denial : command.denials) {
-    auto user = rows.get<UserRow>(keys::user(denial.user));
-    if (!user) return user.error();
-    const bool failed = denial.topic == "login-failed";
-    if (*user && failed) {
-      (*user)->failures += denial.count;
-      rows.put(keys::user(denial.user), **user);
-    }
-    rows.note(denial.topic, {{"user", *user ? denial.user : ""},
-                             {"known", *user ? "yes" : "no"},
-                             {"source", denial.source},
-                             {"what", denial.what},
-                             {"count", std::to_string(denial.count)}});
-  }
-  if (command.left_out > 0) {
-    rows.note("login-failed", {{"user", ""},
-                               {"known", "no"},
-                               {"source", ""},
-                               {"what", "others, not told one by one"},
-                               {"count", std::to_string(command.left_out)}});
-  }
-  return Noted{};
-}
-
-namespace {
-
-// Sessions whose time is over.
-Result<Tidied> forget_sessions(PendingRows& rows, int64_t before_ms, uint32_t limit) {
-  Tidied tidied;
-  std::vector<uint64_t> over;
-  const std::string from(1, keys::kExpiry);
-  DFS_CHECK(rows.scan(from, keys::expiry(before_ms, 0), [&](auto key, auto) {
-    tidied.more = over.size() == limit;
-    if (!tidied.more) over.push_back(read_u64(key, 1 + sizeof(int64_t)));
-    return !tidied.more;
-  }));
-  for (const uint64_t number : over) {
-    auto session = rows.require<SessionRow>(keys::session(number));
-    if (!session) return session.error();
-    erase_session(rows, number, *session);
-    auto user = rows.require<UserRow>(keys::user(session->user));
-    if (!user) return user.error();
-    --user->sessions;
-    rows.put(keys::user(session->user), *user);
-  }
-  tidied.rows = static_cast<uint32_t>(over.size());
-  return tidied;
-}
-
-// Revocations of tickets that have all expired.
-Result<uint32_t> forget_revocations(PendingRows& rows, int64_t before_ms) {
-  std::vector<std::string> over;
-  std::optional<Error> failed;
-  const std::string prefix(1, keys::kRevocation);
-  DFS_CHECK(rows.scan(prefix, after_prefix(prefix), [&](auto key, auto value) {
-    auto row = decode<RevocationRow>(value);
-    if (!row) {
-      failed = row.error();
-      return false;
-    }
-    if (row->until_ms < before_ms) over.emplace_back(key);
-    return true;
-  }));
-  if (failed) return *failed;
-  if (over.empty()) return uint32_t{0};
-  for (const std::string& key : over) rows.erase(key);
-  auto all = rows.require<UsersRow>(keys::users());
-  if (!all) return all.error();
-  all->revocations -= static_cast<uint32_t>(over.size());
-  all->version = rows.index();
-  rows.put(keys::users(), *all);
-  return static_cast<uint32_t>(over.size());
-}
-
-}  // namespace
-
-Result<Tidied> tidy_users(PendingRows& rows, const TidyUsers& command) {
-  const int64_t before_ms = std::clamp<int64_t>(command.before_ms, 0, rows.time_ms());
-  auto tidied = forget_sessions(rows, before_ms, command.limit);
-  if (!tidied) return tidied;
-  auto revocations = forget_revocations(rows, before_ms);
-  if (!revocations) return revocations.error();
-  tidied->rows += *revocations;
-  auto signing = forget_ticket_keys(rows, before_ms);
-  if (!signing) return signing.error();
-  tidied->rows += *signing;
-  if (command.events_before == 0) return tidied;
-  auto events = trim_event_rows(rows, command.events_before, command.limit);
-  if (!events) return events.error();
-  tidied->rows += events->rows;
-  tidied->more = tidied->more || events->more;
-  return tidied;
-}
-
-Result<bool> anything_over(Rows& rows, int64_t before_ms) {
-  bool over = false;
-  DFS_CHECK(rows.scan(std::string(1, keys::kExpiry), keys::expiry(before_ms, 0), [&](auto, auto) {
-    over = true;
-    return false;
-  }));
-  const std::string prefix(1, keys::kRevocation);
-  DFS_CHECK(rows.scan(prefix, after_prefix(prefix), [&](auto, auto value) {
-    const auto row = decode<RevocationRow>(value);
-    over = over || (row && row->until_ms < before_ms);
-    return !over;
-  }));
-  if (over) return over;
-  return any_ticket_key_over(rows, before_ms);
 }
 
 Result<SessionList> list_sessions(Rows& rows, const ListSessions& request, const Ticket& asker) {

@@ -25,7 +25,11 @@ class Throttle {
   // An attempt begins. It counts as a failure until it has succeeded: those under way together
   // would be free otherwise.
   void attempt(const std::string& key, Instant now);
+  // Nothing is held against `key` any more.
   void succeeded(const std::string& key);
+  // The attempt that began then counts no more, and those before it do: whoever succeeds at one
+  // thing may have failed at others.
+  void give_back(const std::string& key, Instant began);
 
   size_t size() const { return entries_.size(); }
 
@@ -33,7 +37,8 @@ class Throttle {
   struct Entry {
     uint32_t attempts = 0;
     Instant last;
-    Instant next;  // earliest time of the next attempt
+    Instant before;  // the one before that
+    Instant next;    // earliest time of the next attempt
     std::list<std::string>::iterator age;
   };
   void forget(const std::string& key);

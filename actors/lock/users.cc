@@ -114,6 +114,7 @@ Task<void> Lock::State::sign_up(Envelope origin, SignUp request) {
   command.password = std::move(*hash);
   command.session = fresh_session();
   command.lasts_ms = ticket_ms();
+  command.now_ms = bus.wall_ms();
   command.origin = {request.user, source_of(origin.header)};
   propose_grant(origin, command.user, command.kType, encode(command));
 }

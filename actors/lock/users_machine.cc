@@ -172,8 +172,8 @@ Result<Granted> enroll_user(PendingRows& rows, const EnrollUser& command) {
   rows.note("user-added", std::move(fields));
   SessionRow session;
   session.source = command.origin.source;
-  session.expires_ms = rows.time_ms() + command.lasts_ms;
-  return begin(rows, command.user, *added, command.session, std::move(session));
+  return begin(rows, command.user, *added, {command.session, command.now_ms, command.lasts_ms},
+               std::move(session));
 }
 
 Result<UserReply> edit_user(PendingRows& rows, const EditUser& command) {
@@ -190,7 +190,7 @@ Result<UserReply> edit_user(PendingRows& rows, const EditUser& command) {
     user->failures = 0;
   }
   DFS_CHECK(count_admin(rows, was_admin, is_live_admin(*user)));
-  DFS_CHECK(end_all(rows, command.user, *user));
+  DFS_CHECK(end_all(rows, command.user, *user, By::admin));
   rows.put(keys::user(command.user), *user);
   auto fields = told(command.user, command.origin);
   fields["what"] = changes_of(command);
@@ -202,7 +202,7 @@ Result<UserReply> delete_user(PendingRows& rows, const DeleteUser& command) {
   auto user = existing_user(rows, command.user);
   if (!user) return user.error();
   DFS_CHECK(count_admin(rows, is_live_admin(*user), false));
-  DFS_CHECK(end_all(rows, command.user, *user));
+  DFS_CHECK(end_all(rows, command.user, *user, By::admin));
   auto all = rows.require<UsersRow>(keys::users());
   if (!all) return all.error();
   --all->users;

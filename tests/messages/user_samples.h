@@ -201,7 +201,8 @@ inline lock::EnrollUser sample() {
           .password = password_hash(),
           .session = 17,
           .lasts_ms = 43'200'000,
-          .origin = origin()};
+          .origin = origin(),
+          .now_ms = 1'700'000'000'000};
 }
 template <>
 inline lock::EditUser sample() {
@@ -229,11 +230,12 @@ inline lock::BeginSession sample() {
           .password_index = 12,
           .session = 17,
           .lasts_ms = 43'200'000,
-          .source = "127.0.0.1"};
+          .source = "127.0.0.1",
+          .now_ms = 1'700'000'000'000};
 }
 template <>
 inline lock::ExtendSession sample() {
-  return {.session = 17, .lasts_ms = 43'200'000};
+  return {.session = 17, .lasts_ms = 43'200'000, .now_ms = 1'700'000'000'000};
 }
 template <>
 inline lock::FinishSessions sample() {
@@ -246,7 +248,8 @@ inline lock::ReplacePassword sample() {
           .password = password_hash(),
           .session = 17,
           .lasts_ms = 43'200'000,
-          .source = "127.0.0.1"};
+          .source = "127.0.0.1",
+          .now_ms = 1'700'000'000'000};
 }
 template <>
 inline lock::IssueToken sample() {
@@ -257,7 +260,8 @@ inline lock::IssueToken sample() {
           .session = 18,
           .lasts_ms = 86'400'000,
           .by_session = 17,
-          .origin = origin()};
+          .origin = origin(),
+          .now_ms = 1'700'000'000'000};
 }
 template <>
 inline lock::NoteDenials sample() {

@@ -308,6 +308,37 @@ TEST_CASE("there is an end to locks, to those of one owner, to those that wait")
   CHECK(bench.locks.size() == 8);
 }
 
+TEST_CASE("a user who names ever more owners has no more locks for that") {
+  LockLimits limits;
+  limits.per_user = 4;
+  LockBench bench(limits);
+  const auto take = [&bench](const std::string& user, const std::string& owner,
+                             const std::string& path) {
+    TakeLock take = bench.request(owner, path, LockMode::exclusive);
+    take.user = user;
+    return bench.take(take);
+  };
+  const LockId first = take("eve", "eve 1", "/1")->lock;
+  REQUIRE(take("eve", "eve 2", "/2").ok());
+  REQUIRE(take("ada", "ada", "/3").ok());
+  REQUIRE(take("eve", "eve 3", "/3")->state == LockState::waiting);
+  REQUIRE(take("eve", "eve 4", "/4").ok());
+  const auto full = take("eve", "eve 5", "/5");
+  REQUIRE(full.code() == Code::no_space);
+  CHECK(full.error().text.find("user eve has 4 locks") != std::string::npos);
+  CHECK(take("ada", "ada", "/5").ok());
+  // A head that starts counts the same.
+  bench.locks = bench.reloaded();
+  CHECK(take("eve", "eve 5", "/6").code() == Code::no_space);
+  REQUIRE(bench.release(first, "eve 1").ok());
+  CHECK(take("eve", "eve 5", "/6").ok());
+  CHECK(take("eve", "eve 6", "/7").code() == Code::no_space);
+  // Nobody is a user where nobody logs in.
+  for (int i = 0; i < 6; ++i) {
+    CHECK(take("", "client/" + std::to_string(i), "/n" + std::to_string(i)).ok());
+  }
+}
+
 TEST_CASE("those that wait for a subtree above count among those of a path") {
   LockLimits limits;
   limits.waiters = 2;

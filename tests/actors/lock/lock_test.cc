@@ -113,6 +113,28 @@ TEST_SUITE("lock") {
     CHECK(wrong.cause == locked.cause);
   }
 
+  TEST_CASE("when the leader's clock is right again, its tickets are good again") {
+    TestLock test;
+    test.start();
+    const std::string admin = test.admin();
+    REQUIRE(test.ask(new_user("ada", "correct horse"), admin).ok());
+    const std::string ada = test.ticket_of("ada", "correct horse");
+    constexpr int64_t kDayMs = 24 * 3'600'000;
+    test.bus.wall += kDayMs;
+    const std::string fast = test.ticket_of("ada", "correct horse");
+    test.bus.wall -= kDayMs;
+    CHECK(reason(test.ask(ListUsers{}, fast).error()) == "early");
+    CHECK(test.ask(ListUsers{}, test.ticket_of("ada", "correct horse")).ok());
+    const auto renewed = test.ask(RenewTicket{}, ada);
+    REQUIRE(renewed.ok());
+    CHECK(test.ask(ListUsers{}, renewed->ticket.bytes).ok());
+    const auto changed =
+        test.ask(ChangePassword{Blob{"correct horse"}, Blob{"battery staple"}}, ada);
+    REQUIRE(changed.ok());
+    CHECK(test.ask(ListUsers{}, changed->ticket.bytes).ok());
+    CHECK(reason(test.ask(ListUsers{}, ada).error()) == "revoked");
+  }
+
   TEST_CASE("who fails too often waits, also with the right password, and others do not") {
     TestLock test;
     test.start();
@@ -131,6 +153,28 @@ TEST_SUITE("lock") {
     CHECK(test.ask(LogIn{"ada", Blob{"correct horse"}}).ok());
     test.bus.advance(3s);
     CHECK(count(topics(test, admin), "login-failed") >= 1);
+  }
+
+  TEST_CASE("whoever logs in guesses others' passwords no faster for that") {
+    TestLock test;
+    test.start();
+    const std::string admin = test.admin();
+    const auto log_in = [&](const std::string& user, const std::string& password) {
+      return test.ask(LogIn{user, Blob{password}}, {}, 0, "client/evil").code();
+    };
+    REQUIRE(test.ask(new_user("eve", "correct horse"), admin).ok());
+    std::vector<std::string> others;
+    for (int i = 0; i < 16; ++i) {
+      others.push_back("user" + std::to_string(i));
+      REQUIRE(test.ask(new_user(others.back(), "correct horse"), admin).ok());
+    }
+    size_t guesses = 0;
+    for (size_t i = 0; i < others.size(); ++i) {
+      guesses += log_in(others[i], "wrong horse") == Code::denied ? 1 : 0;
+      if (i % 4 == 3) (void)log_in("eve", "correct horse");
+    }
+    CHECK(guesses <= 5);
+    CHECK(log_in("eve", "correct horse") == Code::busy);
   }
 
   TEST_CASE("only administrators change users, and nobody does without a good ticket") {

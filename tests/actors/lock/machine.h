@@ -58,14 +58,15 @@ struct TestLockMachine {
     Rows rows(table);
     return *rows.require<UserRow>(keys::user(name));
   }
-  Result<Ticket> log_in(const std::string& name, uint64_t session) {
-    const auto granted =
-        tell<Granted>(BeginSession{name, user(name).password_index, session, kLastsMs, "here"});
+  // `now_ms`: by the leader's clock, 0: that of the log.
+  Result<Ticket> log_in(const std::string& name, uint64_t session, int64_t now_ms = 0) {
+    const auto granted = tell<Granted>(
+        BeginSession{name, user(name).password_index, session, kLastsMs, "here", now_ms});
     if (!granted) return granted.error();
     return granted->ticket;
   }
-  // What somebody who has heard of everything says of a ticket.
-  std::string judge(const Ticket& ticket) {
+  // What somebody who has heard of everything says of a ticket, now or at `at_ms`.
+  std::string judge(const Ticket& ticket, int64_t at_ms = 0) {
     Rows rows(table);
     const auto known = ticket_keys(rows);
     REQUIRE(known.ok());
@@ -73,7 +74,7 @@ struct TestLockMachine {
     judge.learn(known->cluster, known->version, known->keys, known->revoked);
     const auto reply = signed_ticket(rows, Granted{ticket, {}});
     REQUIRE(reply.ok());
-    const auto judged = judge.judge(reply->ticket.bytes, time_ms);
+    const auto judged = judge.judge(reply->ticket.bytes, at_ms == 0 ? time_ms : at_ms);
     return judged ? "good" : judged.error().cause.at("reason");
   }
   UsersRow all() {

@@ -38,7 +38,138 @@ TEST_SUITE("lock") {
     CHECK(machine.judge(*two) == "good");
     REQUIRE(machine.tell<LogOutReply>(finish("ada", 0)).ok());
     CHECK(machine.judge(*two) == "revoked");
+    CHECK(machine.all().revocations == 2);
+  }
+
+  TEST_CASE("a clock that was a day ahead spoils what was issued by it, and nothing else") {
+    TestLockMachine machine;
+    REQUIRE(machine.add("ada").ok());
+    REQUIRE(machine.add("ben").ok());
+    const auto before = machine.log_in("ada", 1);
+    const auto of_ben = machine.log_in("ben", 2);
+    int64_t now_ms = machine.time_ms;
+    // Somebody leads for a moment whose clock is fast, and the log's time stands still from then
+    // on.
+    machine.step_ms = 0;
+    const int64_t fast_ms = machine.time_ms += 24 * 3'600'000;
+    const auto fast = machine.log_in("ada", 3, fast_ms);
+    const auto changed =
+        machine.tell<Granted>(ReplacePassword{"ben", machine.user("ben").password_index,
+                                              some_hash('q'), 4, machine.kLastsMs, "x", fast_ms});
+    REQUIRE(changed.ok());
+    CHECK(machine.judge(*of_ben, now_ms) == "revoked");
+    CHECK(machine.judge(*fast, now_ms) == "early");
+    now_ms += 1000;
+    const auto after = machine.log_in("ada", 5, now_ms);
+    REQUIRE(after.ok());
+    CHECK(after->expires_ms == now_ms + machine.kLastsMs);
+    CHECK(machine.judge(*after, now_ms) == "good");
+    CHECK(machine.judge(*machine.log_in("ben", 6, now_ms), now_ms) == "good");
+    const auto extended = machine.tell<Granted>(ExtendSession{1, machine.kLastsMs, now_ms});
+    REQUIRE(extended.ok());
+    CHECK(machine.judge(extended->ticket, now_ms) == "good");
+    // What ends has ended for good, also when its time has come, and nothing that begins then has.
+    EditUser change;
+    change.user = "ada";
+    change.set_groups = true;
+    REQUIRE(machine.tell<UserReply>(change).ok());
+    for (const Ticket& ended : {*before, *after, extended->ticket}) {
+      CHECK(machine.judge(ended, now_ms) == "revoked");
+    }
+    CHECK(machine.judge(*fast, fast_ms) == "revoked");
+    CHECK(machine.judge(*machine.log_in("ada", 7, now_ms), now_ms) == "good");
+    const auto replaced = machine.tell<Granted>(ReplacePassword{
+        "ada", machine.user("ada").password_index, some_hash('q'), 8, 1000, "x", now_ms});
+    REQUIRE(replaced.ok());
+    CHECK(machine.judge(replaced->ticket, now_ms) == "good");
+  }
+
+  TEST_CASE("tickets of a clock that was fast end with their session, when that goes on") {
+    TestLockMachine machine;
+    REQUIRE(machine.add("ada").ok());
+    const int64_t now_ms = machine.time_ms;
+    machine.step_ms = 0;
+    const int64_t fast_ms = machine.time_ms += 24 * 3'600'000;
+    const auto fast = machine.log_in("ada", 1, fast_ms);
+    const auto extended = machine.tell<Granted>(ExtendSession{1, machine.kLastsMs, now_ms});
+    REQUIRE(extended.ok());
+    CHECK(machine.judge(extended->ticket, now_ms) == "good");
+    REQUIRE(machine.tell<Tidied>(TidyUsers{now_ms + machine.kLastsMs + 1000, 0, 100}).ok());
+    CHECK(machine.user("ada").sessions == 1);
+    REQUIRE(machine.tell<LogOutReply>(finish("ada", 1)).ok());
+    CHECK(machine.judge(*fast, fast_ms) == "revoked");
+    CHECK(machine.judge(extended->ticket, now_ms) == "revoked");
+  }
+
+  TEST_CASE("who makes and ends very many tokens takes the room of nobody else") {
+    TestLockMachine machine;
+    machine.step_ms = 1;
+    REQUIRE(machine.add("ada").ok());
+    REQUIRE(machine.add("eve").ok());
+    constexpr int64_t kYearMs = 365 * 24 * 3'600'000LL;
+    const auto one = machine.log_in("ada", 1);
+    const auto two = machine.log_in("ada", 2);
+    uint64_t session = 10;
+    std::vector<Ticket> ended;
+    while (ended.size() < 5000) {
+      const uint64_t by = session++;
+      REQUIRE(machine.log_in("eve", by).ok());
+      for (bool goes_on = true; goes_on && ended.size() < 5000; ++session) {
+        const auto token = machine.tell<Granted>(
+            IssueToken{"eve", "", "", false, session, kYearMs, by, {"eve", "here"}});
+        goes_on = token.ok();
+        if (!goes_on) break;
+        ended.push_back(token->ticket);
+        REQUIRE(machine.tell<LogOutReply>(finish("eve", session)).ok());
+      }
+    }
+    CHECK(machine.all().revocations <= 64);
+    CHECK(machine.judge(ended.front()) == "revoked");
+    CHECK(machine.judge(ended.back()) == "revoked");
+    REQUIRE(machine.tell<LogOutReply>(finish("ada", 1)).ok());
+    CHECK(machine.judge(*one) == "revoked");
+    CHECK(machine.judge(*two) == "good");
+  }
+
+  TEST_CASE("administrators end sessions also when very many others ended theirs") {
+    TestLockMachine machine;
+    machine.step_ms = 1;
+    REQUIRE(machine.add("ada").ok());
+    const auto ada = machine.log_in("ada", 1);
+    uint64_t session = 1;
+    Code last = Code::ok;
+    while (last == Code::ok) {
+      const std::string name = "user" + std::to_string(++session);
+      REQUIRE(machine.add(name).ok());
+      REQUIRE(machine.log_in(name, session).ok());
+      last = machine.tell<LogOutReply>(finish(name, session)).code();
+    }
+    CHECK(last == Code::busy);
+    CHECK(machine.tell<LogOutReply>(finish("ada", 1)).code() == Code::busy);
+    CHECK(machine.judge(*ada) == "good");
+    EditUser change;
+    change.user = "ada";
+    change.set_locked = change.locked = true;
+    REQUIRE(machine.tell<UserReply>(change).ok());
+    CHECK(machine.judge(*ada) == "revoked");
+    const std::string name = "user" + std::to_string(session);
+    REQUIRE(machine.tell<LogOutReply>(finish("admin", session, true)).ok());
+    CHECK(machine.user(name).sessions == 0);
+  }
+
+  TEST_CASE("of very many sessions that end together a later one is none") {
+    TestLockMachine machine;
+    machine.step_ms = 0;
+    REQUIRE(machine.add("ada").ok());
+    std::vector<Ticket> tickets;
+    for (uint64_t session = 1; session <= 100; ++session) {
+      tickets.push_back(*machine.log_in("ada", session));
+    }
+    REQUIRE(machine.tell<LogOutReply>(finish("ada", 1)).ok());
+    REQUIRE(machine.tell<LogOutReply>(finish("ada", 0)).ok());
     CHECK(machine.all().revocations == 1);
+    for (const Ticket& ticket : tickets) CHECK(machine.judge(ticket) == "revoked");
+    CHECK(machine.judge(*machine.log_in("ada", 101)) == "good");
   }
 
   TEST_CASE("tickets get a new key, and those of the old one last as long as they were to") {

@@ -41,6 +41,34 @@ TEST_SUITE("lock") {
     CHECK(throttle.wait("ada", now) == 0s);
   }
 
+  TEST_CASE("what succeeds gives back its own attempt and no other") {
+    Throttle throttle(60s);
+    Instant now{};
+    // Four guesses, and one good one, again and again.
+    for (int round = 0; round < 4; ++round) {
+      for (int guess = 0; guess < 4; ++guess) {
+        now += throttle.wait("source", now);
+        throttle.attempt("source", now);
+      }
+      now += throttle.wait("source", now);
+      throttle.attempt("source", now);
+      throttle.give_back("source", now);
+      CHECK(throttle.wait("source", now) == 0s);
+    }
+    throttle.attempt("source", now);
+    CHECK(throttle.wait("source", now) == 60s);
+    // One that succeeds takes no wait from another that began later.
+    throttle.attempt("other", now);
+    for (int guess = 0; guess < 5; ++guess) throttle.attempt("other", now + 1ms);
+    throttle.give_back("other", now);
+    CHECK(throttle.wait("other", now + 1ms) > 0s);
+    // And nothing is kept of who only succeeds.
+    throttle.attempt("third", now);
+    const size_t size = throttle.size();
+    throttle.give_back("third", now);
+    CHECK(throttle.size() == size - 1);
+  }
+
   TEST_CASE("of more keys than fit the longest silent is forgotten") {
     Throttle throttle(60s);
     Instant now{};
