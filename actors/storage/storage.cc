@@ -96,12 +96,16 @@ struct Storage::State {
             b, calls, disk, membership_settings(directories, s),
             [this](Heartbeat& heartbeat) { vitals(heartbeat); }, [this] { joined(); }),
         doorkeeper(b, membership),
-        uploads(b, calls, store,
-                {.writes_max = s.writes_max,
-                 .memory_bytes_max = s.memory_bytes_max,
-                 .upload_idle_max = s.upload_idle_max,
-                 .forward_deadline = s.forward_deadline},
-                [this](GroupId group, Epoch epoch) { return membership.admit(group, epoch); }),
+        uploads(
+            b, calls, store,
+            {.writes_max = s.writes_max,
+             .memory_bytes_max = s.memory_bytes_max,
+             .upload_idle_max = s.upload_idle_max,
+             .forward_deadline = s.forward_deadline},
+            [this](GroupId group, Epoch epoch) { return membership.admit(group, epoch); },
+            [this](const ChainNode& next) {
+              return membership.check_place(next.node, next.endpoint);
+            }),
         pacer(b),
         verifier(b, store, pacer),
         copies(

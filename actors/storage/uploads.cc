@@ -20,12 +20,14 @@ WriteBlockReply taken(const WriteBlock& part) {
 
 }  // namespace
 
-Uploads::Uploads(Bus& bus, Calls& calls, Volumes& store, UploadSettings settings, Admit admit)
+Uploads::Uploads(Bus& bus, Calls& calls, Volumes& store, UploadSettings settings, Admit admit,
+                 Known known)
     : bus_(bus),
       calls_(calls),
       store_(store),
       settings_(std::move(settings)),
-      admit_(std::move(admit)) {}
+      admit_(std::move(admit)),
+      known_(std::move(known)) {}
 
 Uploads::~Uploads() {
   bus_.cancel(watch_timer_);
@@ -96,6 +98,9 @@ Result<Uploads::AttemptPtr> Uploads::new_attempt(const Envelope& request, const 
     return R(Code::invalid, "nothing is known of this block's earlier parts; start it again");
   }
   if (stopping_) return R(Code::stopping, "this node is shutting down; write the block elsewhere");
+  for (const ChainNode& next : part.chain) {
+    if (auto known = known_(next); !known) return known.error();
+  }
   const Key key{{part.object, part.index, part.group}, part.upload};
   // A sender has one attempt at a block: a new one means that it gave up the old.
   std::vector<AttemptPtr> replaced;

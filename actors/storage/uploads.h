@@ -27,7 +27,10 @@ class Uploads {
  public:
   // `admit` says whether a write to a group under an epoch is allowed now.
   using Admit = std::function<Result<void>(GroupId, Epoch)>;
-  Uploads(Bus& bus, Calls& calls, Volumes& store, UploadSettings settings, Admit admit);
+  // `known` says whether a node of a chain is where the writer says.
+  using Known = std::function<Result<void>(const ChainNode&)>;
+  Uploads(Bus& bus, Calls& calls, Volumes& store, UploadSettings settings, Admit admit,
+          Known known);
   ~Uploads();
   Uploads(const Uploads&) = delete;
   Uploads& operator=(const Uploads&) = delete;
@@ -94,6 +97,7 @@ class Uploads {
   Volumes& store_;
   const UploadSettings settings_;
   const Admit admit_;
+  const Known known_;
   NodeId node_ = 0;
   std::map<Key, AttemptPtr> attempts_;
   std::map<Link, Instant> last_heard_;  // of the nodes we forward to
