@@ -214,15 +214,18 @@ struct Storage::State {
 
   // Block by block, what a grant is for.
   template <Request R>
-  bool is_granted(const Envelope& request, const R& wanted, BlockRight right) {
-    const Result<void> granted = doorkeeper.check_block(wanted.object, right, wanted.grant);
+  bool is_granted(const Envelope& request, const R& wanted, BlockRight right,
+                  std::optional<uint32_t>* uid = nullptr) {
+    const auto granted = doorkeeper.check_block(wanted.object, right, wanted.grant);
     if (!granted) refuse(request, granted.error());
+    if (granted && uid != nullptr) *uid = *granted;
     return granted.ok();
   }
   void on(const Envelope& request, const WriteBlock& part) {
-    if (!is_granted(request, part, BlockRight::write)) return;
+    std::optional<uint32_t> uid;
+    if (!is_granted(request, part, BlockRight::write, &uid)) return;
     pacer.foreground();
-    uploads.on(request, part);
+    uploads.on(request, part, uid);
   }
   void on(const Envelope& request, const AbortBlock& abort) {
     if (is_granted(request, abort, BlockRight::write)) uploads.on(request, abort);

@@ -35,7 +35,8 @@ class Uploads {
   Uploads(const Uploads&) = delete;
   Uploads& operator=(const Uploads&) = delete;
 
-  void on(const Envelope& request, const WriteBlock& part);
+  // `uid`: whom the grant was made for; nothing where no grants are needed.
+  void on(const Envelope& request, const WriteBlock& part, std::optional<uint32_t> uid = {});
   void on(const Envelope& request, const AbortBlock& abort);
   // The map has changed: unfinished blocks that would not be admitted any more fail as `stale_map`,
   // here and down the chain, even those whose last part is on its way to the disk.
@@ -68,6 +69,7 @@ class Uploads {
     Key key;
     Epoch epoch = 0;
     std::string from;
+    std::optional<uint32_t> uid;
     Link link;
     Volumes::WriteId write = 0;
     std::vector<ChainNode> chain;
@@ -79,8 +81,11 @@ class Uploads {
   };
   using AttemptPtr = std::shared_ptr<Attempt>;
 
-  Result<AttemptPtr> attempt_of(const Envelope& request, const WriteBlock& part);
-  Result<AttemptPtr> new_attempt(const Envelope& request, const WriteBlock& part);
+  Result<AttemptPtr> attempt_of(const Envelope& request, const WriteBlock& part,
+                                std::optional<uint32_t> uid);
+  Result<AttemptPtr> new_attempt(const Envelope& request, const WriteBlock& part,
+                                 std::optional<uint32_t> uid);
+  Result<void> check_room(std::optional<uint32_t> uid) const;
   bool answer_again(Attempt& attempt, const Envelope& request, const WriteBlock& part);
   Task<void> forward(AttemptPtr attempt, WriteBlock part, Payload payload, uint64_t trace);
   void next_answered(const AttemptPtr& attempt, uint64_t offset, Result<Answer<WriteBlock>> answer);

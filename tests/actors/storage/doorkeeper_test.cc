@@ -193,6 +193,27 @@ TEST_SUITE("storage") {
     CHECK(asked(kNext));
   }
 
+  TEST_CASE("one user's unfinished blocks leave room for those of others") {
+    StorageSettings settings;
+    settings.writes_max = 8;
+    GuardedNode node(true, settings);
+    const std::string bytes(2 * kPartBytes, 'x');
+    uint32_t index = 0;
+    const auto begin = [&](uint32_t uid) {
+      WriteBlock part = node.part(bytes, 0, ++index);
+      part.index = index;
+      const Blob grant{sign_grant(
+          {7, BlockRight::write, uid, 0, node.bus.wall_ms() + 60'000, index}, node.grant_key)};
+      return node.refusal(part, grant, Node::payload(bytes, 0)).code;
+    };
+    for (int i = 0; i < 6; ++i) CHECK(begin(1000) == Code::ok);
+    CHECK(begin(1000) == Code::busy);
+    CHECK(begin(1001) == Code::ok);
+    CHECK(begin(1000) == Code::busy);
+    CHECK(begin(1001) == Code::ok);
+    CHECK(begin(1002) == Code::busy);  // all places are taken
+  }
+
   TEST_CASE("a node that just started knows no grants, and serves nobody until it has joined") {
     GuardedNode node;
     const auto text = read_file(node.disk, "/data/identity");
