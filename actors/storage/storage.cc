@@ -143,7 +143,9 @@ struct Storage::State {
       store.open(membership.identity().cluster, [this, ready](Result<RecoveryReport> report) {
         if (!report) return ready(report.error());
         log(*report);
-        // A node that was here before serves at once, while it joins again; its receipts name it.
+        // A node that was here before knows its number while it joins again; its receipts name it.
+        // It serves at once where no grants are needed. Where they are it does when it has joined,
+        // for only a head that leads tells their key.
         uploads.set_node(membership.identity().node);
         if (!membership.identity().cluster.empty()) doorkeeper.begin();
         is_open = true;
