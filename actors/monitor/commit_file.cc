@@ -116,7 +116,12 @@ Result<void> check_and_use_groups(VersionedRows& rows, const CommitFile& request
   auto groups = groups_written(request);
   if (!groups) return groups.error();
   std::map<GroupId, const GroupWrites*> writes;
-  for (const GroupWrites& write : request.writes) writes[write.group] = &write;
+  // What else it says of groups without blocks, and of nodes that are no holders, changes nothing.
+  for (const GroupWrites& write : request.writes) {
+    if (writes.emplace(write.group, &write).second) continue;
+    return invalid_layout(request,
+                          "it tells twice who wrote to group " + std::to_string(write.group));
+  }
   bool news = false;
   std::optional<PoolRow> pool;  // of the group before; a layout seldom has several
   for (const GroupId id : *groups) {

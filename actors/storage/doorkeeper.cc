@@ -22,7 +22,8 @@ void Doorkeeper::observe(const Envelope& envelope) {
   }
 }
 
-Result<void> Doorkeeper::check_block(ObjectId object, BlockRight right, const Blob& grant) {
+Result<std::optional<uint32_t>> Doorkeeper::check_block(ObjectId object, BlockRight right,
+                                                        const Blob& grant) {
   return check(grant.bytes, object, right);
 }
 
@@ -35,18 +36,22 @@ Result<void> Doorkeeper::check_inside(const Envelope& request) {
                          {{"reason", "missing"}},
                          0});
   }
-  return check(pass, 0, BlockRight::inside);
+  const auto checked = check(pass, 0, BlockRight::inside);
+  if (!checked) return checked.error();
+  return {};
 }
 
-Result<void> Doorkeeper::check(std::string_view shown, ObjectId object, BlockRight right) {
-  if (!membership_.identity().needs_grants) return {};
+Result<std::optional<uint32_t>> Doorkeeper::check(std::string_view shown, ObjectId object,
+                                                  BlockRight right) {
+  using Uid = std::optional<uint32_t>;
+  if (!membership_.identity().needs_grants) return Uid();
   if (membership_.grant_key().empty()) {
     return Error{Code::unavailable, "this node joins its cluster; ask again in a moment", {}, 100};
   }
   const auto grant = check_grant(shown, membership_.grant_key(), object, right,
                                  membership_.identity().node, bus_.wall_ms());
   if (!grant) return counted(grant.error());
-  if (!has_ended(*grant)) return {};
+  if (!has_ended(*grant)) return Uid(grant->uid);
   return counted(Error{Code::denied,
                        "the log-in that this was granted for has ended; log in again",
                        {{"reason", "revoked"}},
@@ -61,7 +66,7 @@ bool Doorkeeper::has_ended(const Grant& grant) const {
   });
 }
 
-Result<void> Doorkeeper::counted(Error error) {
+Error Doorkeeper::counted(Error error) {
   ++denied_;
   return error;
 }

@@ -3,6 +3,7 @@
 // storage nodes and heads show a pass too.
 #pragma once
 
+#include <optional>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
@@ -24,16 +25,17 @@ class Doorkeeper {
 
   // Whether the sender may do this with a block of `object`. `denied`, cause `reason` (grant.h, or
   // "revoked"); `unavailable` as long as this node, which just started, was not told the key.
-  Result<void> check_block(ObjectId object, BlockRight right, const Blob& grant);
+  // Tells whom the grant was made for, where grants are needed.
+  Result<std::optional<uint32_t>> check_block(ObjectId object, BlockRight right, const Blob& grant);
   // Whether the sender may see or control the inside of this node, likewise.
   Result<void> check_inside(const Envelope& request);
 
   uint64_t denied() const { return denied_; }  // since the start
 
  private:
-  Result<void> check(std::string_view shown, ObjectId object, BlockRight right);
+  Result<std::optional<uint32_t>> check(std::string_view shown, ObjectId object, BlockRight right);
   bool has_ended(const Grant& grant) const;
-  Result<void> counted(Error error);
+  Error counted(Error error);
 
   Bus& bus_;
   const Membership& membership_;

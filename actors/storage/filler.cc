@@ -198,12 +198,17 @@ Task<Result<void>> Filler::wait_for_map(Fill& fill) {
   using R = Result<void>;
   const Instant began = bus_.now();
   const GroupId group = fill.request.group;
-  while (membership_.epoch() < fill.request.epoch || removing_(group)) {
+  while (true) {
+    // They may have moved a moment ago: where they are is waited for as the epoch is.
+    const Result<void> known = check_sources(fill);
+    const bool behind = membership_.epoch() < fill.request.epoch;
+    if (known && !behind && !removing_(group)) break;
     if (bus_.now() - began > settings_.map_deadline) {
+      if (!known && !behind) co_return known;
       co_return R(Code::timeout,
                   "the map of epoch " + std::to_string(fill.request.epoch) + " does not come");
     }
-    if (membership_.epoch() < fill.request.epoch) membership_.want_map();
+    if (behind) membership_.want_map();
     Task<void> pausing = sleep(bus_, kMapPause);
     co_await pausing;
   }
@@ -213,6 +218,14 @@ Task<Result<void>> Filler::wait_for_map(Fill& fill) {
     co_return R(Code::invalid, "this node is no part of group " + std::to_string(group));
   }
   co_return R();
+}
+
+// Nobody makes this node pull from where no node is, whatever pass they show.
+Result<void> Filler::check_sources(const Fill& fill) const {
+  for (const FillSource& source : fill.request.sources) {
+    DFS_CHECK(membership_.check_place(source.node, source.endpoint));
+  }
+  return {};
 }
 
 Result<void> Filler::check_epoch(const Fill& fill) const {

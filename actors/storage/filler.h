@@ -105,6 +105,7 @@ class Filler {
 
   static Copied own_trouble(const Error& error, const FillSource& source, const BlockKey& key);
   Result<void> check_epoch(const Fill& fill) const;
+  Result<void> check_sources(const Fill& fill) const;
   std::vector<size_t> order_of_sources(Fill& fill, size_t lister) const;
   void conclude(Fill& fill, const BlockView& block, const std::vector<Error>& errors);
 

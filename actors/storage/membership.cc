@@ -245,6 +245,23 @@ const NodeView* Membership::node(NodeId node) const {
   return found == nodes_.end() ? nullptr : &map_.nodes[found->second];
 }
 
+Result<void> Membership::check_place(NodeId number, const std::string& endpoint) {
+  if (!identity().needs_grants) return {};
+  const NodeView* const view = node(number);
+  if (view != nullptr && view->endpoint == endpoint) return {};
+  want_map();
+  if (epoch() == 0) {
+    return Error{Code::busy, "this node does not know the map yet; ask again in a moment", {}, 100};
+  }
+  return Error{Code::stale_map,
+               "by the map of epoch " + std::to_string(epoch()) + " storage/" +
+                   std::to_string(number) +
+                   (view == nullptr ? " does not exist" : " is not at the endpoint given") +
+                   "; ask for a new plan",
+               {{"epoch", std::to_string(epoch())}},
+               0};
+}
+
 bool Membership::holds(GroupId number) const {
   const GroupView* const view = group(number);
   return view != nullptr && view->holds(identity().node);

@@ -61,6 +61,10 @@ class Membership {
   // Null when the map has no such group. Valid until the map changes.
   const GroupView* group(GroupId group) const;
   const NodeView* node(NodeId node) const;
+  // Where grants are needed: whether the map says that `node` is at `endpoint`, the key included,
+  // so that nobody sends this node wherever they like. Else `stale_map`, or `busy` before the first
+  // map; and the map is fetched, for the asker may know a newer one.
+  Result<void> check_place(NodeId node, const std::string& endpoint);
   // This node is a member of the group, or still leaving it, for all that the map says.
   bool holds(GroupId group) const;
   // Called after each newer map was taken over, in the order they were added. The listeners must

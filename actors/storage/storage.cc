@@ -96,12 +96,16 @@ struct Storage::State {
             b, calls, disk, membership_settings(directories, s),
             [this](Heartbeat& heartbeat) { vitals(heartbeat); }, [this] { joined(); }),
         doorkeeper(b, membership),
-        uploads(b, calls, store,
-                {.writes_max = s.writes_max,
-                 .memory_bytes_max = s.memory_bytes_max,
-                 .upload_idle_max = s.upload_idle_max,
-                 .forward_deadline = s.forward_deadline},
-                [this](GroupId group, Epoch epoch) { return membership.admit(group, epoch); }),
+        uploads(
+            b, calls, store,
+            {.writes_max = s.writes_max,
+             .memory_bytes_max = s.memory_bytes_max,
+             .upload_idle_max = s.upload_idle_max,
+             .forward_deadline = s.forward_deadline},
+            [this](GroupId group, Epoch epoch) { return membership.admit(group, epoch); },
+            [this](const ChainNode& next) {
+              return membership.check_place(next.node, next.endpoint);
+            }),
         pacer(b),
         verifier(b, store, pacer),
         copies(
@@ -139,7 +143,9 @@ struct Storage::State {
       store.open(membership.identity().cluster, [this, ready](Result<RecoveryReport> report) {
         if (!report) return ready(report.error());
         log(*report);
-        // A node that was here before serves at once, while it joins again; its receipts name it.
+        // A node that was here before knows its number while it joins again; its receipts name it.
+        // It serves at once where no grants are needed. Where they are it does when it has joined,
+        // for only a head that leads tells their key.
         uploads.set_node(membership.identity().node);
         if (!membership.identity().cluster.empty()) doorkeeper.begin();
         is_open = true;
@@ -210,15 +216,18 @@ struct Storage::State {
 
   // Block by block, what a grant is for.
   template <Request R>
-  bool is_granted(const Envelope& request, const R& wanted, BlockRight right) {
-    const Result<void> granted = doorkeeper.check_block(wanted.object, right, wanted.grant);
+  bool is_granted(const Envelope& request, const R& wanted, BlockRight right,
+                  std::optional<uint32_t>* uid = nullptr) {
+    const auto granted = doorkeeper.check_block(wanted.object, right, wanted.grant);
     if (!granted) refuse(request, granted.error());
+    if (granted && uid != nullptr) *uid = *granted;
     return granted.ok();
   }
   void on(const Envelope& request, const WriteBlock& part) {
-    if (!is_granted(request, part, BlockRight::write)) return;
+    std::optional<uint32_t> uid;
+    if (!is_granted(request, part, BlockRight::write, &uid)) return;
     pacer.foreground();
-    uploads.on(request, part);
+    uploads.on(request, part, uid);
   }
   void on(const Envelope& request, const AbortBlock& abort) {
     if (is_granted(request, abort, BlockRight::write)) uploads.on(request, abort);

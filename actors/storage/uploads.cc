@@ -20,12 +20,14 @@ WriteBlockReply taken(const WriteBlock& part) {
 
 }  // namespace
 
-Uploads::Uploads(Bus& bus, Calls& calls, Volumes& store, UploadSettings settings, Admit admit)
+Uploads::Uploads(Bus& bus, Calls& calls, Volumes& store, UploadSettings settings, Admit admit,
+                 Known known)
     : bus_(bus),
       calls_(calls),
       store_(store),
       settings_(std::move(settings)),
-      admit_(std::move(admit)) {}
+      admit_(std::move(admit)),
+      known_(std::move(known)) {}
 
 Uploads::~Uploads() {
   bus_.cancel(watch_timer_);
@@ -35,8 +37,8 @@ Uploads::~Uploads() {
   }
 }
 
-void Uploads::on(const Envelope& request, const WriteBlock& part) {
-  auto found = attempt_of(request, part);
+void Uploads::on(const Envelope& request, const WriteBlock& part, std::optional<uint32_t> uid) {
+  auto found = attempt_of(request, part, uid);
   if (!found) {
     (void)bus_.reply(reply_to(request, found.error()));
     return;
@@ -82,13 +84,15 @@ void Uploads::on(const Envelope& request, const WriteBlock& part) {
                });
 }
 
-Result<Uploads::AttemptPtr> Uploads::attempt_of(const Envelope& request, const WriteBlock& part) {
+Result<Uploads::AttemptPtr> Uploads::attempt_of(const Envelope& request, const WriteBlock& part,
+                                                std::optional<uint32_t> uid) {
   const Key key{{part.object, part.index, part.group}, part.upload};
   if (const auto found = attempts_.find(key); found != attempts_.end()) return found->second;
-  return new_attempt(request, part);
+  return new_attempt(request, part, uid);
 }
 
-Result<Uploads::AttemptPtr> Uploads::new_attempt(const Envelope& request, const WriteBlock& part) {
+Result<Uploads::AttemptPtr> Uploads::new_attempt(const Envelope& request, const WriteBlock& part,
+                                                 std::optional<uint32_t> uid) {
   using R = Result<AttemptPtr>;
   // First, for a writer whose block was fenced in its middle must hear of that.
   if (auto admitted = admit_(part.group, part.epoch); !admitted) return admitted.error();
@@ -96,6 +100,9 @@ Result<Uploads::AttemptPtr> Uploads::new_attempt(const Envelope& request, const 
     return R(Code::invalid, "nothing is known of this block's earlier parts; start it again");
   }
   if (stopping_) return R(Code::stopping, "this node is shutting down; write the block elsewhere");
+  for (const ChainNode& next : part.chain) {
+    if (auto known = known_(next); !known) return known.error();
+  }
   const Key key{{part.object, part.index, part.group}, part.upload};
   // A sender has one attempt at a block: a new one means that it gave up the old.
   std::vector<AttemptPtr> replaced;
@@ -106,13 +113,12 @@ Result<Uploads::AttemptPtr> Uploads::new_attempt(const Envelope& request, const 
   for (const AttemptPtr& old : replaced) {
     fail(old, {Code::cancelled, "the sender has started this block again", {}, 0});
   }
-  if (attempts_.size() >= settings_.writes_max) {
-    return R(Error{Code::busy, "this node is writing as many blocks as it may", {}, 50});
-  }
+  if (auto room = check_room(uid); !room) return room.error();
   auto attempt = std::make_shared<Attempt>();
   attempt->key = key;
   attempt->epoch = part.epoch;
   attempt->from = request.header.from;
+  attempt->uid = uid;
   attempt->link = request.link;
   attempt->chain = part.chain;
   attempt->grant = part.grant;
@@ -122,6 +128,20 @@ Result<Uploads::AttemptPtr> Uploads::new_attempt(const Envelope& request, const 
   attempts_.emplace(key, attempt);
   if (watch_timer_ == 0) watch_timer_ = bus_.after(kWatchPeriod, [this] { watch(); });
   return attempt;
+}
+
+// The last quarter of the places is for whoever has less than a quarter: one user's blocks, begun
+// and never finished, leave room for those of others.
+Result<void> Uploads::check_room(std::optional<uint32_t> uid) const {
+  const size_t places = settings_.writes_max;
+  if (attempts_.size() >= places) {
+    return Error{Code::busy, "this node is writing as many blocks as it may", {}, 50};
+  }
+  if (!uid || attempts_.size() < places - places / 4) return {};
+  const auto own = std::count_if(attempts_.begin(), attempts_.end(),
+                                 [&](const auto& entry) { return entry.second->uid == uid; });
+  if (static_cast<size_t>(own) < places / 4) return {};
+  return Error{Code::busy, "this node is writing as many blocks of one user as it may", {}, 50};
 }
 
 // A part that came before and comes again is not written again. True when that was so.

@@ -27,12 +27,16 @@ class Uploads {
  public:
   // `admit` says whether a write to a group under an epoch is allowed now.
   using Admit = std::function<Result<void>(GroupId, Epoch)>;
-  Uploads(Bus& bus, Calls& calls, Volumes& store, UploadSettings settings, Admit admit);
+  // `known` says whether a node of a chain is where the writer says.
+  using Known = std::function<Result<void>(const ChainNode&)>;
+  Uploads(Bus& bus, Calls& calls, Volumes& store, UploadSettings settings, Admit admit,
+          Known known);
   ~Uploads();
   Uploads(const Uploads&) = delete;
   Uploads& operator=(const Uploads&) = delete;
 
-  void on(const Envelope& request, const WriteBlock& part);
+  // `uid`: whom the grant was made for; nothing where no grants are needed.
+  void on(const Envelope& request, const WriteBlock& part, std::optional<uint32_t> uid = {});
   void on(const Envelope& request, const AbortBlock& abort);
   // The map has changed: unfinished blocks that would not be admitted any more fail as `stale_map`,
   // here and down the chain, even those whose last part is on its way to the disk.
@@ -65,6 +69,7 @@ class Uploads {
     Key key;
     Epoch epoch = 0;
     std::string from;
+    std::optional<uint32_t> uid;
     Link link;
     Volumes::WriteId write = 0;
     std::vector<ChainNode> chain;
@@ -76,8 +81,11 @@ class Uploads {
   };
   using AttemptPtr = std::shared_ptr<Attempt>;
 
-  Result<AttemptPtr> attempt_of(const Envelope& request, const WriteBlock& part);
-  Result<AttemptPtr> new_attempt(const Envelope& request, const WriteBlock& part);
+  Result<AttemptPtr> attempt_of(const Envelope& request, const WriteBlock& part,
+                                std::optional<uint32_t> uid);
+  Result<AttemptPtr> new_attempt(const Envelope& request, const WriteBlock& part,
+                                 std::optional<uint32_t> uid);
+  Result<void> check_room(std::optional<uint32_t> uid) const;
   bool answer_again(Attempt& attempt, const Envelope& request, const WriteBlock& part);
   Task<void> forward(AttemptPtr attempt, WriteBlock part, Payload payload, uint64_t trace);
   void next_answered(const AttemptPtr& attempt, uint64_t offset, Result<Answer<WriteBlock>> answer);
@@ -94,6 +102,7 @@ class Uploads {
   Volumes& store_;
   const UploadSettings settings_;
   const Admit admit_;
+  const Known known_;
   NodeId node_ = 0;
   std::map<Key, AttemptPtr> attempts_;
   std::map<Link, Instant> last_heard_;  // of the nodes we forward to

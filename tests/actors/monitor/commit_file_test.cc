@@ -202,6 +202,28 @@ TEST_CASE("fewer acknowledging members than min_copies are too few") {
   CHECK(code_with({2, 1}) == Code::ok);
 }
 
+TEST_CASE("who wrote to a group is told once, and changes no group but those with blocks") {
+  Cluster cluster;
+  CommitFile commit = cluster.commit("/f", 2);
+  commit.writes.push_back({1, cluster.group(1).epoch, {1}});
+  CHECK(cluster.ask(commit).code() == Code::invalid);
+  CHECK(cluster.changes == 0);
+
+  // Group 2 has no block of it, 99 does not exist, and node 3 holds none of them.
+  const Epoch epoch = cluster.group(2).epoch;
+  commit.writes = {{0, cluster.group(0).epoch, {1, 2, 3, 99, 3}},
+                   {1, cluster.group(1).epoch, {2, 3, 2}},
+                   {2, epoch, {3}},
+                   {99, 1, {1}}};
+  REQUIRE(cluster.ask(commit).ok());
+  CHECK(cluster.lacking(0).empty());
+  CHECK(cluster.lacking(1) == std::vector<NodeId>{1});
+  CHECK(cluster.lacking(2).empty());
+  CHECK_FALSE(cluster.group(2).used);
+  CHECK(cluster.group(2).epoch == epoch);
+  for (const GroupId id : {0, 1, 2}) CHECK(cluster.group(id).members == std::vector<NodeId>{1, 2});
+}
+
 TEST_CASE("an epoch that nobody could know is stale too") {
   Cluster cluster;
   CommitFile commit = cluster.commit("/f", 1);

@@ -9,7 +9,8 @@ namespace dfs {
 namespace {
 
 struct GuardedNode : Node {
-  GuardedNode() : Node({}, make_grant_key()) {}
+  explicit GuardedNode(bool told_map = true, StorageSettings settings = {})
+      : Node(settings, make_grant_key(), told_map) {}
 
   Blob grant(ObjectId object, BlockRight right, int64_t lasts_ms = 60'000) {
     return {sign_grant({object, right, 1000, 0, bus.wall_ms() + lasts_ms, 1}, grant_key)};
@@ -101,6 +102,116 @@ TEST_SUITE("storage") {
     const auto aborts = node.sent_to_next(Type::AbortBlock);
     REQUIRE(aborts.size() == 1);
     CHECK(decode<AbortBlock>(aborts[0].envelope.body)->grant == part.grant);
+  }
+
+  TEST_CASE("a chain leads only to where the map says that its nodes are") {
+    GuardedNode node;
+    const std::string bytes(2 * kPartBytes, 'x');
+    const auto answer_to = [&](std::vector<ChainNode> chain) {
+      WriteBlock part = node.part(bytes, 0, node.bus.random() | 1);
+      part.chain = std::move(chain);
+      const auto error =
+          node.refusal(part, node.grant(7, BlockRight::write), Node::payload(bytes, 0));
+      return error.code;
+    };
+    const auto sent_to = [&](const std::string& link) {
+      return std::count_if(node.bus.sent.begin(), node.bus.sent.end(),
+                           [&](const FakeBus::Sent& sent) { return sent.link == link; });
+    };
+    for (const char* elsewhere : {"tcp://evil:1", "tcp://next:1#plain", "tcp://next:2", ""}) {
+      CAPTURE(elsewhere);
+      CHECK(answer_to({{2, elsewhere}}) == Code::stale_map);
+      CHECK(answer_to({{2, kNext}, {1, elsewhere}}) == Code::stale_map);
+      CHECK(sent_to(elsewhere) == 0);
+    }
+    CHECK(answer_to({{3, kNext}}) == Code::stale_map);
+    CHECK(sent_to(kNext) == 0);
+    CHECK(answer_to({{2, kNext}, {1, "tcp://self:1"}}) == Code::ok);
+    CHECK(node.sent_to_next().size() == 1);
+    // It asks what the writer may know already, and believes the map.
+    CHECK(answer_to({{2, "tcp://moved:1"}}) == Code::stale_map);
+    node.step(std::chrono::seconds(1));
+    CHECK(answer_to({{2, "tcp://moved:1"}}) == Code::stale_map);
+    const auto asked = std::find_if(
+        node.bus.sent.rbegin(), node.bus.sent.rend(),
+        [](const FakeBus::Sent& sent) { return sent.envelope.header.type == Type::GetMap; });
+    REQUIRE(asked != node.bus.sent.rend());
+    node.next_endpoint = "tcp://moved:1";
+    node.map(2, 3);
+    CHECK(answer_to({{2, kNext}}) == Code::stale_map);
+    CHECK(answer_to({{2, "tcp://moved:1"}}) == Code::ok);
+    CHECK(sent_to("tcp://moved:1") > 0);
+  }
+
+  TEST_CASE("before the first map a chain is asked for again, and a single copy is taken") {
+    GuardedNode node(false);
+    const std::string bytes(5000, 'x');
+    WriteBlock part = node.part(bytes, 0);
+    const Blob grant = node.grant(7, BlockRight::write);
+    part.chain = {{2, kNext}};
+    CHECK(node.refusal(part, grant, Node::payload(bytes, 0)).code == Code::busy);
+    node.map(1, 3);
+    CHECK(node.refusal(part, grant, Node::payload(bytes, 0)).code == Code::ok);
+  }
+
+  TEST_CASE("nobody with a pass makes a node pull from where no node is") {
+    GuardedNode node;
+    node.map(3, 3);
+    const auto fill_from = [&](NodeId source, const std::string& endpoint) {
+      FillGroup fill;
+      fill.group = 5;
+      fill.epoch = 3;
+      fill.sources = {{source, endpoint, true}};
+      Envelope envelope = envelope_of(fill, "storage/1");
+      envelope.header.ticket =
+          sign_grant({0, BlockRight::inside, 0, 0, node.bus.wall_ms() + 60'000, 1}, node.grant_key);
+      envelope.header.request = ++node.last_request;
+      envelope.header.from = "client/c1";
+      envelope.link = kPeer;
+      node.actor->receive(std::move(envelope));
+      node.step();
+      const auto answer = node.reply(node.last_request);
+      REQUIRE(answer);
+      const auto progress = reply_as<FillGroupReply>(*answer);
+      REQUIRE(progress);
+      return *progress;
+    };
+    const auto asked = [&](const std::string& link) {
+      return std::any_of(node.bus.sent.begin(), node.bus.sent.end(), [&](const auto& sent) {
+        return sent.link == link && sent.envelope.header.type == Type::GetDigests;
+      });
+    };
+    FillGroupReply progress;
+    for (int second = 0; second < 40 && progress.state != FillState::failed; ++second) {
+      progress = fill_from(2, "tcp://evil:1");
+      node.step(std::chrono::seconds(1));
+    }
+    CHECK(progress.state == FillState::failed);
+    CHECK(progress.why.find("storage/2 is not at the endpoint given") != std::string::npos);
+    CHECK_FALSE(asked("tcp://evil:1"));
+    (void)fill_from(2, kNext);
+    CHECK(asked(kNext));
+  }
+
+  TEST_CASE("one user's unfinished blocks leave room for those of others") {
+    StorageSettings settings;
+    settings.writes_max = 8;
+    GuardedNode node(true, settings);
+    const std::string bytes(2 * kPartBytes, 'x');
+    uint32_t index = 0;
+    const auto begin = [&](uint32_t uid) {
+      WriteBlock part = node.part(bytes, 0, ++index);
+      part.index = index;
+      const Blob grant{sign_grant(
+          {7, BlockRight::write, uid, 0, node.bus.wall_ms() + 60'000, index}, node.grant_key)};
+      return node.refusal(part, grant, Node::payload(bytes, 0)).code;
+    };
+    for (int i = 0; i < 6; ++i) CHECK(begin(1000) == Code::ok);
+    CHECK(begin(1000) == Code::busy);
+    CHECK(begin(1001) == Code::ok);
+    CHECK(begin(1000) == Code::busy);
+    CHECK(begin(1001) == Code::ok);
+    CHECK(begin(1002) == Code::busy);  // all places are taken
   }
 
   TEST_CASE("a node that just started knows no grants, and serves nobody until it has joined") {

@@ -29,8 +29,9 @@ inline constexpr const char* kPeer = "peer/c1";
 
 // Joined as node 1; group 5 is at epoch 3.
 struct Node {
-  explicit Node(StorageSettings settings = {}, std::string its_grant_key = {})
-      : grant_key(std::move(its_grant_key)) {
+  explicit Node(StorageSettings settings = {}, std::string its_grant_key = {},
+                bool its_told_map = true)
+      : grant_key(std::move(its_grant_key)), told_map(its_told_map) {
     settings.directory = "/data";
     settings.segment_bytes = 8 << 20;
     bus.listen_endpoint = "tcp://self:1";
@@ -57,7 +58,7 @@ struct Node {
     step();
     REQUIRE(bus.address() == "storage/1");
     for (const FakeBus::Sent& sent : bus.take_sent()) {
-      if (sent.envelope.header.type != Type::GetMap) continue;
+      if (sent.envelope.header.type != Type::GetMap || !told_map) continue;
       actor->receive(FakeBus::answer(sent, map_of(1, 3)));
     }
     step(std::chrono::milliseconds(400));
@@ -77,6 +78,10 @@ struct Node {
     self.uuid = uuid;
     self.endpoint = "tcp://self:1";
     map.nodes.push_back(self);
+    NodeView next;
+    next.node = 2;
+    next.endpoint = next_endpoint;
+    map.nodes.push_back(next);
     GroupView group;
     group.group = 5;
     group.epoch = group_epoch;
@@ -170,7 +175,9 @@ struct Node {
     return !list->blocks.empty();
   }
 
-  std::string grant_key;  // that the monitor tells; empty: no grants are needed
+  std::string grant_key;              // that the monitor tells; empty: no grants are needed
+  bool told_map = true;               // when it joined
+  std::string next_endpoint = kNext;  // of node 2, by the map
   sim::SimDisk disk;
   MemTable table;
   FakeBus bus{"storage/new"};
