@@ -10,6 +10,10 @@
 
 namespace dfs::lock {
 
+// A log-in that is extended again and again ends so long after it began. Service tokens have an end
+// of their own.
+inline constexpr int64_t kSessionMsMax = 30 * 24 * 3'600'000LL;
+
 // Users (users_machine.cc).
 Result<Noted> found_users(PendingRows& rows, const FoundUsers& command);
 Result<UserReply> create_user(PendingRows& rows, const CreateUser& command);
