@@ -71,6 +71,9 @@ void erase_session(PendingRows& rows, uint64_t number, const SessionRow& session
 enum class By { user, admin };
 Result<void> end_all(PendingRows& rows, const std::string& name, UserRow& user, By by);
 
+// Whether users and sessions of others are shown: to administrators, but not by a token of theirs
+// that is for one directory.
+bool sees_everybody(const Ticket& asker);
 UserView view_of(const std::string& name, const UserRow& user);
 std::map<std::string, std::string> told(const std::string& user, const Origin& origin);
 

@@ -453,5 +453,11 @@ TEST_SUITE("lock") {
     CHECK(page->more);
     REQUIRE(page->sessions.size() == 1);
     CHECK(page->sessions[0].user == "ben");
+    // Not by a token that is for one directory.
+    admin.user = "admin";
+    admin.below = "/photos";
+    CHECK(list_sessions(rows, ListSessions{"*"}, admin).code() == Code::denied);
+    CHECK(list_sessions(rows, ListSessions{"ada"}, admin).code() == Code::denied);
+    CHECK(list_sessions(rows, ListSessions{}, admin)->sessions.empty());
   }
 }
