@@ -131,6 +131,7 @@ bool Lock::State::makes_room(MemberId head, const AddHead& request) {
 }
 
 void Lock::State::on(const Envelope& envelope, const ListHeads& request) {
+  if (refused_outsider(envelope)) return;
   if (!request.stale && !serving()) return refuse(envelope, not_serving());
   answer_with(envelope, Result<HeadList>(replica.status()));
 }

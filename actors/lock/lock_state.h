@@ -61,6 +61,7 @@ struct Lock::State : Service {
 
   // Requests (requests.cc).
   void receive(Envelope& envelope);
+  bool refused_outsider(const Envelope& envelope);
   void on(const Envelope& envelope, const Ping& request);
   void on(const Envelope& envelope, const ReadEvents& request);
   void on(const Envelope& envelope, const GetTicketKeys& request);

@@ -10,6 +10,10 @@
 
 namespace dfs::lock {
 
+// A log-in that is extended again and again ends so long after it began. Service tokens have an end
+// of their own.
+inline constexpr int64_t kSessionMsMax = 30 * 24 * 3'600'000LL;
+
 // Users (users_machine.cc).
 Result<Noted> found_users(PendingRows& rows, const FoundUsers& command);
 Result<UserReply> create_user(PendingRows& rows, const CreateUser& command);
@@ -67,6 +71,9 @@ void erase_session(PendingRows& rows, uint64_t number, const SessionRow& session
 enum class By { user, admin };
 Result<void> end_all(PendingRows& rows, const std::string& name, UserRow& user, By by);
 
+// Whether users and sessions of others are shown: to administrators, but not by a token of theirs
+// that is for one directory.
+bool sees_everybody(const Ticket& asker);
 UserView view_of(const std::string& name, const UserRow& user);
 std::map<std::string, std::string> told(const std::string& user, const Origin& origin);
 

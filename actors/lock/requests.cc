@@ -1,3 +1,7 @@
+#include <algorithm>
+#include <iterator>
+#include <string_view>
+
 #include "actors/lock/lock_state.h"
 #include "actors/lock/operations.h"
 
@@ -12,6 +16,14 @@ bool is_of_consensus(Type type) {
 // Any head answers these, in its own way; all else is the leader's.
 bool is_for_any_head(Type type) {
   return type == Type::ListHeads || type == Type::Ping;
+}
+
+// A head, a storage node or an agent: the broker passes these addresses on only from whoever proved
+// to be that. One that has not joined yet has no number.
+bool is_of_cluster(const std::string& from) {
+  constexpr std::string_view kKinds[] = {"monitor/", "lock/", "head/", "storage/", "agent/"};
+  return std::any_of(std::begin(kKinds), std::end(kKinds),
+                     [&](std::string_view kind) { return from.starts_with(kind); });
 }
 
 }  // namespace
@@ -50,6 +62,18 @@ void Lock::State::receive(Envelope& envelope) {
   if (!understood) refuse(envelope, understood.error());
 }
 
+// What is for the cluster itself, and for administrators who look at the same.
+bool Lock::State::refused_outsider(const Envelope& envelope) {
+  if (is_of_cluster(envelope.header.from)) return false;
+  if (!serving()) {
+    refuse(envelope, not_serving());
+    return true;
+  }
+  const auto admin = admin_of(envelope);
+  if (!admin) refuse(envelope, admin.error());
+  return !admin;
+}
+
 void Lock::State::on(const Envelope& envelope, const Ping& request) {
   answer_with(envelope, Result<Pong>(Pong{request.nonce, bus.address()}));
 }
@@ -63,7 +87,9 @@ void Lock::State::on(const Envelope& envelope, const ReadEvents& request) {
   });
 }
 
+// Keys are no secret, but who was revoked is nobody's business. The monitors ask when they start.
 void Lock::State::on(const Envelope& envelope, const GetTicketKeys& request) {
+  if (refused_outsider(envelope)) return;
   read(envelope, request, [](Rows& rows, const GetTicketKeys&) { return lock::ticket_keys(rows); });
 }
 

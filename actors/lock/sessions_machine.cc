@@ -148,6 +148,10 @@ Result<Granted> grant(PendingRows& rows, const UserRow& user, uint64_t number, S
   return Granted{std::move(ticket), rows.receipt()};
 }
 
+int64_t end_of(const SessionRow& session, int64_t expires_ms) {
+  return session.token ? expires_ms : std::min(expires_ms, session.began_ms + kSessionMsMax);
+}
+
 std::optional<UserRow> user_who_may(const Result<std::optional<UserRow>>& row) {
   if (!row || !*row || (*row)->locked) return std::nullopt;
   return **row;
@@ -182,7 +186,7 @@ Result<Granted> begin(PendingRows& rows, const std::string& name, UserRow& user,
   const int64_t now_ms = time_of(rows, start.now_ms);
   session.user = name;
   session.began_ms = now_ms;
-  session.expires_ms = now_ms + start.lasts_ms;
+  session.expires_ms = end_of(session, now_ms + start.lasts_ms);
   return grant(rows, user, start.session, std::move(session), now_ms);
 }
 
@@ -231,7 +235,15 @@ Result<Granted> extend_session(PendingRows& rows, const ExtendSession& command) 
   auto session = rows.get<SessionRow>(keys::session(command.session));
   if (!session) return session.error();
   const int64_t now_ms = time_of(rows, command.now_ms);
-  if (!*session || (*session)->expires_ms <= now_ms) return no_session();
+  if (!*session) return no_session();
+  if (!(*session)->token && (*session)->began_ms + kSessionMsMax <= now_ms) {
+    return Error{
+        Code::login_needed,
+        "the log-in was 30 days ago, and goes on no longer; log in again with: dfsctl login",
+        {{"reason", "expired"}},
+        0};
+  }
+  if ((*session)->expires_ms <= now_ms) return no_session();
   if ((*session)->token) {
     return Error{Code::denied,
                  "a service token ends when it was said that it would; make another with: dfsctl "
@@ -247,7 +259,7 @@ Result<Granted> extend_session(PendingRows& rows, const ExtendSession& command) 
   rows.erase(keys::expiry(next.expires_ms, command.session));
   if (next.issued_ms == 0) next.issued_ms = rows.time_ms();
   // Never less: those that were given out by a clock that was fast end with the session too.
-  next.expires_ms = std::max(next.expires_ms, now_ms + command.lasts_ms);
+  next.expires_ms = std::max(next.expires_ms, end_of(next, now_ms + command.lasts_ms));
   return grant(rows, *user, command.session, std::move(next), now_ms);
 }
 
@@ -338,7 +350,7 @@ Result<Granted> issue_token(PendingRows& rows, const IssueToken& command) {
 
 Result<SessionList> list_sessions(Rows& rows, const ListSessions& request, const Ticket& asker) {
   const std::string wanted = request.user.empty() ? asker.user : request.user;
-  if (wanted != asker.user && asker.role != Role::admin) {
+  if (wanted != asker.user && !sees_everybody(asker)) {
     return Error{Code::denied, "only administrators see the sessions of others", {}, 0};
   }
   SessionList list;

@@ -96,6 +96,10 @@ std::string changes_of(const EditUser& command) {
 
 }  // namespace
 
+bool sees_everybody(const Ticket& asker) {
+  return asker.role == Role::admin && asker.below.empty();
+}
+
 UserView view_of(const std::string& name, const UserRow& user) {
   UserView view;
   view.user = name;
@@ -231,7 +235,7 @@ Result<UserList> list_users(Rows& rows, const ListUsers& request, const Ticket& 
   UserList list;
   list.sign_up = all->sign_up;
   std::optional<Error> failed;
-  const bool everybody = asker.role == Role::admin;
+  const bool everybody = sees_everybody(asker);
   const std::string own = keys::user(asker.user);
   const std::string from = everybody ? keys::user(request.after) + '\0' : own;
   const std::string until = everybody ? after_prefix(std::string(1, keys::kUser)) : own + '\0';

@@ -272,12 +272,35 @@ TEST_SUITE("lock") {
     REQUIRE(test.ask(RemoveUser{"ada"}, admin).ok());
     learn();
     CHECK(reason(judge.judge(ada, test.bus.wall_ms()).error()) == "revoked");
-    const auto keys = test.ask(GetTicketKeys{});
+    const auto keys = test.ask(GetTicketKeys{}, {}, 0, "monitor/1");
     REQUIRE(keys.ok());
     CHECK(keys->version == judge.version());
     test.bus.advance(600ms);
     CHECK(std::any_of(test.bus.published.begin(), test.bus.published.end(),
                       [](const auto& news) { return news.topic == kTicketsTopic; }));
+  }
+
+  TEST_CASE("who was revoked, and where heads are, is told to the cluster and its administrators") {
+    TestLock test;
+    test.start();
+    const std::string admin = test.admin();
+    REQUIRE(test.ask(new_user("ada", "correct horse"), admin).ok());
+    const std::string ada = test.ticket_of("ada", "correct horse");
+    for (const char* from : {"client/1", "storage", "monitor", "broker/1", ""}) {
+      CAPTURE(from);
+      CHECK(test.ask(GetTicketKeys{}, {}, 0, from).code() == Code::login_needed);
+      CHECK(test.ask(ListHeads{}, {}, 0, from).code() == Code::login_needed);
+      CHECK(test.ask(ListHeads{true}, {}, 0, from).code() == Code::login_needed);
+    }
+    CHECK(test.ask(GetTicketKeys{}, ada).code() == Code::denied);
+    CHECK(test.ask(ListHeads{}, ada).code() == Code::denied);
+    CHECK(test.ask(GetTicketKeys{}, admin).ok());
+    CHECK(test.ask(ListHeads{}, admin)->heads.size() == 1);
+    for (const char* from : {"monitor/1", "lock/2", "head/1", "storage/7", "agent/h1"}) {
+      CAPTURE(from);
+      CHECK(test.ask(GetTicketKeys{}, {}, 0, from).ok());
+      CHECK(test.ask(ListHeads{}, {}, 0, from).ok());
+    }
   }
 
   TEST_CASE("more log-ins at a time than can be checked are asked to come again") {

@@ -28,6 +28,34 @@ TEST_SUITE("lock") {
     CHECK(machine.user("ada").sessions == 0);
   }
 
+  TEST_CASE("a session ends 30 days after its log-in, however often it was extended") {
+    TestLockMachine machine;
+    REQUIRE(machine.add("ada").ok());
+    const auto first = machine.log_in("ada", 1);
+    const int64_t end_ms = machine.time_ms + kSessionMsMax;
+    IssueToken issue{"ada", "", "", false, 2, 2 * kSessionMsMax, 1, {"ada", "here"}};
+    const auto token = machine.tell<Granted>(issue);
+    REQUIRE(token.ok());
+    CHECK(token->ticket.expires_ms == machine.time_ms + 2 * kSessionMsMax);
+    int64_t last_ms = first->expires_ms;
+    const auto extend = [&] {
+      return machine.tell<Granted>(ExtendSession{1, machine.kLastsMs, machine.time_ms});
+    };
+    machine.step_ms = machine.kLastsMs / 2;
+    while (machine.time_ms + machine.step_ms < end_ms) {
+      const auto extended = extend();
+      REQUIRE(extended.ok());
+      CHECK(extended->ticket.expires_ms <= end_ms);
+      last_ms = extended->ticket.expires_ms;
+    }
+    CHECK(last_ms == end_ms);
+    machine.time_ms = end_ms;
+    const auto over = extend();
+    REQUIRE(over.code() == Code::login_needed);
+    CHECK(over.error().text.find("log in again") != std::string::npos);
+    CHECK(machine.judge(token->ticket) == "good");
+  }
+
   TEST_CASE("one session ends and the user's others go on") {
     TestLockMachine machine;
     REQUIRE(machine.add("ada").ok());
@@ -425,5 +453,11 @@ TEST_SUITE("lock") {
     CHECK(page->more);
     REQUIRE(page->sessions.size() == 1);
     CHECK(page->sessions[0].user == "ben");
+    // Not by a token that is for one directory.
+    admin.user = "admin";
+    admin.below = "/photos";
+    CHECK(list_sessions(rows, ListSessions{"*"}, admin).code() == Code::denied);
+    CHECK(list_sessions(rows, ListSessions{"ada"}, admin).code() == Code::denied);
+    CHECK(list_sessions(rows, ListSessions{}, admin)->sessions.empty());
   }
 }

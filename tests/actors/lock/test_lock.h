@@ -51,7 +51,7 @@ struct TestLock {
     lock->start([this](Result<void> outcome) { ready = outcome; });
     REQUIRE(run_until([&] { return ready.has_value(); }));
     REQUIRE_MESSAGE(ready->ok(), ready->error().describe());
-    REQUIRE(run_until([&] { return ask(GetTicketKeys{}).ok(); }));
+    REQUIRE(run_until([&] { return ask(GetTicketKeys{}, {}, 0, "monitor/1").ok(); }));
   }
   // The process dies; what was not synced is gone.
   void kill() {

@@ -135,6 +135,9 @@ TEST_SUITE("lock") {
     Ticket ada;
     ada.user = "ada";
     CHECK(names(machine, ada) == std::vector<std::string>{"ada"});
+    admin.user = "admin";
+    admin.below = "/photos";
+    CHECK(names(machine, admin) == std::vector<std::string>{"admin"});
   }
 
   TEST_CASE("what happened is told, with who did it and from where") {
