@@ -46,8 +46,10 @@ void Lock::State::on(const Envelope& envelope, const AcquireLock& request) {
   if (!asker) return refuse(envelope, asker.error());
   if (changes && everything && !asker->may_all) {
     deny(envelope, asker->user, "a lock on everything");
-    return refuse(envelope,
-                  Error{Code::denied, "only administrators lock everything there is", {}, 0});
+    return refuse(
+        envelope,
+        Error{
+            Code::denied, "only administrators lock everything there is", {{"reason", "role"}}, 0});
   }
   locks.on(envelope, request, *asker);
 }

@@ -393,6 +393,7 @@ TEST_SUITE("lock") {
     all.target.subtree = true;
     all.mode = LockMode::shared;
     CHECK(test.ask(all, ada).code() == Code::denied);
+    CHECK(reason(test.ask(all, ada).error()) == "role");
     AcquireLock some = all;
     some.target.path = "/home";
     CHECK(test.ask(some, ada, 0, "client/2").ok());
