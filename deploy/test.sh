@@ -96,6 +96,7 @@ units unit "$bin/dfs_tests"
 seeds=1..200
 [[ $mode != soak ]] || seeds=1..2000
 lines simulator-group "$bin/dfs_sim" --kind group --seeds "$seeds"
+lines simulator-locks "$bin/dfs_sim" --kind locks --seeds "$seeds"
 lines simulator-cluster "$bin/dfs_sim" --kind cluster --seeds "$seeds"
 system=(python3 tests/system/run.py --bin "$bin" --jobs 2)
 [[ $mode != soak ]] || system+=(--full)
@@ -107,6 +108,7 @@ if [[ $mode != quick ]]; then
     export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
     units unit-asan "$root/build/asan/bin/dfs_tests"
     lines simulator-asan-group "$root/build/asan/bin/dfs_sim" --kind group --seeds 1..20
+    lines simulator-asan-locks "$root/build/asan/bin/dfs_sim" --kind locks --seeds 1..20
     lines simulator-asan-cluster "$root/build/asan/bin/dfs_sim" --kind cluster --seeds 1..10
   fi
   if build tsan dfsd dfsctl dfs_load test_broker; then
