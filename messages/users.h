@@ -1,6 +1,6 @@
 // The conversation "users": who may come in. The lock actor answers, as service "lock".
 //
-//   anyone → lock:         SignUp, LogIn → TicketReply;  GetTicketKeys → TicketKeys
+//   anyone → lock:         SignUp, LogIn → TicketReply;  of the cluster: GetTicketKeys → TicketKeys
 //   with a ticket → lock:  RenewTicket → TicketReply, LogOut, ChangePassword, AddServiceToken →
 //                          TicketReply, ListSessions, EndSession, ListUsers (of oneself)
 //   admin → lock:          AddUser, ChangeUser, RemoveUser, ListUsers, SetSignUp,
