@@ -13,6 +13,7 @@
 #include "broker/config.h"
 #include "cli/arguments.h"
 #include "cli/lock_choice.h"
+#include "cli/output.h"
 
 extern char** environ;
 
@@ -239,20 +240,19 @@ int break_locks(Context& context, const LockArguments& arguments) {
   return context.status();
 }
 
-std::string line_of(const LockView& lock) {
-  std::string what = printable(lock.target.path);
-  if (lock.target.subtree) what += lock.target.path == "/" ? "**" : "/**";
-  if (lock.target.from != 0 || lock.target.until != UINT64_MAX) {
-    what += " [" + std::to_string(lock.target.from) + ", " +
-            (lock.target.until == UINT64_MAX ? "end" : std::to_string(lock.target.until)) + ")";
+std::string shown(const LockTarget& target) {
+  std::string what = printable(target.path);
+  if (target.subtree) what += target.path == "/" ? "**" : "/**";
+  if (target.from != 0 || target.until != UINT64_MAX) {
+    what += " [" + std::to_string(target.from) + ", " +
+            (target.until == UINT64_MAX ? "end" : std::to_string(target.until)) + ")";
   }
-  std::string line = std::to_string(lock.lock) + "  " + name_of(lock.mode) + "  ";
-  line += lock.state == LockState::granted ? "held" : "waits";
-  line += " since " + human_time(lock.since_ms) + "  " + what + "  " + who(lock);
-  if (lock.silent_ms > 0) {
-    line += "  heard " + human_duration(std::chrono::milliseconds(lock.silent_ms)) + " ago";
-  }
-  return line;
+  return what;
+}
+
+std::string heard(const LockView& lock) {
+  if (lock.silent_ms <= 0) return "just now";
+  return human_duration(std::chrono::milliseconds(lock.silent_ms)) + " ago";
 }
 
 int list(Context& context, const LockArguments& arguments) {
@@ -262,16 +262,37 @@ int list(Context& context, const LockArguments& arguments) {
     if (!path) return context.fail(arguments.path, path.error());
     request.below = *path;
   }
+  TextTable table({{"LOCK", TextTable::Align::right},
+                   {"MODE"},
+                   {"STATE"},
+                   {"SINCE"},
+                   {"USER"},
+                   {"OWNER"},
+                   {"HEARD", TextTable::Align::right},
+                   {"FOR"},
+                   {"PATH"}});
   while (true) {
     const auto page =
         context.session().run<LockList>([&](Client& client) { return client.list_locks(request); });
     if (!page) return context.fail(arguments.path, page.error());
     for (const LockView& lock : page->locks) {
-      context.print(context.json() ? to_json(lock) : line_of(lock));
+      if (context.json()) {
+        context.print(to_json(lock));
+        continue;
+      }
+      table.add({std::to_string(lock.lock), name_of(lock.mode),
+                 lock.state == LockState::granted ? "held" : "waits", human_time(lock.since_ms),
+                 lock.user.empty() ? "-" : printable(lock.user), printable(lock.owner), heard(lock),
+                 lock.label.empty() ? "-" : printable(lock.label), shown(lock.target)});
     }
-    if (!page->more) return context.status();
+    if (!page->more) break;
     request.after = page->next;
   }
+  if (context.json()) return context.status();
+  std::string text = table.str();
+  text.pop_back();
+  context.print(text);
+  return context.status();
 }
 
 void add_wish(CLI::App& command, LockArguments& arguments) {

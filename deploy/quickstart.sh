@@ -81,11 +81,12 @@ chmod 700 "$dir/users/$user"
 if [[ ! -s $dir/users/$user/password ]]; then
   (umask 077 && head -c 18 /dev/urandom | base64 -w 0 | tr '+/' '-_' >"$dir/users/$user/password")
   DFS_TICKET_DIR=$dir/users/$user dfsctl signup "$user" --password-file "$dir/users/$user/password"
+else
+  DFS_TICKET_DIR=$dir/users/$user dfsctl login "$user" --password-file "$dir/users/$user/password"
 fi
 dfsctl mkdir -p "/home/$user"
 dfsctl chown "$user:" "/home/$user"
 export DFS_TICKET_DIR=$dir/users/$user
-dfsctl login "$user" --password-file "$dir/users/$user/password"
 dfsctl whoami
 
 size=${DFS_SIZE_MIB:-256}
