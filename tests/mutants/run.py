@@ -36,6 +36,7 @@ SUITES = [
     ("test_monitor", "test_monitor", ["--abort-after=1"]),
     ("test_storage", "test_storage", ["--abort-after=1"]),
     ("test_locks", "test_locks", ["--abort-after=1"]),
+    ("test_client", "test_client", ["--abort-after=1"]),
     ("dfs_sim, locks", "dfs_sim", ["--kind", "locks", "--seeds", "1..200", "--once"]),
     ("dfs_sim, group", "dfs_sim", ["--kind", "group", "--seeds", "1..60", "--once"]),
     ("dfs_sim, cluster", "dfs_sim", ["--seeds", "1..200", "--once"]),

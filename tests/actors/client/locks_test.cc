@@ -17,7 +17,7 @@ constexpr uint32_t kLeaseMs = 9000;
 struct ClientBench {
   ClientBench() {
     bus.on_sent = [this](const FakeBus::Sent& sent) {
-      bus.after(1ms, [this, sent] { serve(sent); });
+      bus.after(delay, [this, sent] { serve(sent); });
     };
   }
   ~ClientBench() { bus.on_sent = nullptr; }
@@ -92,6 +92,7 @@ struct ClientBench {
   }
 
   FakeBus bus{"client/1"};
+  Duration delay = 1ms;  // of answers
   Calls calls{bus};
   Locks locks{bus, calls, 30s};
   LockReply answer = granted(10);
@@ -244,6 +245,19 @@ TEST_CASE("a client relies on less than its lease, from when it asked") {
   CHECK_FALSE(owner.sure());
   bench.pass(20ms);
   CHECK(owner.lost());
+}
+
+TEST_CASE("an answer that was long on its way is worth so much less") {
+  ClientBench bench;
+  bench.delay = 300ms;
+  LockOwner owner(bench.locks);
+  REQUIRE(bench.acquire(owner, bench.wish(), 310ms));
+  CHECK(owner.sure());
+  bench.bus.on_sent = nullptr;
+  bench.pass(7560ms);
+  CHECK(owner.sure());
+  bench.pass(10ms);
+  CHECK_FALSE(owner.sure());
 }
 
 TEST_CASE("a client that ends waits for its releases, and not for ever") {
