@@ -176,23 +176,22 @@ void ZmqBus::note_news(const Link& link, const LinkNews& news) {
   Trouble& trouble = troubles_[link];
   trouble.at = now();
   ++trouble.failures;
-  std::string why;
-  if (news.end == LinkEnd::mismatch) {
-    why = secure ? "it is not encrypted there, and this side has a cluster-key; if that cluster is "
-                   "meant to be insecure, say so here too"
-                 : "it is encrypted there, and this side is insecure; set cluster-key to what "
-                   "cluster.pub of that cluster says";
-  } else if (news.end == LinkEnd::refused) {
+  std::string why = secure ? "it is not encrypted there, and this side has a cluster-key; if that "
+                             "cluster is meant to be insecure, say so here too"
+                           : "it is encrypted there, and this side is insecure; set cluster-key to "
+                             "what cluster.pub of that cluster says";
+  if (news.end == LinkEnd::refused) {
     why = "the key of this side is not admitted there";
-  } else if (secure) {
-    ++trouble.key;
-    // A process that ends just then looks the same, but not twice in a row.
+  } else if (news.end == LinkEnd::unfinished) {
+    if (secure) ++trouble.key;
+    // A process that ends just then looks the same, but not twice in a row. Of a mismatch either
+    // side may be the one that notices it, and the other sees no more than this.
     if (trouble.failures < 2 * keys) return;
-    why =
-        "cluster-key is not that of the cluster there, or this side is not admitted; compare it "
-        "with that cluster's cluster.pub";
-  } else {
-    return;
+    if (secure) {
+      why =
+          "cluster-key is not that of the cluster there, or this side is not admitted, or it is "
+          "not encrypted there; compare it with that cluster's cluster.pub";
+    }
   }
   const bool said = !trouble.text.empty();
   trouble.text = "no connection to " + link + ": " + why;
