@@ -140,21 +140,24 @@ def attack_with_floods(fort, table):
               lambda: flood("connections", 2_000).split(";")[0])
     table.row("500 handshakes, a byte at a time", "cut", None,
               lambda: flood("loris", 500).split(";")[0])
+    # They are cut when somebody looks, ten times a second if the machine lets them. How much has
+    # come by then is a matter of time; that it is a small part of all is not.
+    endless, most = 6000, 1500
     before = fort.memory_mib()
     table.row("message of frames without end", "cut", None,
-              lambda: flood("endless", 600).split(";")[0])
-    table.expect(fort.memory_mib() - before < 200,
+              lambda: flood("endless", endless).split(";")[0])
+    table.expect(fort.memory_mib() - before < most,
                  f"endless frames: {before} MiB before, {fort.memory_mib()} MiB after")
     table.row("subscription of frames without end", ("cut", "no handshake"), None,
-              lambda: flood("endless-news", 600).split(";")[0])
+              lambda: flood("endless-news", endless).split(";")[0])
     to, endpoint = fort.node(1)
     before = fort.memory_mib(f"storage-{fort.host_of(1)}")
     table.row("message of frames without end, at the port of blocks", "cut", None,
               lambda: run_program(fort.t, "endless-plain", "127.0.0.1",
                                   re.search(r":(\d+)", endpoint[6:]).group(1), key,
-                                  600).stdout.split(";")[0])
-    table.expect(fort.memory_mib(f"storage-{fort.host_of(1)}") - before < 200,
-                 f"{to} grew by more than 200 MiB")
+                                  endless).stdout.split(";")[0])
+    table.expect(fort.memory_mib(f"storage-{fort.host_of(1)}") - before < most,
+                 f"{to} grew by more than {most} MiB")
     table.row("100,000 names from one connection", "served", None,
               lambda: flood("names", 100_000).split(";")[0])
     table.row("200,000 pings without a pause", "served", None,
