@@ -1,7 +1,9 @@
 """What somebody who listens on the network learns: tshark beside clusters of our own."""
 import os
 import re
+import secrets
 import shutil
+import socket
 import subprocess
 
 from support import MIB, Failed, Skipped, check, read_bytes, test, wait_until
@@ -27,7 +29,7 @@ class Capture:
     def __init__(self, t, name, ports):
         if not shutil.which("tshark"):
             raise Skipped("there is no tshark (Debian package tshark)")
-        self.path = t.path(name + ".pcapng")
+        self.path, self.port = t.path(name + ".pcapng"), ports[0]
         self.errors = open(t.path(name + ".err"), "wb+")
         self.tshark = subprocess.Popen(
             ["tshark", "-q", "-i", "lo", "-B", "64", "-w", self.path,
@@ -53,9 +55,18 @@ class Capture:
         if dropped and int(dropped.group(1)) > 0:
             raise Failed(f"tshark missed packets: {dropped.group(0)}")
 
+    def catch_up(self):
+        """Until it has what was sent before this call: what tshark has not read yet when it ends
+        is lost."""
+        mark = b"the-end-" + secrets.token_hex(8).encode()
+        with socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection:
+            connection.sendall(mark)
+        wait_until(lambda: self.packets(f'tcp contains "{mark.decode()}"') > 0, "the last packet",
+                   30)
+
     def packets(self, display_filter):
         run = subprocess.run(["tshark", "-r", self.path, "-Y", display_filter, "-T", "fields",
-                              "-e", "frame.number"], capture_output=True, text=True, check=True)
+                              "-e", "frame.number"], capture_output=True, text=True, check=False)
         return len(run.stdout.split())
 
     def seen(self):
@@ -98,6 +109,7 @@ def listen(t, cluster, of_heads=True, of_nodes=True):
     seen = []
     for capture in (first, second):
         if capture:
+            capture.catch_up()
             capture.end()
         seen.append(capture.seen() if capture else None)
     return seen
