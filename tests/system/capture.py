@@ -61,12 +61,13 @@ class Capture:
         mark = b"the-end-" + secrets.token_hex(8).encode()
         with socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection:
             connection.sendall(mark)
-        wait_until(lambda: self.packets(f'tcp contains "{mark.decode()}"') > 0, "the last packet",
-                   30)
+        wait_until(lambda: self.packets(f'tcp contains "{mark.decode()}"', whole=False) > 0,
+                   "the last packet", 30)
 
-    def packets(self, display_filter):
+    def packets(self, display_filter, whole=True):
+        """`whole` is false while tshark still writes, when the last packet may be cut off."""
         run = subprocess.run(["tshark", "-r", self.path, "-Y", display_filter, "-T", "fields",
-                              "-e", "frame.number"], capture_output=True, text=True, check=False)
+                              "-e", "frame.number"], capture_output=True, text=True, check=whole)
         return len(run.stdout.split())
 
     def seen(self):

@@ -140,9 +140,7 @@ def attack_with_floods(fort, table):
               lambda: flood("connections", 2_000).split(";")[0])
     table.row("500 handshakes, a byte at a time", "cut", None,
               lambda: flood("loris", 500).split(";")[0])
-    # They are cut when somebody looks, ten times a second if the machine lets them. How much has
-    # come by then is a matter of time; that it is a small part of all is not.
-    endless, most = 6000, 1500
+    endless, most = 600, 200
     before = fort.memory_mib()
     table.row("message of frames without end", "cut", None,
               lambda: flood("endless", endless).split(";")[0])
