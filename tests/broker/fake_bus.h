@@ -60,13 +60,16 @@ class FakeBus : public Bus {
     const Instant end = now_ + delay;
     while (!timers_.empty() && timers_.begin()->first.first <= end) {
       const auto first = timers_.begin();
-      now_ = first->first.first;
+      now_ = std::max(now_, first->first.first);
       auto fire = std::move(first->second);
       timers_.erase(first);
       fire();
     }
     now_ = end;
   }
+
+  // The process was stopped for so long: what was due meanwhile fires with the next advance().
+  void stand_still(Duration delay) { now_ += delay; }
 
   // Does the oldest queued job: its work, then its done.
   void run_job() {
