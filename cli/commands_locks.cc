@@ -78,6 +78,7 @@ class Holding {
     wish.wait = *wait;
     wish.label = label;
     wish.waiting = tell_waiting(context_);
+    wish.show = true;
     auto reply = context_.session().run<LockReply>([&](Client& client) {
       owner_ = std::make_shared<LockOwner>(client.locks(), owner_from_environment());
       return owner_->acquire(wish);

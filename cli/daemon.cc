@@ -23,6 +23,7 @@
 #include "cli/data_directory.h"
 #include "cli/exit_codes.h"
 #include "cli/ticket_store.h"
+#include "messages/fence_proof.h"
 #include "messages/users.h"
 
 namespace dfs::cli {
@@ -176,6 +177,7 @@ Result<void> start_monitor(Process& process, const DaemonOptions& options,
   MonitorSettings settings = monitor_settings(options, broker);
   auto key_of_keys = sealing_key(options.security_options);
   if (!key_of_keys) return key_of_keys.error();
+  settings.fence_key = fence_key_of(*key_of_keys);
   settings.key_of_keys = std::move(*key_of_keys);
   ActorSettings actor;
   actor.address = "monitor";
@@ -230,6 +232,9 @@ Result<void> start_lock(Process& process, const DaemonOptions& options, const st
   const auto known = known_brokers(options.brokers, options.join, options.listen);
   brokers.insert(brokers.end(), known.begin(), known.end());
   LockSettings settings = lock_settings(options, broker);
+  const auto key_of_keys = sealing_key(options.security_options);
+  if (!key_of_keys) return key_of_keys.error();
+  settings.fence_key = fence_key_of(*key_of_keys);
   settings.identity = [&data, directory = options.data] {
     return load_identity(*data.disk, directory);
   };

@@ -18,6 +18,7 @@
 #include "messages/ids.h"
 #include "messages/message.h"
 #include "messages/namespace.h"
+#include "messages/signature.h"
 
 namespace dfs {
 
@@ -42,13 +43,20 @@ inline bool is_public_key(std::string_view text) {
 
 // The answer names the node; a node that joins again (same uuid) gets its number back. Error
 // `denied`, cause `reason`: "removed" (for good), or what is wrong with the token (agents.h).
+// Why it cannot be the key of what a node signs; null: it can, or there is none.
+inline const char* bad_node_key(const Blob& verify_key) {
+  const size_t size = verify_key.bytes.size();
+  return size == 0 || size == kVerifyKeyBytes ? nullptr : "verify_key is not 32 bytes";
+}
+
 struct JoinReply {
   NodeId node = 0;
   std::string cluster;  // uuid of the cluster; a node refuses to serve two
   Epoch epoch = 0;      // of the cluster map
   uint32_t heartbeat_ms = 500;
-  Blob grant_key = {};  // to verify grants with (grant.h); empty: blocks need none
-  DFS_MESSAGE(JoinReply, node, cluster, epoch, heartbeat_ms, grant_key)
+  Blob grant_keys = {};  // that verify grants (grant.h); empty: blocks need none
+  Blob warrant = {};     // for the verify_key that was shown
+  DFS_MESSAGE(JoinReply, node, cluster, epoch, heartbeat_ms, grant_keys, warrant)
 };
 
 struct Join {
@@ -63,6 +71,7 @@ struct Join {
   NodeId node = 0;  // the number it had; kept when a cluster is rebuilt that has forgotten it
   std::string token = {};  // of a node that joins for the first time, where one is asked for
   std::string key = {};    // the public key of the connection it joins on; empty: no encryption
+  Blob verify_key = {};    // of what it signs for other nodes (grant.h); empty: nothing
   using Reply = JoinReply;
   const char* invalid() const {
     if (uuid.size() != 32 || uuid.find_first_not_of("0123456789abcdef") != std::string::npos) {
@@ -72,10 +81,10 @@ struct Join {
     if (host.size() > kNameBytesMax || rack.size() > kNameBytesMax) return "host or rack is long";
     if (token.size() > kNameBytesMax) return "token is long";
     if (!key.empty() && !is_public_key(key)) return "key is not 64 hex digits";
-    return nullptr;
+    return bad_node_key(verify_key);
   }
   DFS_MESSAGE(Join, uuid, cluster, endpoint, host, rack, total_bytes, used_bytes, feature_level,
-              node, token, key)
+              node, token, key, verify_key)
 };
 
 // Background work of a storage node's own.

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <string>
 
+#include "messages/cluster.h"
 #include "messages/ids.h"
 #include "messages/message.h"
 #include "messages/namespace.h"
@@ -17,13 +18,16 @@
 namespace dfs {
 
 struct GrantKeys {
-  Blob keys;  // one after the other, that to make grants with first; empty: blocks need none
-  DFS_MESSAGE(GrantKeys, keys)
+  Blob keys;          // that verify grants, one after the other; empty: blocks need none
+  Blob warrant = {};  // (grant.h) for the key that was shown; empty: none was
+  DFS_MESSAGE(GrantKeys, keys, warrant)
 };
 // Of storage nodes alone.
 struct GetGrantKeys {
+  Blob verify_key = {};  // of the asker's own; empty: no warrant is wanted
   using Reply = GrantKeys;
-  DFS_MESSAGE(GetGrantKeys)
+  const char* invalid() const { return bad_node_key(verify_key); }
+  DFS_MESSAGE(GetGrantKeys, verify_key)
 };
 
 struct RotateGrantKeyReply {

@@ -88,7 +88,9 @@ struct LockReply {
   uint32_t ahead = 0;              // requests that are served before, when waiting
   std::vector<LockView> blockers;  // some of those that are in the way, holders first
   Receipt receipt;
-  DFS_MESSAGE(LockReply, lock, state, fence, lease_ms, ahead, blockers, receipt)
+  // Of the fence of a whole file or tree (fence_proof.h), to be shown to the monitor with it.
+  Blob fence_proof = {};
+  DFS_MESSAGE(LockReply, lock, state, fence, lease_ms, ahead, blockers, receipt, fence_proof)
 };
 // Errors: `locked`, it would have to wait and wait_ms is 0 (cause `holder`, `since_ms`);
 // `deadlock`, waiting would close a cycle (cause `cycle`: "client/a waits for /x held by …");

@@ -161,12 +161,31 @@ struct Rename {
   bool replace = true;  // false: `exists` when there is something at `to`
   uint64_t fence = 0;   // of the lock on `from` (locks.h); 0: none is held
   uint64_t to_fence = 0;
+  Blob fence_proof = {};  // LockReply::fence_proof
+  Blob to_fence_proof = {};
   using Reply = RenameReply;
   const char* invalid() const {
     const char* why = bad_path(from);
     return why != nullptr ? why : bad_path(to);
   }
-  DFS_MESSAGE(Rename, from, to, replace, fence, to_fence)
+  DFS_MESSAGE(Rename, from, to, replace, fence, to_fence, fence_proof, to_fence_proof)
+};
+
+struct ShowFenceReply {
+  uint64_t seen = 0;  // the highest shown for that path; more than one's own: somebody has it since
+  Receipt receipt;
+  DFS_MESSAGE(ShowFenceReply, seen, receipt)
+};
+// From now on what was sent under earlier locks of that file, or tree, is `fenced`, though nothing
+// has been changed under this one yet: whoever reads now knows that it stays so.
+struct ShowFence {
+  std::string path;
+  bool subtree = false;
+  uint64_t fence = 0;
+  Blob fence_proof = {};  // LockReply::fence_proof
+  using Reply = ShowFenceReply;
+  const char* invalid() const { return fence == 0 ? "fence is missing" : bad_path(path); }
+  DFS_MESSAGE(ShowFence, path, subtree, fence, fence_proof)
 };
 
 struct SetAttributesReply {
@@ -204,9 +223,10 @@ struct Remove {
   std::string path;
   bool recursive = false;  // a directory with all below it, at once
   uint64_t fence = 0;      // of the lock on it (locks.h); 0: none is held
+  Blob fence_proof = {};   // LockReply::fence_proof
   using Reply = RemoveReply;
   const char* invalid() const { return bad_path(path); }
-  DFS_MESSAGE(Remove, path, recursive, fence)
+  DFS_MESSAGE(Remove, path, recursive, fence, fence_proof)
 };
 
 // Where the blocks of an object are. Block i is in groups[i % groups.size()] unless overridden.
@@ -310,10 +330,11 @@ struct CommitFile {
   Blob grant = {};      // of layout.object, which shows whose upload it is
   Seal seal = {};       // of layout.object, when it is encrypted
   bool content_wrapped = false;  // by the head, for the log; refused from anybody else
+  Blob fence_proof = {};         // LockReply::fence_proof
   using Reply = CommitFileReply;
   const char* invalid() const;
   DFS_MESSAGE(CommitFile, path, size, crc32c, mode, content, layout, writes, expected_version,
-              copies, fence, grant, seal, content_wrapped)
+              copies, fence, grant, seal, content_wrapped, fence_proof)
 };
 
 struct OpenFileReply {

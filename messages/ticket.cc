@@ -1,7 +1,5 @@
 #include "messages/ticket.h"
 
-#include <sodium.h>
-
 #include <algorithm>
 
 #include "messages/users.h"
@@ -12,18 +10,6 @@ namespace {
 
 // What is signed begins with it, so that no signature made for another purpose is one of a ticket.
 constexpr std::string_view kTicketContext = "zdfs ticket 1:";
-
-static_assert(kSignatureBytes == crypto_sign_BYTES);
-static_assert(kSignKeyBytes == crypto_sign_SECRETKEYBYTES);
-static_assert(kVerifyKeyBytes == crypto_sign_PUBLICKEYBYTES);
-static_assert(kSeedBytes == crypto_sign_SEEDBYTES);
-
-const unsigned char* bytes_of(std::string_view text) {
-  return reinterpret_cast<const unsigned char*>(text.data());
-}
-unsigned char* bytes_of(std::string& text) {
-  return reinterpret_cast<unsigned char*>(text.data());
-}
 
 Error not_good(const char* reason, const std::string& what) {
   return Error{Code::login_needed, what + "; log in with: dfsctl login", {{"reason", reason}}, 0};
@@ -53,13 +39,8 @@ const char* Ticket::invalid() const {
 
 std::string sign_ticket(const Ticket& ticket, std::string_view secret) {
   DFS_ASSERT(ticket.invalid() == nullptr && secret.size() == kSignKeyBytes);
-  DFS_ASSERT(sodium_init() >= 0);
   std::string bytes = encode(ticket);
-  const std::string message = std::string(kTicketContext) + bytes;
-  std::string signature(kSignatureBytes, '\0');
-  crypto_sign_detached(bytes_of(signature), nullptr, bytes_of(std::string_view(message)),
-                       message.size(), bytes_of(secret));
-  bytes += signature;
+  bytes += signature_of(kTicketContext, bytes, secret);
   DFS_ASSERT(bytes.size() <= kTicketBytesMax);
   return bytes;
 }
@@ -71,14 +52,6 @@ Result<Ticket> unverified_ticket(std::string_view bytes) {
   return decode<Ticket>(bytes.substr(0, bytes.size() - kSignatureBytes));
 }
 
-SignKeys make_sign_keys(std::string_view seed) {
-  DFS_ASSERT(sodium_init() >= 0);
-  DFS_ASSERT(seed.size() == kSeedBytes);
-  SignKeys keys{std::string(kSignKeyBytes, '\0'), std::string(kVerifyKeyBytes, '\0')};
-  crypto_sign_seed_keypair(bytes_of(keys.verify_key), bytes_of(keys.secret), bytes_of(seed));
-  return keys;
-}
-
 void TicketJudge::learn(std::string cluster, uint64_t version, std::vector<TicketKey> keys,
                         std::vector<Revocation> revoked) {
   if (version <= version_) return;
@@ -86,10 +59,7 @@ void TicketJudge::learn(std::string cluster, uint64_t version, std::vector<Ticke
   const auto equal = [](const TicketKey& a, const TicketKey& b) { return same(a, b); };
   const bool keys_stay = cluster == cluster_ &&
                          std::equal(keys.begin(), keys.end(), keys_.begin(), keys_.end(), equal);
-  if (!keys_stay) {
-    remembered_.clear();
-    ages_.clear();
-  }
+  if (!keys_stay) remembered_.clear();
   cluster_ = std::move(cluster);
   keys_ = std::move(keys);
   revoked_.clear();
@@ -102,21 +72,17 @@ void TicketJudge::learn(std::string cluster, uint64_t version, std::vector<Ticke
 Result<const Ticket*> TicketJudge::judge(std::string_view ticket, int64_t now_ms,
                                          bool may_be_first) {
   if (ticket.empty()) return not_good("missing", "nobody is logged in");
-  const std::string bytes(ticket);
-  const Ticket* known = nullptr;
-  if (const auto found = remembered_.find(bytes); found != remembered_.end()) {
-    ages_.splice(ages_.end(), ages_, found->second.age);
-    known = &found->second.ticket;
-  } else {
-    auto verified = verify(bytes);
+  const Ticket* known = remembered_.find(ticket);
+  if (known == nullptr) {
+    auto verified = verify(ticket);
     if (!verified) return std::move(verified).error();
-    known = remember(bytes, std::move(*verified));
+    known = remembered_.remember(ticket, std::move(*verified));
   }
   DFS_CHECK(check(*known, now_ms, may_be_first));
   return known;
 }
 
-Result<Ticket> TicketJudge::verify(const std::string& bytes) const {
+Result<Ticket> TicketJudge::verify(std::string_view bytes) const {
   const auto malformed = [] { return not_good("malformed", "the ticket cannot be read"); };
   auto ticket = unverified_ticket(bytes);
   if (!ticket) return malformed();
@@ -127,24 +93,10 @@ Result<Ticket> TicketJudge::verify(const std::string& bytes) const {
   if (key == keys_.end()) {
     return not_good("unknown-key", "the key of the ticket is not known (any more)");
   }
-  DFS_ASSERT(sodium_init() >= 0);
-  const std::string message = std::string(kTicketContext).append(bytes, 0, size);
   const bool genuine =
-      key->verify_key.bytes.size() == kVerifyKeyBytes &&
-      crypto_sign_verify_detached(bytes_of(std::string_view(bytes)) + size,
-                                  bytes_of(std::string_view(message)), message.size(),
-                                  bytes_of(std::string_view(key->verify_key.bytes))) == 0;
+      is_signed(kTicketContext, bytes.substr(0, size), bytes.substr(size), key->verify_key.bytes);
   if (!genuine) return not_good("forged", "the signature of the ticket is wrong");
   return ticket;
-}
-
-const Ticket* TicketJudge::remember(const std::string& bytes, Ticket ticket) {
-  if (remembered_.size() >= kRememberedMax) {
-    remembered_.erase(ages_.front());
-    ages_.pop_front();
-  }
-  const auto age = ages_.insert(ages_.end(), bytes);
-  return &remembered_.emplace(bytes, Remembered{std::move(ticket), age}).first->second.ticket;
 }
 
 Result<void> TicketJudge::check(const Ticket& ticket, int64_t now_ms, bool may_be_first) const {

@@ -5,9 +5,7 @@
 // kSignatureBytes over kTicketContext and those fields.
 #pragma once
 
-#include <array>
 #include <cstdint>
-#include <list>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -15,6 +13,8 @@
 #include <vector>
 
 #include "messages/message.h"
+#include "messages/remembered.h"
+#include "messages/signature.h"
 
 namespace dfs {
 
@@ -24,9 +24,6 @@ enum class Role : uint8_t {
 };
 const char* name_of(Role role);
 
-inline constexpr size_t kSignatureBytes = 64;
-inline constexpr size_t kSignKeyBytes = 64;    // of the secret key; its last 32 are the public one
-inline constexpr size_t kVerifyKeyBytes = 32;  // of the public key
 inline constexpr size_t kGroupsOfUserMax = 64;
 inline constexpr size_t kTicketPathBytesMax = 256;  // of `below`
 inline constexpr uint32_t kAdminUid = 0;
@@ -55,14 +52,6 @@ struct Ticket {
 
 // `secret` has kSignKeyBytes, `ticket` is valid; the result fits into a header (kTicketBytesMax).
 std::string sign_ticket(const Ticket& ticket, std::string_view secret);
-
-struct SignKeys {
-  std::string secret;      // kSignKeyBytes
-  std::string verify_key;  // kVerifyKeyBytes
-};
-// The same pair for the same kSeedBytes.
-inline constexpr size_t kSeedBytes = 32;
-SignKeys make_sign_keys(std::string_view seed);
 
 // What the ticket says, for its holder: nothing is verified. `malformed`.
 Result<Ticket> unverified_ticket(std::string_view bytes);
@@ -101,20 +90,14 @@ class TicketJudge {
   Result<const Ticket*> judge(std::string_view ticket, int64_t now_ms, bool may_be_first = false);
 
  private:
-  struct Remembered {
-    Ticket ticket;
-    std::list<std::string>::iterator age;
-  };
-  Result<Ticket> verify(const std::string& bytes) const;
-  const Ticket* remember(const std::string& bytes, Ticket ticket);
+  Result<Ticket> verify(std::string_view bytes) const;
   Result<void> check(const Ticket& ticket, int64_t now_ms, bool may_be_first) const;
 
   std::string cluster_;
   uint64_t version_ = 0;
   std::vector<TicketKey> keys_;
   std::unordered_map<std::string, std::vector<Revocation>> revoked_;  // by user
-  std::unordered_map<std::string, Remembered> remembered_;            // by the bytes
-  std::list<std::string> ages_;                                       // longest unused first
+  Remembered<Ticket> remembered_{kRememberedMax};
 };
 
 }  // namespace dfs

@@ -85,6 +85,8 @@ enum class Type : uint16_t {
   RemoveReply = 209,
   SetAttributes = 210,
   SetAttributesReply = 211,
+  ShowFence = 212,
+  ShowFenceReply = 213,
 
   // upload and download: the monitor's part
   PlanFile = 300,

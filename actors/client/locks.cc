@@ -82,11 +82,11 @@ AcquireLock LockOwner::request_for(const LockWish& wish) const {
 
 // Silence is waited out: a cluster that starts, or elects, answers before long.
 template <Request R>
-Task<Result<Answer<R>>> LockOwner::ask_service(R request) {
+Task<Result<Answer<R>>> LockOwner::ask_service(const char* service, R request) {
   CallOptions options;
   options.deadline = locks_.deadline_;
   Task<Result<Answer<R>>> asking =
-      locks_.calls_.ask<R>("lock", std::move(request), std::move(options));
+      locks_.calls_.ask<R>(service, std::move(request), std::move(options));
   Result<Answer<R>> answer = co_await asking;
   co_return answer;
 }
@@ -106,7 +106,7 @@ void LockOwner::lose(const char* why) {
 Task<Result<LockReply>> LockOwner::ask(LockWish wish) {
   AcquireLock request = request_for(wish);
   request.ask_only = true;
-  Task<Result<Answer<AcquireLock>>> asking = ask_service(std::move(request));
+  Task<Result<Answer<AcquireLock>>> asking = ask_service("lock", std::move(request));
   const Result<Answer<AcquireLock>> answer = co_await asking;
   if (!answer) co_return answer.error();
   co_return answer->message;
@@ -114,7 +114,7 @@ Task<Result<LockReply>> LockOwner::ask(LockWish wish) {
 
 Task<Result<LockReply>> LockOwner::acquire(LockWish wish) {
   Instant asked = locks_.bus_.now();
-  Task<Result<Answer<AcquireLock>>> asking = ask_service(request_for(wish));
+  Task<Result<Answer<AcquireLock>>> asking = ask_service("lock", request_for(wish));
   const Result<Answer<AcquireLock>> first = co_await asking;
   if (!first) co_return first.error();
   LockReply reply = first->message;
@@ -127,7 +127,7 @@ Task<Result<LockReply>> LockOwner::acquire(LockWish wish) {
     told = first_blocker(reply);
     const LockId lock = reply.lock;
     asked = locks_.bus_.now();
-    Task<Result<Answer<AwaitLock>>> waiting = ask_service(AwaitLock{lock, name_});
+    Task<Result<Answer<AwaitLock>>> waiting = ask_service("lock", AwaitLock{lock, name_});
     const Result<Answer<AwaitLock>> answer = co_await waiting;
     if (answer) {
       reply = answer->message;
@@ -137,12 +137,34 @@ Task<Result<LockReply>> LockOwner::acquire(LockWish wish) {
     if (!is_retryable(answer.code())) held_.erase(lock);  // it is gone
     co_return answer.error();
   }
-  co_return reply;
+  if (!wish.show) co_return reply;
+  Task<Result<ShowFenceReply>> showing = show(wish, reply);
+  const Result<ShowFenceReply> shown = co_await showing;
+  if (shown) co_return reply;
+  held_.erase(reply.lock);
+  locks_.release_later(reply.lock, name_);
+  co_return shown.error();
+}
+
+Task<Result<ShowFenceReply>> LockOwner::show(LockWish wish, LockReply held) {
+  ShowFence request{wish.target.path, wish.target.subtree, held.fence, held.fence_proof};
+  Task<Result<Answer<ShowFence>>> asking = ask_service("monitor", std::move(request));
+  Result<Answer<ShowFence>> answer = co_await asking;
+  if (!answer) co_return answer.error();
+  if (wish.mode == LockMode::exclusive && answer->message.seen > held.fence) {
+    co_return Error{Code::fenced,
+                    "the lock on " + wish.target.path +
+                        " ended before it could be used, and somebody else has had it since; "
+                        "take it again",
+                    {{"owner", name_}, {"fence", std::to_string(held.fence)}},
+                    0};
+  }
+  co_return answer->message;
 }
 
 Task<Result<void>> LockOwner::release(LockId lock) {
   held_.erase(lock);
-  Task<Result<Answer<ReleaseLock>>> asking = ask_service(ReleaseLock{lock, name_});
+  Task<Result<Answer<ReleaseLock>>> asking = ask_service("lock", ReleaseLock{lock, name_});
   const Result<Answer<ReleaseLock>> answer = co_await asking;
   if (!answer) co_return answer.error();
   co_return Result<void>();

@@ -11,6 +11,7 @@
 #include "broker/calls.h"
 #include "broker/task.h"
 #include "messages/locks.h"
+#include "messages/namespace.h"
 
 namespace dfs {
 
@@ -28,6 +29,9 @@ struct LockWish {
   Duration wait = std::chrono::seconds(60);
   std::string label;
   std::function<void(const LockReply&)> waiting;
+  // The monitor is told of the lock before it is said to be held (ShowFence): nothing that is read
+  // or written under it can be changed any more by who had it before, however late that arrives.
+  bool show = false;
 };
 
 // What all flows of one client share. Must outlive the owners.
@@ -78,6 +82,9 @@ class LockOwner {
   // Whether it would be granted now: as acquire() without waiting, and nothing is taken. The fence
   // of the answer holds as long as nobody else was granted it in between.
   Task<Result<LockReply>> ask(LockWish wish);
+  // See LockWish::show; for locks of whole files and trees. `fenced` when the lock is exclusive and
+  // somebody has had it since.
+  Task<Result<ShowFenceReply>> show(LockWish wish, LockReply held);
   // Waits for the answer.
   Task<Result<void>> release(LockId lock);
   void release_all();  // in the background
@@ -92,7 +99,7 @@ class LockOwner {
 
  private:
   template <Request R>
-  Task<Result<Answer<R>>> ask_service(R request);
+  Task<Result<Answer<R>>> ask_service(const char* service, R request);
   void heard(Instant asked, uint32_t lease_ms);
   void lose(const char* why);
   AcquireLock request_for(const LockWish& wish) const;

@@ -70,6 +70,7 @@ Task<Result<RenameReply>> Client::rename(Rename request, LockOptions lock) {
       const Result<LockReply> locked = co_await locking;
       if (!locked) co_return locked.error();
       (of_from ? request.fence : request.to_fence) = locked->fence;
+      (of_from ? request.fence_proof : request.to_fence_proof) = locked->fence_proof;
     }
   }
   Task<Result<RenameReply>> asking = state_->ask(std::move(request));
@@ -85,6 +86,7 @@ Task<Result<RemoveReply>> Client::remove(Remove request, LockOptions lock) {
     const Result<LockReply> locked = co_await locking;
     if (!locked) co_return locked.error();
     request.fence = locked->fence;
+    request.fence_proof = locked->fence_proof;
   }
   Task<Result<RemoveReply>> asking = state_->ask(std::move(request));
   Result<RemoveReply> reply = co_await asking;

@@ -94,12 +94,13 @@ Task<Result<TransferReport>> Upload::run() {
 }
 
 Task<Result<TransferReport>> Upload::put_inline(std::string content) {
-  Task<Result<uint64_t>> passing = pass_lock();
-  const Result<uint64_t> fence = co_await passing;
-  if (!fence) co_return fence.error();
+  Task<Result<LockReply>> passing = pass_lock();
+  const Result<LockReply> lock = co_await passing;
+  if (!lock) co_return lock.error();
   CommitFile request;
   request.path = path_;
-  request.fence = *fence;
+  request.fence = lock->fence;
+  request.fence_proof = lock->fence_proof;
   request.size = content.size();
   request.crc32c = crc32c(content);
   request.mode = transfer_.options.mode;

@@ -66,8 +66,8 @@ class Upload {
   Task<void> keep_lease();
   LockWish lock_wish() const;
   Task<void> take_lock();
-  Task<Result<uint64_t>> await_lock();
-  Task<Result<uint64_t>> pass_lock();
+  Task<Result<LockReply>> await_lock();
+  Task<Result<LockReply>> pass_lock();
   Task<Result<CommitFileReply>> commit();
   CommitFile commit_request() const;
   std::vector<GroupWrites> writes() const;
@@ -79,7 +79,7 @@ class Upload {
   Transfer transfer_;
   LockOwner owner_;
   bool locking_ = false;           // the lock is being taken, or held
-  std::optional<uint64_t> fence_;  // of it, when it is held
+  std::optional<LockReply> held_;  // it, when it is
   std::shared_ptr<Source> source_;
   std::string path_;
   Placement placement_;

@@ -17,8 +17,8 @@ Task<Result<TransferReport>> Upload::finish() {
   Task<Result<void>> checking = check_source();
   const Result<void> unchanged = co_await checking;
   if (!unchanged) co_return unchanged.error();
-  Task<Result<uint64_t>> locking = await_lock();
-  const Result<uint64_t> locked = co_await locking;
+  Task<Result<LockReply>> locking = await_lock();
+  const Result<LockReply> locked = co_await locking;
   if (!locked) co_return locked.error();
   Error last;
   for (uint32_t round = 0; round < kCommitRoundsMax; ++round) {
@@ -100,37 +100,36 @@ Task<void> Upload::take_lock() {
     transfer_.fail(reply.error());
     co_return;
   }
-  fence_ = reply->fence;
+  held_ = *reply;
   transfer_.changed.notify();
 }
 
-// The fence to commit with; 0 without a lock.
-Task<Result<uint64_t>> Upload::await_lock() {
-  if (!locking_) co_return uint64_t{0};
-  Task<void> waiting = transfer_.until([this] { return fence_.has_value(); });
+// The lock to commit under; without one, none of fence 0.
+Task<Result<LockReply>> Upload::await_lock() {
+  if (!locking_) co_return LockReply();
+  Task<void> waiting = transfer_.until([this] { return held_.has_value(); });
   co_await waiting;
-  if (!fence_) co_return transfer_.error();
-  co_return *fence_;
+  if (!held_) co_return transfer_.error();
+  co_return *held_;
 }
 
 // One step needs no lock to be whole. It is enough that nobody holds one, or waits for one, when it
 // is made: who was granted it in between, and has committed, is not overwritten, for the fence is
 // older than theirs.
-Task<Result<uint64_t>> Upload::pass_lock() {
-  if (!transfer_.options.lock.take) co_return uint64_t{0};
+Task<Result<LockReply>> Upload::pass_lock() {
+  if (!transfer_.options.lock.take) co_return LockReply();
   if (locking_) {
-    Task<Result<uint64_t>> locking = await_lock();
-    Result<uint64_t> fence = co_await locking;
-    co_return fence;
+    Task<Result<LockReply>> locking = await_lock();
+    Result<LockReply> held = co_await locking;
+    co_return held;
   }
   Task<Result<LockReply>> asking = owner_.ask(lock_wish());
-  const Result<LockReply> free = co_await asking;
-  if (free && free->state == LockState::granted) co_return free->fence;
+  Result<LockReply> free = co_await asking;
+  if (free && free->state == LockState::granted) co_return free;
   if (!free && free.code() != Code::locked) co_return free.error();
   Task<Result<LockReply>> acquiring = owner_.acquire(lock_wish());
-  const Result<LockReply> held = co_await acquiring;
-  if (!held) co_return held.error();
-  co_return held->fence;
+  Result<LockReply> held = co_await acquiring;
+  co_return held;
 }
 
 CommitFile Upload::commit_request() const {
@@ -140,7 +139,10 @@ CommitFile Upload::commit_request() const {
   request.mode = transfer_.options.mode;
   request.expected_version = transfer_.options.expected_version;
   request.copies = placement_.copies_asked();
-  request.fence = fence_.value_or(0);
+  if (held_) {
+    request.fence = held_->fence;
+    request.fence_proof = held_->fence_proof;
+  }
   request.grant = placement_.grant();
   request.layout.object = placement_.object();
   request.layout.block_bytes = placement_.block_bytes();

@@ -65,7 +65,7 @@ Lock::State::State(Bus& bus_, Disk& disk_, Table& table_, LockSettings settings_
       replica(bus_, disk_, table_, machine, replica_settings(settings)),
       calls(bus_),
       passwords(bus_, settings.password_checks_max, settings.password_waits_max),
-      locks(*this, bus_, replica, machine.locks(), settings.lock_lease,
+      locks(*this, bus_, replica, machine.locks(), settings.lock_lease, settings.fence_key,
             [this](const Envelope& envelope, const lock::LockService::Asker& asker,
                    const std::string& what) { deny(envelope, asker.user, what); }) {
   needs_ticket = settings.locks_need_ticket;

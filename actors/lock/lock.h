@@ -48,6 +48,9 @@ struct LockSettings {
   uint64_t events_entries_max = 500'000;
   // Chance that nobody can guess, for keys and passwords.
   RandomBytes random_bytes = secure_random;
+  // With which fences are proved to the monitor (fence_proof.h); the same on every head. Empty:
+  // they are not.
+  std::string fence_key = {};
   ReplicaSettings replica;
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "messages/events.h"
+#include "messages/fence_proof.h"
 
 namespace dfs::lock {
 
@@ -25,12 +26,13 @@ bool is_repetition(const Envelope& a, const Envelope& b) {
 }  // namespace
 
 LockService::LockService(Service& service, Bus& bus, Replica& replica, const LockTable& locks,
-                         Duration lease, Denied denied)
+                         Duration lease, std::string fence_key, Denied denied)
     : service_(service),
       bus_(bus),
       replica_(replica),
       locks_(locks),
       lease_(lease),
+      fence_key_(std::move(fence_key)),
       denied_(std::move(denied)),
       leases_(kLocksMax) {}
 
@@ -112,7 +114,15 @@ LockReply LockService::full_reply(LockId lock) const {
   LockReply reply = reply_of(locks_, lock);
   for (LockView& blocker : reply.blockers) blocker = full_view(blocker.lock);
   reply.lease_ms = lease_ms();
+  const LockRow& row = *locks_.find(lock);
+  reply.fence_proof = proof_of(row.target, row.fence, row.user);
   return reply;
+}
+
+// Of a whole file or tree: what is done with a part of one does not go through the monitor.
+Blob LockService::proof_of(const LockTarget& target, Fence fence, const std::string& user) const {
+  if (target.from != 0 || target.until != UINT64_MAX) return {};
+  return prove_fence(fence_key_, {target.path, target.subtree, fence, user});
 }
 
 void LockService::on(const Envelope& envelope, const AcquireLock& request, const Asker& asker) {
@@ -129,6 +139,7 @@ void LockService::on(const Envelope& envelope, const AcquireLock& request, const
       if (!free) return Result<LockReply>(free.error());
       LockReply reply;
       reply.fence = replica_.applied();
+      reply.fence_proof = proof_of(take.target, reply.fence, take.user);
       return Result<LockReply>(std::move(reply));
     });
   }

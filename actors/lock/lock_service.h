@@ -30,7 +30,7 @@ class LockService {
 
   // All of it must outlive this.
   LockService(Service& service, Bus& bus, Replica& replica, const LockTable& locks, Duration lease,
-              Denied denied);
+              std::string fence_key, Denied denied);
   ~LockService();
   LockService(const LockService&) = delete;
   LockService& operator=(const LockService&) = delete;
@@ -60,6 +60,7 @@ class LockService {
   bool renew(const Envelope& envelope, const std::string& owner);
   LockReply full_reply(LockId lock) const;
   LockView full_view(LockId lock) const;
+  Blob proof_of(const LockTarget& target, Fence fence, const std::string& user) const;
   Error ended(LockId lock) const;
   bool refused_end(const Envelope& envelope, LockId lock, const Asker& asker, LockEnd end);
   void tell(const Envelope& origin, LockId lock, const Receipt& receipt);
@@ -75,6 +76,7 @@ class LockService {
   Replica& replica_;
   const LockTable& locks_;
   const Duration lease_;
+  const std::string fence_key_;  // LockSettings::fence_key
   const Denied denied_;
 
   // How locks ended, for those who ask late; of any reign, the last few.

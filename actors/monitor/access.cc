@@ -25,6 +25,7 @@ constexpr Rule kRules[] = {
     {Type::SetAttributes, Access::users, false},
     {Type::PlanFile, Access::users, false},
     {Type::CommitFile, Access::users, false},
+    {Type::ShowFence, Access::users, false},
     {Type::RenewUploads, Access::users, false},
 
     {Type::ReadEvents, Access::admins, true},

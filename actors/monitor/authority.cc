@@ -3,6 +3,7 @@
 
 #include "actors/monitor/access.h"
 #include "actors/monitor/monitor_state.h"
+#include "messages/fence_proof.h"
 
 namespace dfs {
 
@@ -98,7 +99,10 @@ Blob Monitor::State::grant_for(ObjectId object, BlockRight right, const Requeste
     grant.session = who.session;
     grant.since_ms = who.since_ms;
   }
-  return Blob{sign_grant(grant, cluster().grant_key())};
+  Blob made{grant_desk().signer.sign(grant)};
+  // It comes back with the commit.
+  if (right == BlockRight::write) grant_desk().judge.remember(made.bytes, grant);
+  return made;
 }
 
 void Monitor::State::on(const Envelope& envelope, const GetNodePass&) {
@@ -115,15 +119,24 @@ std::string Monitor::State::own_pass() {
 
 // An expired one shows it as well: a writer may have been asleep.
 Result<void> Monitor::State::check_upload_of(const Requester& who, ObjectId object,
-                                             const Blob& grant) const {
+                                             const Blob& grant) {
   if (!authenticates()) return {};
-  const auto opened = open_grant(grant.bytes, cluster().grant_key());
+  const auto opened = grant_desk().judge.open(grant.bytes);
   if (!opened) return not_yours(object, opened.error().text);
   if (opened->object != object || opened->right != BlockRight::write) {
     return not_yours(object, "the grant is for something else");
   }
   if (opened->uid != who.uid) return not_yours(object, "somebody else began it");
   return {};
+}
+
+bool Monitor::State::has_fence(const Envelope& envelope, const std::string& path, uint64_t fence,
+                               const Blob& proof, bool subtree) {
+  if (!authenticates() || asker_is_cluster) return true;
+  const FenceClaim claim{path, subtree, fence, asker.user};
+  const auto shown = check_fence_proof(settings.fence_key, claim, proof);
+  if (!shown) refuse(envelope, shown.error());
+  return shown.ok();
 }
 
 // Nobody writes to what is content, not even who wrote it.

@@ -76,7 +76,6 @@ Result<ClusterView> ClusterView::load(Rows& rows) {
   view.grant_key_ = (*cluster)->grant_key.bytes;
   view.grant_step_ms_ = (*cluster)->grant_turn_ms;
   if (view.grant_step_ms_ == 0) view.grant_step_ms_ = (*cluster)->grant_drop_ms;
-  view.grant_known_ = (*cluster)->grant_known;
   view.rebuilding_ = *rebuild && (*rebuild)->active;
   return view;
 }

@@ -26,10 +26,9 @@ class ClusterView {
   uint32_t voters() const { return voters_; }  // of the heads
   bool rebuilding() const { return rebuilding_; }
   Authentication authentication() const { return authentication_; }
-  // Of block grants, or two while it changes (messages/grant.h); empty without authentication.
+  // The secret of ClusterRow.
   const std::string& grant_key() const { return grant_key_; }
   int64_t grant_step_ms() const { return grant_step_ms_; }  // of that change; 0: none goes on
-  bool grant_known() const { return grant_known_; }         // ClusterRow::grant_known
   const NodeView* node(NodeId id) const;
   const NodeView* node_of_uuid(const std::string& uuid) const;
   const GroupView* group(GroupId id) const;
@@ -47,7 +46,6 @@ class ClusterView {
   Authentication authentication_ = Authentication::off;
   std::string grant_key_;
   int64_t grant_step_ms_ = 0;
-  bool grant_known_ = false;
   std::unordered_map<NodeId, size_t> nodes_;  // index into map_.nodes
 };
 

@@ -58,9 +58,8 @@ Result<uint64_t> highest_below(Rows& rows, const std::string& path, size_t left)
 
 }  // namespace
 
-Result<void> check_fence(Rows& rows, const std::string& path, uint64_t fence, uint64_t written) {
-  if (fence == 0) return {};
-  uint64_t seen = written;
+Result<uint64_t> seen_fence(Rows& rows, const std::string& path) {
+  uint64_t seen = 0;
   for (size_t end = path.size(); end != 0 && end != std::string::npos;
        end = path.rfind('/', end - 1)) {
     auto row = rows.get<FenceRow>(keys::fence(std::string_view(path).substr(0, end)));
@@ -68,6 +67,14 @@ Result<void> check_fence(Rows& rows, const std::string& path, uint64_t fence, ui
     if (!*row) continue;
     seen = std::max(seen, end == path.size() ? (*row)->fence : (*row)->below);
   }
+  return seen;
+}
+
+Result<void> check_fence(Rows& rows, const std::string& path, uint64_t fence, uint64_t written) {
+  if (fence == 0) return {};
+  const auto kept = seen_fence(rows, path);
+  if (!kept) return kept.error();
+  const uint64_t seen = std::max(*kept, written);
   if (fence >= seen) return {};
   return fenced(path, fence, seen);
 }

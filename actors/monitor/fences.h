@@ -13,6 +13,9 @@
 
 namespace dfs {
 
+// The highest that is kept for `path`, or for a tree that it is in.
+Result<uint64_t> seen_fence(Rows& rows, const std::string& path);
+
 // `fenced` when a higher one than `fence` was seen for `path`, by removals and renames at or above
 // it, or by the writers of what is there (`written`). A fence of 0 claims nothing and is let pass.
 Result<void> check_fence(Rows& rows, const std::string& path, uint64_t fence, uint64_t written);

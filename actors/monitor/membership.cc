@@ -47,7 +47,8 @@ void Monitor::State::on(const Envelope& envelope, const Join& request) {
       static_cast<uint32_t>(settings.heartbeat_period / std::chrono::milliseconds(1));
   propose_for(
       envelope, RegisterNode::kType, encode(node),
-      [this, endpoint = request.endpoint](const Envelope& origin, const Result<Outcome>& outcome) {
+      [this, endpoint = request.endpoint, verify_key = request.verify_key](
+          const Envelope& origin, const Result<Outcome>& outcome) {
         std::optional<JoinReply> joined;
         if (outcome && outcome->type == JoinReply::kType) {
           auto reply = decode<JoinReply>(outcome->body);
@@ -62,8 +63,10 @@ void Monitor::State::on(const Envelope& envelope, const Join& request) {
         }
         count_refusal(outcome);
         if (!joined) return answer(origin, outcome);
-        // The key is in no reply that the log would keep.
-        joined->grant_key.bytes = cluster().grant_key();
+        // They are of now, and the reply may be one that the log has kept.
+        GrantKeys told = grant_keys_for(joined->node, verify_key);
+        joined->grant_keys = std::move(told.keys);
+        joined->warrant = std::move(told.warrant);
         answer_with(origin, Result<JoinReply>(std::move(*joined)));
       });
 }

@@ -59,6 +59,9 @@ struct MonitorSettings {
   // Wraps the keys of encrypted pools wherever a head keeps them; the same on every head. Without
   // it they are kept bare.
   std::string key_of_keys = {};
+  // What fences of locks are proved with (fence_proof.h); the same on every head. Empty: they are
+  // believed.
+  std::string fence_key = {};
   RandomBytes random_bytes = secure_random;  // of which keys are made
   // Told of the nodes as this head knows them, now and whenever that changes, on its thread.
   std::function<void(const ClusterMap&)> map_changed = {};

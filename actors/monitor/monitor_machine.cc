@@ -32,6 +32,8 @@ Outcome dispatch_command(Work& work) {
       return perform(remove, work);
     case Type::CommitFile:
       return perform(commit_file, work);
+    case Type::ShowFence:
+      return perform(show_fence, work);
     case Type::CreateCluster:
       return perform(create_cluster, work);
     case Type::RegisterNode:

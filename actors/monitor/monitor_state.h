@@ -47,6 +47,16 @@ struct Beginning {
   DFS_FIELDS(founds, cluster, uuid, rebuilds)
 };
 
+// What grants are signed and judged with: the keys as the log has them.
+struct GrantDesk {
+  explicit GrantDesk(const std::string& its_keys) : keys(its_keys), signer(its_keys) {
+    judge.learn(signer.verify_keys());
+  }
+  std::string keys;
+  GrantSigner signer;
+  GrantJudge judge;
+};
+
 struct Monitor::State : Service {
   struct Reign;
   // Something the leader does in batches, again and again.
@@ -92,6 +102,7 @@ struct Monitor::State : Service {
   void on(const Envelope& envelope, const Rename& request);
   void on(const Envelope& envelope, const Remove& request);
   void on(const Envelope& envelope, const CommitFile& request);
+  void on(const Envelope& envelope, const ShowFence& request);
   void on(const Envelope& envelope, const GetMap& request);
   void on(const Envelope& envelope, const ReadEvents& request);
   void on(const Envelope& envelope, const Ping& request);
@@ -108,7 +119,10 @@ struct Monitor::State : Service {
   // The right to the blocks of an object, or the pass for object 0; empty where none is needed.
   Blob grant_for(ObjectId object, BlockRight right, const Requester& who);
   // The grant shows that the upload of the object is theirs.
-  Result<void> check_upload_of(const Requester& who, ObjectId object, const Blob& grant) const;
+  Result<void> check_upload_of(const Requester& who, ObjectId object, const Blob& grant);
+  // The lock actor gave this fence to the asker. Answers when it did not.
+  bool has_fence(const Envelope& envelope, const std::string& path, uint64_t fence,
+                 const Blob& proof, bool subtree = false);
   Result<void> check_not_content(Rows& rows, const PlanFile& request) const;
   // Counts what was refused for want of a right or a ticket, and tells of it.
   void refused(const Envelope& request, const Error& error) override;
@@ -194,8 +208,10 @@ struct Monitor::State : Service {
 
   // Keys of grants (grant_keys.cc).
   void turn_grant_key();
-  void change_known_grant_key();
-  AddGrantKey next_grant_key() const;
+  // With the keys that the log has now; there are some.
+  GrantDesk& grant_desk();
+  // For a node that signs with this key, or none.
+  GrantKeys grant_keys_for(NodeId node, const Blob& verify_key);
   void on(const Envelope& envelope, const GetGrantKeys& request);
   void on(const Envelope& envelope, const RotateGrantKey& request);
 
@@ -241,6 +257,7 @@ struct Monitor::State : Service {
   Gate gate;
   Requester asker = superuser();  // of the request that is being received
   bool asker_is_cluster = true;   // one of its nodes or heads
+  std::optional<GrantDesk> desk;  // once it was needed
   uint64_t denied = 0;            // requests refused for want of a right, or a ticket
   Identity identity;
   std::function<void(Result<void>)> ready;  // until it was called

@@ -16,6 +16,7 @@ namespace dfs {
 
 // Of clients (namespace.h tells the errors a client sees).
 Result<MakeDirReply> make_dir(VersionedRows& rows, const MakeDir& request);
+Result<ShowFenceReply> show_fence(VersionedRows& rows, const ShowFence& request);
 Result<RenameReply> rename(VersionedRows& rows, const Rename& request);
 Result<RemoveReply> remove(VersionedRows& rows, const Remove& request);
 Result<CommitFileReply> commit_file(VersionedRows& rows, const CommitFile& request);

@@ -105,17 +105,6 @@ Error is_up(NodeId node) {
                0};
 }
 
-// Whoever has what was that node knows the key of grants, and could read and write with it for
-// ever.
-Result<void> mark_grant_key_known(VersionedRows& rows) {
-  auto cluster = rows.require<ClusterRow>(keys::cluster());
-  if (!cluster) return cluster.error();
-  if (cluster->grant_key.bytes.empty()) return {};
-  cluster->grant_known = true;
-  rows.put(keys::cluster(), std::move(*cluster));
-  return {};
-}
-
 }  // namespace
 
 Result<ChangeNodeReply> try_removal(Rows& rows, NodeId node) {
@@ -145,7 +134,6 @@ Result<ChangeNodeReply> remove_node(VersionedRows& rows, const SetStanding& requ
   }
   auto epoch = grow_map_epoch(rows);
   if (!epoch) return epoch.error();
-  DFS_CHECK(mark_grant_key_known(rows));
   for (auto& [id, group] : removal->changed) {
     group.epoch = group.fenced = *epoch;
     rows.put(keys::group(id), std::move(group));

@@ -54,8 +54,8 @@ void Monitor::State::receive(Envelope& envelope) {
   if (!is_let_in(envelope)) return;
   if (serving() && is_refused_for_rebuild(envelope)) return;
   const Result<void> understood =
-      dispatch<Stat, List, OpenFile, MakeDir, Rename, Remove, PlanFile, CommitFile, Join, GetMap,
-               GetStatus, ReadEvents, AddHead, RemoveHead, TransferLead, ListHeads, Ping,
+      dispatch<Stat, List, OpenFile, MakeDir, Rename, Remove, PlanFile, CommitFile, ShowFence, Join,
+               GetMap, GetStatus, ReadEvents, AddHead, RemoveHead, TransferLead, ListHeads, Ping,
                RenewUploads, JudgeBlocks, ListTasks, ConfirmSurplus, ControlTask, ChangeNode,
                SetPool, SetAttributes, ListAgents, AddJoinToken, SetJoinRule, ListJoinTokens,
                GetRebuild, ImportGroups, ImportFiles, EndRebuild, GetGrantKeys, RotateGrantKey,
@@ -146,13 +146,23 @@ void Monitor::State::on(const Envelope& envelope, const ConfirmSurplus& request)
 void Monitor::State::on(const Envelope& envelope, const MakeDir&) {
   change(envelope);
 }
-void Monitor::State::on(const Envelope& envelope, const Rename&) {
-  change(envelope);
+void Monitor::State::on(const Envelope& envelope, const Rename& request) {
+  if (has_fence(envelope, request.from, request.fence, request.fence_proof) &&
+      has_fence(envelope, request.to, request.to_fence, request.to_fence_proof)) {
+    change(envelope);
+  }
 }
-void Monitor::State::on(const Envelope& envelope, const Remove&) {
-  change(envelope);
+void Monitor::State::on(const Envelope& envelope, const Remove& request) {
+  if (has_fence(envelope, request.path, request.fence, request.fence_proof)) change(envelope);
+}
+void Monitor::State::on(const Envelope& envelope, const ShowFence& request) {
+  const bool subtree = request.subtree;
+  if (has_fence(envelope, request.path, request.fence, request.fence_proof, subtree)) {
+    change(envelope);
+  }
 }
 void Monitor::State::on(const Envelope& envelope, const CommitFile& request) {
+  if (!has_fence(envelope, request.path, request.fence, request.fence_proof)) return;
   const ObjectId object = request.layout.object;
   if (object != 0) {
     const Result<void> theirs = check_upload_of(asker, object, request.grant);

@@ -171,14 +171,14 @@ struct ClusterRow {
   ObjectId next_object = 0;  // below it every id is reserved by some leader
   JoinRule join_rule = JoinRule::open;
   Authentication authentication = Authentication::off;
-  Blob grant_key;  // of block grants, or two (messages/grant.h); empty without authentication
+  // That heads sign block grants with, or two (messages/grant.h); empty without authentication.
+  Blob grant_key;
   // While the key changes, when the next step is due, by the clock of whoever leads; else 0. First
   // the other key is used, then the one before is dropped.
   int64_t grant_turn_ms = 0;
   int64_t grant_drop_ms = 0;
-  bool grant_known = false;  // to a node that was removed: the leader is to change the key
   DFS_FIELDS(cluster, created_ms, map_epoch, last_node, next_object, join_rule, authentication,
-             grant_key, grant_turn_ms, grant_drop_ms, grant_known)
+             grant_key, grant_turn_ms, grant_drop_ms)
 };
 
 // Lets so many new nodes in. Its hash is in the key; the token itself is known to nobody here.

@@ -7,6 +7,15 @@
 
 namespace dfs::storage {
 
+namespace {
+
+bool is_between_nodes(Type type) {
+  return type == Type::ListBlocks || type == Type::GetDigests || type == Type::CheckCopies ||
+         type == Type::ReadHints;
+}
+
+}  // namespace
+
 void Doorkeeper::begin() {
   if (membership_.identity().cluster.empty() || std::exchange(hears_, true)) return;
   bus_.subscribe(kTicketsTopic);
@@ -24,12 +33,17 @@ void Doorkeeper::observe(const Envelope& envelope) {
 
 Result<std::optional<uint32_t>> Doorkeeper::check_block(ObjectId object, BlockRight right,
                                                         const Blob& grant) {
-  return check(grant.bytes, object, right);
+  using Uid = std::optional<uint32_t>;
+  if (!membership_.identity().needs_grants) return Uid();
+  const auto checked = check(grant.bytes, object, right);
+  if (!checked) return checked.error();
+  return Uid(checked->uid);
 }
 
 Result<void> Doorkeeper::check_inside(const Envelope& request) {
+  if (!membership_.identity().needs_grants) return {};
   const std::string& pass = request.header.ticket;
-  if (membership_.identity().needs_grants && pass.empty()) {
+  if (pass.empty()) {
     return counted(Error{Code::denied,
                          "only administrators see and control the inside of a storage node, with a "
                          "pass that the monitor gives them",
@@ -38,20 +52,21 @@ Result<void> Doorkeeper::check_inside(const Envelope& request) {
   }
   const auto checked = check(pass, 0, BlockRight::inside);
   if (!checked) return checked.error();
-  return {};
+  if (checked->warrant.bytes.empty() || is_between_nodes(request.header.type)) return {};
+  return counted(Error{Code::denied,
+                       "storage nodes do not control each other; heads and administrators do",
+                       {{"reason", "role"}},
+                       0});
 }
 
-Result<std::optional<uint32_t>> Doorkeeper::check(std::string_view shown, ObjectId object,
-                                                  BlockRight right) {
-  using Uid = std::optional<uint32_t>;
-  if (!membership_.identity().needs_grants) return Uid();
-  if (membership_.grant_key().empty()) {
+Result<Grant> Doorkeeper::check(std::string_view shown, ObjectId object, BlockRight right) {
+  if (membership_.grant_keys().empty()) {
     return Error{Code::unavailable, "this node joins its cluster; ask again in a moment", {}, 100};
   }
-  const auto grant = check_grant(shown, membership_.grant_key(), object, right,
-                                 membership_.identity().node, bus_.wall_ms());
+  judge_.learn(membership_.grant_keys());
+  auto grant = judge_.check(shown, object, right, membership_.identity().node, bus_.wall_ms());
   if (!grant) return counted(grant.error());
-  if (!has_ended(*grant)) return Uid(grant->uid);
+  if (!has_ended(*grant)) return grant;
   return counted(Error{Code::denied,
                        "the log-in that this was granted for has ended; log in again",
                        {{"reason", "revoked"}},

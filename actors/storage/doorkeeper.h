@@ -1,6 +1,7 @@
 // Who may do what at this node, where the cluster demands that they show it: a grant for blocks
 // (messages/grant.h), a pass for all else (messages/passes.h). Nobody is taken at their word: other
-// storage nodes and heads show a pass too.
+// storage nodes and heads show a pass too. That of a node, which it made itself, is good for what
+// nodes ask of each other.
 #pragma once
 
 #include <optional>
@@ -27,18 +28,20 @@ class Doorkeeper {
   // "revoked"); `unavailable` as long as this node, which just started, was not told the key.
   // Tells whom the grant was made for, where grants are needed.
   Result<std::optional<uint32_t>> check_block(ObjectId object, BlockRight right, const Blob& grant);
-  // Whether the sender may see or control the inside of this node, likewise.
+  // Whether the sender may see or control the inside of this node, likewise; also with the reason
+  // "role".
   Result<void> check_inside(const Envelope& request);
 
   uint64_t denied() const { return denied_; }  // since the start
 
  private:
-  Result<std::optional<uint32_t>> check(std::string_view shown, ObjectId object, BlockRight right);
+  Result<Grant> check(std::string_view shown, ObjectId object, BlockRight right);
   bool has_ended(const Grant& grant) const;
   Error counted(Error error);
 
   Bus& bus_;
   const Membership& membership_;
+  GrantJudge judge_;
   bool hears_ = false;
   uint64_t version_ = 0;                                         // of what was heard
   std::unordered_map<uint64_t, std::vector<Revocation>> ended_;  // by holder

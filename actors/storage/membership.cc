@@ -5,7 +5,6 @@
 
 #include "messages/agents.h"
 #include "messages/events.h"
-#include "messages/grant.h"
 #include "messages/grant_keys.h"
 
 namespace dfs::storage {
@@ -16,8 +15,9 @@ constexpr Duration kJoinPause = std::chrono::milliseconds(300);
 constexpr Duration kRefusedPause = std::chrono::seconds(5);  // after a no that will not change soon
 constexpr Duration kAskDeadline = std::chrono::seconds(10);
 constexpr Duration kSayAgain = std::chrono::minutes(1);
-constexpr Duration kOwnGrantLasts = std::chrono::minutes(1);  // made anew for each part
-constexpr Duration kKeyPause = std::chrono::seconds(4);       // between looks at the key of grants
+constexpr Duration kOwnGrantLasts = std::chrono::minutes(1);  // made anew with each warrant
+constexpr size_t kOwnGrantsMax = 1024;
+constexpr Duration kKeyPause = std::chrono::seconds(4);  // between looks at the keys of grants
 
 }  // namespace
 
@@ -29,6 +29,7 @@ Membership::Membership(Bus& bus, Calls& calls, Disk& disk, MembershipSettings se
       settings_(std::move(settings)),
       vitals_(std::move(vitals)),
       joined_callback_(std::move(joined)),
+      signer_(settings_.random_bytes(kGrantKeyBytes)),
       heartbeat_period_(settings_.heartbeat_period),
       announcer_(bus, settings_.heartbeat_period) {}
 
@@ -82,7 +83,8 @@ Task<void> Membership::keep_joining() {
               .used_bytes = vitals.used_bytes,
               .node = identity().node,
               .token = shows_token ? settings_.token : std::string(),
-              .key = settings_.key};
+              .key = settings_.key,
+              .verify_key = {signer_.verify_keys()}};
     CallOptions options;
     options.deadline = kAskDeadline;
     auto asking = calls_.ask<Join>("monitor", std::move(join), std::move(options));
@@ -128,11 +130,11 @@ Task<Result<void>> Membership::accept(JoinReply reply) {
                     {{"cluster", identity().cluster}, {"monitor_cluster", reply.cluster}},
                     0};
   }
-  const bool needs_grants = !reply.grant_key.bytes.empty();
-  if (needs_grants && !are_grant_keys(reply.grant_key.bytes)) {
-    co_return Error{Code::malformed, "the key of grants has another length", {}, 0};
+  const bool needs_grants = !reply.grant_keys.bytes.empty();
+  if (needs_grants && !are_grant_keys(reply.grant_keys.bytes)) {
+    co_return Error{Code::malformed, "the keys of grants have another length", {}, 0};
   }
-  grant_key_ = std::move(reply.grant_key.bytes);
+  take_keys(std::move(reply.grant_keys.bytes), std::move(reply.warrant));
   if (reply.cluster != identity().cluster || reply.node != identity().node ||
       needs_grants != identity().needs_grants) {
     auto joined = std::make_shared<OpenDirectories>();
@@ -157,43 +159,57 @@ Task<Result<void>> Membership::accept(JoinReply reply) {
   bus_.log(Level::info, "joined",
            {{"node", uint64_t{identity().node}}, {"cluster", identity().cluster}});
   joined_callback_();
-  if (needs_grants && !std::exchange(keeps_key_, true)) scope_.spawn(keep_grant_key());
+  if (needs_grants && !std::exchange(keeps_keys_, true)) scope_.spawn(keep_grant_keys());
   bus_.cancel(heartbeat_timer_);
   beat();
   if (epoch() < reply.epoch || reply.epoch == 0) want_map();
   co_return Result<void>();
 }
 
-Blob Membership::grant_to_read(ObjectId object) const {
-  if (grant_key_.empty()) return {};
-  Grant grant;
-  grant.object = object;
-  grant.right = BlockRight::read;
-  grant.expires_ms = bus_.wall_ms() + kOwnGrantLasts / std::chrono::milliseconds(1);
-  return Blob{sign_grant(grant, grant_key_)};
+Blob Membership::grant_to_read(ObjectId object) {
+  return Blob{own_grant(object, BlockRight::read)};
 }
 
-// A new key is told a while before it is used, so a look that fails does no harm.
-Task<void> Membership::keep_grant_key() {
+std::string Membership::pass() {
+  return own_grant(0, BlockRight::inside);
+}
+
+void Membership::take_keys(std::string keys, Blob warrant) {
+  grant_keys_ = std::move(keys);
+  warrant_ = std::move(warrant);
+  own_grants_.clear();
+}
+
+// Made once for all parts of an object.
+std::string Membership::own_grant(ObjectId object, BlockRight right) {
+  if (grant_keys_.empty() || warrant_.bytes.empty()) return {};
+  if (own_grants_.size() >= kOwnGrantsMax && !own_grants_.contains(object)) own_grants_.clear();
+  std::string& own = own_grants_[object];
+  if (!own.empty()) return own;
+  Grant grant;
+  grant.object = object;
+  grant.right = right;
+  grant.expires_ms = bus_.wall_ms() + kOwnGrantLasts / std::chrono::milliseconds(1);
+  grant.warrant = warrant_;
+  own = signer_.sign(grant);
+  return own;
+}
+
+// New keys are told a while before they are used, and a warrant lasts longer than some looks, so
+// that one that fails does no harm.
+Task<void> Membership::keep_grant_keys() {
   while (true) {
     Task<void> pausing = sleep(bus_, kKeyPause);
     co_await pausing;
     if (!identity().needs_grants) continue;
     CallOptions options;
     options.deadline = kAskDeadline;
-    auto asking = calls_.ask<GetGrantKeys>("monitor", GetGrantKeys{}, std::move(options));
+    GetGrantKeys request{{signer_.verify_keys()}};
+    auto asking = calls_.ask<GetGrantKeys>("monitor", std::move(request), std::move(options));
     Result<Answer<GetGrantKeys>> answer = co_await asking;
     if (!answer || !are_grant_keys(answer->message.keys.bytes)) continue;
-    grant_key_ = std::move(answer->message.keys.bytes);
+    take_keys(std::move(answer->message.keys.bytes), std::move(answer->message.warrant));
   }
-}
-
-std::string Membership::pass() const {
-  if (grant_key_.empty()) return {};
-  Grant grant;
-  grant.right = BlockRight::inside;
-  grant.expires_ms = bus_.wall_ms() + kOwnGrantLasts / std::chrono::milliseconds(1);
-  return sign_grant(grant, grant_key_);
 }
 
 void Membership::beat() {

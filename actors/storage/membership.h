@@ -6,6 +6,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "actors/disk.h"
@@ -14,6 +15,8 @@
 #include "broker/calls.h"
 #include "broker/task.h"
 #include "messages/cluster.h"
+#include "messages/grant.h"
+#include "messages/secure_random.h"
 
 namespace dfs::storage {
 
@@ -26,6 +29,7 @@ struct MembershipSettings {
   std::string token = {};                   // shown at the first join, or with a new key
   std::string key = {};                     // see StorageSettings
   std::function<void(Error)> refused = {};  // see StorageSettings
+  RandomBytes random_bytes = secure_random;
 };
 
 class Membership {
@@ -49,11 +53,12 @@ class Membership {
   const Identity& identity() const { return directories_.identity; }
   const OpenDirectories& directories() const { return directories_; }
   bool joined() const { return joined_; }
-  // Empty before the node has joined, and where no grants are needed.
-  const std::string& grant_key() const { return grant_key_; }
+  // That verify grants (messages/grant.h): empty before the node has joined, and where no grants
+  // are needed.
+  const std::string& grant_keys() const { return grant_keys_; }
   // To read the object's blocks from another node, and to ask it for all else.
-  Blob grant_to_read(ObjectId object) const;
-  std::string pass() const;
+  Blob grant_to_read(ObjectId object);
+  std::string pass();
 
   // The newest map this node has heard of; epoch 0 and empty before the first.
   const ClusterMap& map() const { return map_; }
@@ -84,7 +89,9 @@ class Membership {
   Task<void> keep_joining();
   Task<Result<void>> accept(JoinReply reply);
   Task<void> fetch_map();
-  Task<void> keep_grant_key();
+  Task<void> keep_grant_keys();
+  void take_keys(std::string keys, Blob warrant);
+  std::string own_grant(ObjectId object, BlockRight right);
   void adopt(ClusterMap map);
   void beat();
 
@@ -97,11 +104,15 @@ class Membership {
   OpenDirectories directories_;
   uint64_t boot_ = 0;
   uint64_t sequence_ = 0;
-  std::string grant_key_;
+  std::string grant_keys_;
+  // What this node signs with, since it started, and the word of a head that it may.
+  const GrantSigner signer_;
+  Blob warrant_;
+  std::unordered_map<ObjectId, std::string> own_grants_;  // with this warrant; 0: the pass
   bool joined_ = false;
   bool joining_ = false;
   bool fetching_ = false;
-  bool keeps_key_ = false;
+  bool keeps_keys_ = false;
   ClusterMap map_;
   std::map<GroupId, size_t> groups_;  // place in map_.groups
   std::map<NodeId, size_t> nodes_;    // place in map_.nodes

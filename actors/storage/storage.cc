@@ -70,6 +70,7 @@ storage::MembershipSettings membership_settings(const std::vector<storage::Direc
   out.token = settings.join_token;
   out.key = settings.key;
   out.refused = settings.refused;
+  out.random_bytes = settings.random_bytes;
   return out;
 }
 

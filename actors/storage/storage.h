@@ -9,6 +9,7 @@
 #include "actors/disk.h"
 #include "actors/table.h"
 #include "broker/actor.h"
+#include "messages/secure_random.h"
 
 namespace dfs {
 
@@ -41,6 +42,7 @@ struct StorageSettings {
   // Called, once, when the cluster will have nothing to do with this node, whatever it tries: it
   // was removed for good, or its token does not let it in. Without it the node goes on asking.
   std::function<void(Error)> refused = {};
+  RandomBytes random_bytes = secure_random;  // of which this node's key of grants is made
 };
 
 class Storage : public Actor {

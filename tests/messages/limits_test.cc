@@ -62,6 +62,8 @@ TEST_SUITE("messages") {
     CHECK(reason<Stat>([](auto& m) { m.path = "/.."; }) == why);
     CHECK(reason<List>([](auto& m) { m.path = "/.."; }) == why);
     CHECK(reason<MakeDir>([](auto& m) { m.path = "/.."; }) == why);
+    CHECK(reason<ShowFence>([](auto& m) { m.path = "/.."; }) == why);
+    CHECK(reason<ShowFence>([](auto& m) { m.fence = 0; }) == "fence is missing");
     CHECK(reason<Rename>([](auto& m) { m.from = "/.."; }) == why);
     CHECK(reason<Rename>([](auto& m) { m.to = "/.."; }) == why);
     CHECK(reason<Remove>([](auto& m) { m.path = "/.."; }) == why);

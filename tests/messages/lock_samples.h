@@ -33,7 +33,8 @@ inline LockReply sample() {
           .lease_ms = 10'000,
           .ahead = 2,
           .blockers = {lock_view()},
-          .receipt = receipt()};
+          .receipt = receipt(),
+          .fence_proof = {"proof"}};
 }
 template <>
 inline AcquireLock sample() {

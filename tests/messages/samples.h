@@ -31,8 +31,9 @@ void for_each_message(Visitor&& visit) {
                           ClusterStatus, Ping, Pong>();
   all.template operator()<AddHead, AddHeadReply, RemoveHead, RemoveHeadReply, TransferLead,
                           TransferLeadReply, ListHeads, HeadList>();
-  all.template operator()<Stat, StatReply, List, ListReply, MakeDir, MakeDirReply, Rename,
-                          RenameReply, Remove, RemoveReply, SetAttributes, SetAttributesReply>();
+  all.template
+  operator()<Stat, StatReply, List, ListReply, MakeDir, MakeDirReply, Rename, RenameReply, Remove,
+             RemoveReply, SetAttributes, SetAttributesReply, ShowFence, ShowFenceReply>();
   all.template
   operator()<PlanFile, PlanFileReply, CommitFile, CommitFileReply, OpenFile, OpenFileReply>();
   all.template operator()<WriteBlock, WriteBlockReply, ReadBlock, ReadBlockReply, AbortBlock,
@@ -184,7 +185,8 @@ inline Join sample() {
           .feature_level = 2,
           .node = 7,
           .token = "0123456789abcdef0123456789abcdef",
-          .key = kPublicKey};
+          .key = kPublicKey,
+          .verify_key = {.bytes = std::string(32, '\x81')}};
 }
 template <>
 inline JoinReply sample() {
@@ -192,7 +194,8 @@ inline JoinReply sample() {
           .cluster = "fedcba9876543210fedcba9876543210",
           .epoch = 12,
           .heartbeat_ms = 2500,
-          .grant_key = {.bytes = std::string(32, '\x80')}};
+          .grant_keys = {.bytes = std::string(32, '\x80')},
+          .warrant = {.bytes = "warrant"}};
 }
 template <>
 inline Heartbeat sample() {
@@ -300,13 +303,26 @@ inline MakeDir sample() {
   return {.path = "/photos/2024", .parents = true, .mode = 0700};
 }
 template <>
+inline ShowFence sample() {
+  return {.path = "/photos", .subtree = true, .fence = 94, .fence_proof = {"proof"}};
+}
+template <>
+inline ShowFenceReply sample() {
+  return {.seen = 95, .receipt = receipt()};
+}
+template <>
 inline MakeDirReply sample() {
   return {.ino = 0x1001, .receipt = receipt()};
 }
 template <>
 inline Rename sample() {
-  return {
-      .from = "/photos/old", .to = "/photos/new", .replace = false, .fence = 90, .to_fence = 91};
+  return {.from = "/photos/old",
+          .to = "/photos/new",
+          .replace = false,
+          .fence = 90,
+          .to_fence = 91,
+          .fence_proof = {"proof"},
+          .to_fence_proof = {"other proof"}};
 }
 template <>
 inline RenameReply sample() {
@@ -334,7 +350,7 @@ inline SetAttributesReply sample() {
 }
 template <>
 inline Remove sample() {
-  return {.path = "/photos/new", .recursive = true, .fence = 92};
+  return {.path = "/photos/new", .recursive = true, .fence = 92, .fence_proof = {"proof"}};
 }
 template <>
 inline RemoveReply sample() {
@@ -379,7 +395,8 @@ inline CommitFile sample() {
           .fence = 93,
           .grant = grant(),
           .seal = seal(),
-          .content_wrapped = true};
+          .content_wrapped = true,
+          .fence_proof = {"proof"}};
 }
 inline CommitFile inline_file() {
   return {.path = "/photos/note",

@@ -153,11 +153,11 @@ inline TicketKeys sample() {
 }
 template <>
 inline GetGrantKeys sample() {
-  return {};
+  return {.verify_key = {std::string(32, '\x81')}};
 }
 template <>
 inline GrantKeys sample() {
-  return {.keys = {std::string(64, '\x80')}};
+  return {.keys = {std::string(64, '\x80')}, .warrant = {"warrant"}};
 }
 template <>
 inline RotateGrantKey sample() {

@@ -182,6 +182,7 @@ void Cluster::add_storage(uint32_t number) {
     settings.reclaim_period = options_.reclaim_period;
     settings.reclaim_grace = options_.reclaim_grace;
     settings.scrub_period = options_.scrub_period;
+    settings.random_bytes = [](size_t size) { return std::string(size, 'k'); };
     std::vector<storage::Directory> directories;
     for (size_t i = 0; i < process.tables(); ++i) {
       directories.push_back({storage_directory(i), &process.table(i), std::nullopt});

@@ -45,16 +45,17 @@ def five_free_ports():
 
 
 class Keys:
-    """A pair of its own that signs tickets as the lock actor would."""
+    """A pair of its own that signs tickets as the lock actor would, or what else it likes."""
 
-    def __init__(self):
+    def __init__(self, seed=None):
         self.sodium = ctypes.CDLL("libsodium.so.23")
         self.public, self.secret = ctypes.create_string_buffer(32), ctypes.create_string_buffer(64)
-        self.sodium.crypto_sign_keypair(self.public, self.secret)
+        self.sodium.crypto_sign_seed_keypair(self.public, self.secret,
+                                             seed or secrets.token_bytes(32))
 
-    def sign(self, fields):
+    def sign(self, fields, purpose=b"zdfs ticket 1:"):
         signature = ctypes.create_string_buffer(64)
-        message = b"zdfs ticket 1:" + fields
+        message = purpose + fields
         self.sodium.crypto_sign_detached(signature, None, message,
                                          ctypes.c_ulonglong(len(message)), self.secret)
         return fields + signature.raw
@@ -157,6 +158,7 @@ class Smith(Keys):
         if secret:
             self.secret.raw = secret
         self.grant_key = secret_after(os.path.join(fort.folder, "head"), "grant_key", 32)
+        self.grants = Keys(self.grant_key)
 
     def altered(self, ticket, **changes):
         """With other fields, signed again."""
@@ -169,13 +171,19 @@ class Smith(Keys):
     def fields(self, ticket):
         return self.msgpack.unpackb(ticket[:-64])
 
-    def grant(self, **changes):
+    def grant(self, keys=None, **changes):
+        """A head's, or one made with other keys."""
         now = int(time.time() * 1000)
         fields = {"object": 1, "right": 1, "uid": 0, "node": 0, "expires_ms": now + 600_000,
                   "serial": 1}
         packed = self.msgpack.packb(dict(fields, **changes))
-        mac = hashlib.blake2b(b"zdfs-grant-1\n" + packed, key=self.grant_key, digest_size=16)
-        return packed + mac.digest()
+        return (keys or self.grants).sign(packed, b"zdfs grant 2:")
+
+    def warrant(self, node, keys, lasts_ms=60_000):
+        """A head's word that a node signs with these keys."""
+        packed = self.msgpack.packb({"node": node, "verify_key": keys.public.raw,
+                                     "expires_ms": int(time.time() * 1000) + lasts_ms})
+        return self.grants.sign(packed, b"zdfs warrant 1:")
 
 
 class Fort:

@@ -40,14 +40,14 @@ def attack_blocks(fort, table):
     past = smith.grant(object=where["object"], expires_ms=now - 60_000)
     bent = good[:-1] + bytes([good[-1] ^ 1])
     other = fort.must(PLAN, {"path": "/other", "size": 1}, fort.bob)
-    fields = fort.msgpack.unpackb(good[:-16])
+    fields = fort.msgpack.unpackb(good[:-64])
     table.row("block without a grant", "denied (missing)", node, reads(b""))
     table.row("grant of noise", ("denied (malformed)", "denied (forged)"), node,
               reads(b"\xc1" * 60))
     table.row("grant with another bit", "denied (forged)", node, reads(bent))
     for field, value in (("object", where["object"] + 1), ("right", 2), ("uid", 0), ("node", 1),
                          ("expires_ms", now + 99 * 3600_000), ("serial", 1)):
-        changed = fort.msgpack.packb(dict(fields, **{field: value})) + good[-16:]
+        changed = fort.msgpack.packb(dict(fields, **{field: value})) + good[-64:]
         table.row(f"grant with another `{field}`", ("denied (forged)", "denied (object)"), node,
                   reads(changed))
     table.row("grant for another object", "denied (object)", node, reads(other["grant"]))
@@ -57,6 +57,27 @@ def attack_blocks(fort, table):
     table.row("expired grant", "denied (expired)", node, reads(past))
     table.row("grant for another node", "denied (node)", node,
               reads(smith.grant(object=where["object"], node=99)))
+    stolen, own = Keys(), Keys()
+    warrant = smith.warrant(2, stolen)
+    check_equal(reads(smith.grant(stolen, object=where["object"], warrant=warrant))(), "ok",
+                "a grant that a node makes to copy a block")
+    table.row("grant to write that a stolen node makes", "denied (warrant)", node,
+              writes(smith.grant(stolen, object=where["object"], right=2, warrant=warrant)))
+    table.row("grant with the warrant of another's key", "denied (forged)", node,
+              reads(smith.grant(own, object=where["object"], warrant=warrant)))
+    table.row("grant with a warrant of one's own", "denied (forged)", node,
+              reads(smith.grant(own, object=where["object"],
+                                warrant=own.sign(fort.msgpack.packb(
+                                    {"node": 2, "verify_key": own.public.raw,
+                                     "expires_ms": now + 60_000}), b"zdfs warrant 1:"))))
+    table.row("grant of a node whose warrant has ended", "denied (expired)", node,
+              reads(smith.grant(stolen, object=where["object"],
+                                warrant=smith.warrant(2, stolen, -60_000))))
+    for name in ("fill", "scrub"):
+        kind, body = INSIDE[name]
+        table.row(f"stolen node has another do: {name}", "denied (role)", node,
+                  lambda kind=kind, body=body: told(wire.ask(kind, body, to=to, ticket=smith.grant(
+                      stolen, object=0, right=3, warrant=warrant))))
     table.row("grant to write, to give another's upload up", "denied (right)", node,
               lambda: told(wire.ask(404, dict(where, grant=good), to=to)))
     again = smith.grant(object=where["object"], right=2)
@@ -92,7 +113,7 @@ def attack_insides(fort, table):
                   ("denied (role)", "denied (malformed)", "denied (forged)"), node,
                   lambda kind=kind, body=body: told(wire.ask(kind, body, to=to, ticket=fort.ada)))
     grants = {"to read": fort.must(OPEN, {"path": "/good"}, fort.ada)["grant"],
-              "of another key": fort.smith.grant(right=3)[:-16] + bytes(16),
+              "of another key": fort.smith.grant(Keys(), right=3),
               "that has expired": fort.smith.grant(right=3, expires_ms=int(time.time() * 1000) -
                                                    60_000)}
     for name, grant in grants.items():

@@ -17,6 +17,7 @@ namespace dfs::lock {
 using namespace std::chrono_literals;
 
 inline constexpr Duration kLease = 8s;
+inline constexpr const char* kFenceKey = "a key of 32 bytes, of all heads.";
 
 class LocksMachine : public StateMachine {
  public:
@@ -42,7 +43,7 @@ struct LockHost : Service {
   LockHost(Bus& bus_, Disk& disk, Table& table, ReplicaSettings settings)
       : Service(bus_, replica, table),
         replica(bus_, disk, table, machine, std::move(settings)),
-        locks(*this, bus_, replica, machine.locks, kLease,
+        locks(*this, bus_, replica, machine.locks, kLease, kFenceKey,
               [this](const Envelope&, const LockService::Asker& by, const std::string& what) {
                 denied.push_back(by.user + ": " + what);
               }) {

@@ -6,6 +6,7 @@
 
 #include "actors/mem_table.h"
 #include "messages/events.h"
+#include "messages/fence_proof.h"
 #include "messages/heads.h"
 #include "tests/actors/lock/lock_host.h"
 #include "tests/sim/sim_disk.h"
@@ -239,6 +240,34 @@ TEST_CASE("what ended is told with the reason") {
   const auto gone = bench.ask("client/1", AwaitLock{lock, {}});
   REQUIRE(gone.code() == Code::not_found);
   CHECK(gone.error().cause.at("reason") == "broken");
+}
+
+TEST_CASE("who is granted a lock can prove its fence, and who waits can prove nothing") {
+  ServiceBench bench;
+  const auto proves = [](const Result<LockReply>& reply, const FenceClaim& claim) {
+    return check_fence_proof(kFenceKey, claim, reply->fence_proof).ok();
+  };
+  AcquireLock tree = bench.wish("/x");
+  tree.target.subtree = true;
+  const auto held = bench.ask("client/1", tree);
+  REQUIRE(held.ok());
+  CHECK(proves(held, {"/x", true, held->fence, "ada"}));
+  CHECK_FALSE(proves(held, {"/x", true, held->fence + 1, "ada"}));
+  CHECK_FALSE(proves(held, {"/x", true, held->fence, "bob"}));
+  const auto waits = bench.ask("client/2", bench.wish("/x/y"));
+  REQUIRE(waits->state == LockState::waiting);
+  CHECK(waits->fence_proof.bytes.empty());
+  CHECK(bench.ask("client/1", ReleaseLock{held->lock, {}}).ok());
+  const auto granted = bench.ask("client/2", AwaitLock{waits->lock, {}});
+  CHECK(proves(granted, {"/x/y", false, granted->fence, "ada"}));
+  // Whoever asks whether it is free gets a fence too; a part of a file has none.
+  AcquireLock question = bench.wish("/z");
+  question.ask_only = true;
+  const auto free = bench.ask("client/1", question);
+  CHECK(proves(free, {"/z", false, free->fence, "ada"}));
+  AcquireLock part = bench.wish("/z");
+  part.target.until = 10;
+  CHECK(bench.ask("client/1", part)->fence_proof.bytes.empty());
 }
 
 TEST_CASE("to ask whether a path is free takes nothing and logs nothing") {

@@ -24,8 +24,8 @@ template <class Visit>
 void for_each_request(Visit&& visit) {
   const auto all = [&]<class... R>() { (visit.template operator()<R>(), ...); };
   all.template operator()<Stat, List, OpenFile, MakeDir, Rename, Remove, SetAttributes, PlanFile,
-                          CommitFile, RenewUploads, Join, AddHead, ConfirmSurplus, GetMap,
-                          GetStatus, ListHeads, JudgeBlocks, ReadEvents>();
+                          CommitFile, ShowFence, RenewUploads, Join, AddHead, ConfirmSurplus,
+                          GetMap, GetStatus, ListHeads, JudgeBlocks, ReadEvents>();
   all.template operator()<RemoveHead, TransferLead, ListTasks, ControlTask, ChangeNode, SetPool,
                           ListAgents, AddJoinToken, SetJoinRule, ListJoinTokens, GetRebuild,
                           ImportGroups, ImportFiles, EndRebuild, GetNodePass, Ping, GetGrantKeys,
@@ -42,6 +42,7 @@ template <class R>
 R request_of() {
   R request;
   if constexpr (requires { request.path; }) request.path = "/x";
+  if constexpr (requires { request.subtree; }) request.fence = 1;
   if constexpr (requires {
                   request.from;
                   request.to;
@@ -69,7 +70,7 @@ TEST_SUITE("monitor") {
       const Code expected = is_of_members(*access_to(R::kType)) ? Code::denied : Code::login_needed;
       CHECK(monitor.code(request_of<R>()) == expected);
     });
-    CHECK(requests == 39);
+    CHECK(requests == 40);
   }
 
   TEST_CASE("users have their files, and only administrators see the cluster") {
@@ -276,7 +277,7 @@ TEST_SUITE("monitor") {
     const auto given = monitor.as_admin().ask(GetNodePass{});
     REQUIRE(given.ok());
     CHECK(given->lasts_ms == 600'000);
-    const auto pass = open_grant(given->pass.bytes, monitor.grant_key);
+    const auto pass = monitor.opened(given->pass);
     REQUIRE(pass.ok());
     CHECK(pass->right == BlockRight::inside);
     CHECK(pass->object == 0);

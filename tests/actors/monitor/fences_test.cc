@@ -23,6 +23,11 @@ struct FenceBench : TestMachine {
                     uint64_t to_fence) {
     return ask(Rename{from, to, true, fence, to_fence}).code();
   }
+  uint64_t show(const std::string& path, uint64_t fence, bool subtree = false) {
+    const auto shown = ask(ShowFence{path, subtree, fence});
+    REQUIRE(shown.ok());
+    return shown->seen;
+  }
   // Forgets all history up to now.
   uint32_t expire() {
     const auto pruned = tell<Pruned>(ExpireHistory{time_ms + 1000, 1000});
@@ -58,6 +63,36 @@ TEST_CASE("who names no fence is let pass, and lowers none") {
   CHECK(bench.put("/f", 19) == Code::fenced);
   CHECK(bench.remove_under("/f", 0) == Code::ok);
   CHECK(bench.put("/f", 19) == Code::fenced);
+}
+
+TEST_CASE("a lock that was shown holds against earlier ones, though nothing was changed") {
+  FenceBench bench;
+  REQUIRE(bench.put("/f", 20) == Code::ok);
+  CHECK(bench.show("/f", 30) == 30);
+  CHECK(bench.put("/f", 29) == Code::fenced);
+  CHECK(bench.remove_under("/f", 29) == Code::fenced);
+  CHECK(bench.rename_under("/f", "/g", 29, 29) == Code::fenced);
+  CHECK(bench.put("/f", 30) == Code::ok);
+  CHECK(bench.put("/g", 1) == Code::ok);
+  // Who comes too late is told so, and takes nothing back.
+  CHECK(bench.show("/f", 25) == 30);
+  CHECK(bench.put("/f", 29) == Code::fenced);
+  // What does not exist can be locked as well.
+  CHECK(bench.show("/new", 40) == 40);
+  CHECK(bench.put("/new", 39) == Code::fenced);
+}
+
+TEST_CASE("the lock of a tree that was shown holds for all in it") {
+  FenceBench bench;
+  REQUIRE(bench.ask(MakeDir{"/d"}).ok());
+  CHECK(bench.show("/d", 20) == 20);
+  CHECK(bench.put("/d/f", 19) == Code::ok);  // of the directory alone
+  CHECK(bench.show("/d", 30, true) == 30);
+  CHECK(bench.put("/d/f", 29) == Code::fenced);
+  CHECK(bench.show("/d/f", 29) == 30);
+  CHECK(bench.put("/d/f", 30) == Code::ok);
+  CHECK(bench.put("/e", 1) == Code::ok);
+  CHECK(bench.expire() > 0);
 }
 
 TEST_CASE("the fence of a file outlives it, until history is forgotten") {

@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include "messages/fence_proof.h"
 #include "messages/grant_keys.h"
 #include "messages/reclaim.h"
 #include "messages/tasks.h"
@@ -15,12 +16,12 @@ TEST_SUITE("monitor") {
     GuardedMonitor monitor;
     monitor.open_root();
     monitor.join_nodes(2);
-    REQUIRE(monitor.grant_key.size() == kGrantKeyBytes);
+    REQUIRE(monitor.grant_keys.size() == kVerifyKeyBytes);
     monitor.as_ada();
     const PlanFile plan = plan_of("/f", 1);
     const auto planned = monitor.ask(plan);
     REQUIRE(planned.ok());
-    const auto grant = open_grant(planned->grant.bytes, monitor.grant_key);
+    const auto grant = monitor.opened(planned->grant);
     REQUIRE(grant.ok());
     CHECK(grant->object == planned->object);
     CHECK(grant->right == BlockRight::write);
@@ -34,7 +35,7 @@ TEST_SUITE("monitor") {
     CHECK(monitor.as_ada().code(commit) == Code::ok);
     const auto opened = monitor.ask(OpenFile{"/f"});
     REQUIRE(opened.ok());
-    const auto reading = open_grant(opened->grant.bytes, monitor.grant_key);
+    const auto reading = monitor.opened(opened->grant);
     REQUIRE(reading.ok());
     CHECK(reading->object == planned->object);
     CHECK(reading->right == BlockRight::read);
@@ -47,7 +48,7 @@ TEST_SUITE("monitor") {
     monitor.publish_keys();
     monitor.open_root();
     monitor.join_nodes(2);
-    const std::string first = monitor.grant_key;
+    const std::string first = monitor.grant_keys;
     const auto keys_now = [&] {
       monitor.from = "storage/1";
       const auto told = monitor.as_nobody().ask(GetGrantKeys());
@@ -69,14 +70,14 @@ TEST_SUITE("monitor") {
     REQUIRE(rotated.ok());
     CHECK(rotated->from_ms == asked_ms + 15'000);
     CHECK(monitor.as_admin().code(RotateGrantKey()) == Code::exists);
-    const std::string second(kGrantKeyBytes, 'n');
+    const std::string second = GrantSigner(std::string(kGrantKeyBytes, 'n')).verify_keys();
     CHECK(keys_now() == first + second);
-    CHECK(open_grant(plan_as_ada("/told").grant.bytes, first).ok());
+    CHECK(monitor.opened(plan_as_ada("/told").grant, first).ok());
     monitor.pass(16s);
     CHECK(keys_now() == second + first);
     const auto after = plan_as_ada("/after");
-    CHECK(open_grant(after.grant.bytes, second).ok());
-    CHECK_FALSE(open_grant(after.grant.bytes, first));
+    CHECK(monitor.opened(after.grant, second).ok());
+    CHECK_FALSE(monitor.opened(after.grant, first));
     // What was granted before is good as long as it lasts.
     CHECK(monitor.code(RenewUploads{{before.object}, {before.grant}}) == Code::ok);
     monitor.pass(Duration(std::chrono::milliseconds(rotated->until_ms - rotated->from_ms)));
@@ -84,63 +85,84 @@ TEST_SUITE("monitor") {
     CHECK(monitor.as_admin().code(RotateGrantKey()) == Code::ok);
   }
 
-  TEST_CASE("a node that is removed takes no key of grants along that is good for long") {
+  TEST_CASE("a node learns what verifies grants, and nothing to make one with") {
     GuardedMonitor monitor;
-    char next = 'a';
-    monitor.settings.make_grant_key = [&] { return std::string(kGrantKeyBytes, next++); };
-    monitor.settings.grant_lasts = 60s;
+    const std::string secret(kGrantKeyBytes, 'n');
+    monitor.settings.make_grant_key = [&] { return secret; };
     monitor.restart();
     monitor.publish_keys();
     monitor.open_root();
-    monitor.join_nodes(3);
-    const std::string first = monitor.grant_key;
-    const auto keys_now = [&] {
-      monitor.from = "storage/1";
-      const auto told = monitor.as_nobody().ask(GetGrantKeys());
-      monitor.from = "client/1";
-      REQUIRE(told.ok());
-      return told->keys.bytes;
-    };
-    // One change goes on: the node hears of its key too.
+    monitor.join_nodes(2);
     REQUIRE(monitor.as_admin().ask(RotateGrantKey()).ok());
-    const std::string second(kGrantKeyBytes, 'a');
-    REQUIRE(keys_now() == first + second);
-    REQUIRE(monitor.as_admin().ask(ChangeNode{3, NodeAction::remove}).ok());
-    monitor.nodes.erase(3);
-    monitor.pass(16s);
-    CHECK(keys_now() == second + first);
-    monitor.restart();  // another leader knows of it
-    monitor.publish_keys();
+    const GrantSigner own(std::string(kGrantKeyBytes, 'o'));
+    monitor.from = "storage/2";
+    const auto told = monitor.as_nobody().ask(GetGrantKeys{{own.verify_keys()}});
+    REQUIRE(told.ok());
+    CHECK(encode(*told).find(secret) == std::string::npos);
+    CHECK(told->keys.bytes.size() == 2 * kVerifyKeyBytes);
 
-    const auto planned = monitor.as_ada().ask(plan_of("/f", 1));
-    REQUIRE(planned.ok());
-    const auto with_key = [&](const std::string& key) {
-      Grant forged;
-      forged.object = planned->object;
-      forged.right = BlockRight::write;
-      forged.uid = 1;
-      forged.expires_ms = monitor.bus.wall_ms() + 60'000;
-      PlanFile again = plan_of("/f", 1);
-      again.object = planned->object;
-      again.grant.bytes = sign_grant(forged, key);
-      return monitor.as_ada().code(again);
+    // It signs for itself, as long as a head has said lately that it is a node.
+    Grant grant;
+    grant.object = 7;
+    grant.expires_ms = monitor.bus.wall_ms() + 600'000;
+    grant.warrant = told->warrant;
+    const auto reading = monitor.opened({own.sign(grant)}, told->keys.bytes);
+    REQUIRE(reading.ok());
+    CHECK(reading->expires_ms == monitor.bus.wall_ms() + 60'000);
+    grant.right = BlockRight::write;
+    CHECK(monitor.opened({own.sign(grant)}, told->keys.bytes).code() == Code::denied);
+    CHECK(monitor.ask(GetGrantKeys{})->warrant.bytes.empty());
+    CHECK(monitor.code(GetGrantKeys{{"short"}}) == Code::malformed);
+    for (const char* from : {"client/1", "storage", "storage/x", "storage/0", "monitor/2"}) {
+      CAPTURE(from);
+      monitor.from = from;
+      CHECK(monitor.code(GetGrantKeys{{own.verify_keys()}}) == Code::denied);
+    }
+    monitor.from = "storage";
+    const auto joined = monitor.join('3');
+    REQUIRE(joined.ok());
+    CHECK(joined->warrant.bytes.empty());  // it has shown no key
+  }
+
+  TEST_CASE("a fence counts only with the proof that it was granted") {
+    GuardedMonitor monitor;
+    monitor.settings.fence_key = fence_key_of("the secret of the heads");
+    monitor.restart();
+    monitor.publish_keys();
+    monitor.open_root();
+    monitor.as_ada();
+    const auto proof = [&](const std::string& path, bool subtree, uint64_t fence) {
+      return prove_fence(monitor.settings.fence_key, {path, subtree, fence, "ada"});
     };
-    CHECK(with_key(first) == Code::ok);
-    const auto lasts = 15s + 60s + 2 * std::chrono::milliseconds(TicketJudge::kClockSkewMs);
-    monitor.pass(lasts - 10s);  // the first change is over, the second begins
-    const std::string third(kGrantKeyBytes, 'b');
-    CHECK(keys_now() == second + third);
-    CHECK(with_key(first) == Code::denied);
-    CHECK(with_key(second) == Code::ok);
-    monitor.pass(lasts + 2s);
-    CHECK(keys_now() == third);
-    CHECK(with_key(second) == Code::denied);
-    CHECK(with_key(third) == Code::ok);
-    const auto added = monitor.events("grant-key-added");
-    REQUIRE(added.size() == 2);
-    CHECK(added[1].fields.contains("reason"));
-    monitor.pass(lasts);
-    CHECK(keys_now() == third);
+    const auto put = [&](const std::string& path, uint64_t fence, Blob shown) {
+      CommitFile commit;
+      commit.path = path;
+      commit.fence = fence;
+      commit.fence_proof = std::move(shown);
+      const auto committed = monitor.ask(commit);
+      if (committed) return std::string("ok");
+      const auto& cause = committed.error().cause;
+      return cause.contains("reason") ? cause.at("reason") : committed.error().describe();
+    };
+    CHECK(put("/f", uint64_t{1} << 62, {}) == "fence");
+    CHECK(put("/f", uint64_t{1} << 62, proof("/f", false, 5)) == "fence");
+    CHECK(put("/f", 5, proof("/f", false, 5)) == "ok");
+    CHECK(put("/g", 5, proof("/f", false, 5)) == "fence");
+    CHECK(put("/g", 5, proof("/", true, 5)) == "ok");
+    CHECK(put("/f", 0, {}) == "ok");
+    const Blob both = proof("/", true, 6);
+    CHECK(monitor.code(Rename{"/f", "/h", true, 6, 6, both, {}}) == Code::denied);
+    CHECK(monitor.code(Rename{"/f", "/h", true, 6, 6, {}, both}) == Code::denied);
+    CHECK(monitor.code(Rename{"/f", "/h", true, 6, 6, both, both}) == Code::ok);
+    CHECK(monitor.code(ShowFence{"/h", true, 7, proof("/h", false, 7)}) == Code::denied);
+    CHECK(monitor.code(ShowFence{"/h", false, 7, proof("/h", false, 7)}) == Code::ok);
+    CHECK(monitor.code(Remove{"/h", false, 8, {}}) == Code::denied);
+    CHECK(monitor.as_bob().code(Remove{"/h", false, 8, proof("/h", false, 8)}) == Code::denied);
+    CHECK(monitor.as_ada().code(Remove{"/h", false, 8, proof("/h", false, 8)}) == Code::ok);
+    Ticket narrow = monitor.ticket_of("ada", 1);
+    narrow.below = "/only";
+    CHECK(monitor.as(narrow).code(ShowFence{"/h", false, 9, proof("/h", false, 9)}) ==
+          Code::denied);
   }
 
   TEST_CASE("nobody gets a grant for what another uploads, or for what is content") {
@@ -162,7 +184,7 @@ TEST_SUITE("monitor") {
     const auto renewed = monitor.as_ada().ask(renew);
     REQUIRE(renewed.ok());
     REQUIRE(renewed->grants.size() == 1);
-    CHECK(open_grant(renewed->grants[0].bytes, monitor.grant_key)->object == planned->object);
+    CHECK(monitor.opened(renewed->grants[0])->object == planned->object);
     CHECK(monitor.code(RenewUploads{{planned->object}, {}}) == Code::denied);
     CommitFile commit = commit_of(plan, *planned);
     commit.grant = planned->grant;

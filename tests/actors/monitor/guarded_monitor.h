@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include "messages/grant.h"
 #include "messages/ticket.h"
 #include "messages/users.h"
 #include "tests/actors/monitor/test_monitor.h"
@@ -69,9 +70,15 @@ struct GuardedMonitor : TestMonitor {
     for (int i = 0; i < count; ++i) {
       const auto joined = join(static_cast<char>('1' + i));
       REQUIRE(joined.ok());
-      grant_key = joined->grant_key.bytes;
+      grant_keys = joined->grant_keys.bytes;
     }
     pass(1s);
+  }
+  Result<Grant> opened(const Blob& grant) { return opened(grant, grant_keys); }
+  static Result<Grant> opened(const Blob& grant, const std::string& verify_keys) {
+    GrantJudge judge;
+    judge.learn(verify_keys);
+    return judge.open(grant.bytes);
   }
   template <Request R>
   Code code(const R& request) {
@@ -80,7 +87,7 @@ struct GuardedMonitor : TestMonitor {
 
   SignKeys keys = make_sign_keys(std::string(kSeedBytes, 's'));
   std::string cluster;
-  std::string grant_key;
+  std::string grant_keys;  // that verify grants
   uint64_t version = 0;
 };
 

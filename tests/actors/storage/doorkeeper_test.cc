@@ -13,8 +13,13 @@ struct GuardedNode : Node {
       : Node(settings, make_grant_key(), told_map) {}
 
   Blob grant(ObjectId object, BlockRight right, int64_t lasts_ms = 60'000) {
-    return {sign_grant({object, right, 1000, 0, bus.wall_ms() + lasts_ms, 1}, grant_key)};
+    return signed_by_head({object, right, 1000, 0, bus.wall_ms() + lasts_ms, 1});
   }
+  Blob warrant_for(NodeId other, const GrantSigner& signer) {
+    const Warrant said{other, {signer.verify_keys()}, bus.wall_ms() + 60'000};
+    return {GrantSigner(grant_key).sign(said)};
+  }
+  Blob signed_by_head(const Grant& grant) { return {GrantSigner(grant_key).sign(grant)}; }
   template <Request R>
   Error refusal(R request, Blob shown, Payload its = {}) {
     request.grant = std::move(shown);
@@ -164,7 +169,7 @@ TEST_SUITE("storage") {
       fill.sources = {{source, endpoint, true}};
       Envelope envelope = envelope_of(fill, "storage/1");
       envelope.header.ticket =
-          sign_grant({0, BlockRight::inside, 0, 0, node.bus.wall_ms() + 60'000, 1}, node.grant_key);
+          node.signed_by_head({0, BlockRight::inside, 0, 0, node.bus.wall_ms() + 60'000, 1}).bytes;
       envelope.header.request = ++node.last_request;
       envelope.header.from = "client/c1";
       envelope.link = kPeer;
@@ -202,8 +207,8 @@ TEST_SUITE("storage") {
     const auto begin = [&](uint32_t uid) {
       WriteBlock part = node.part(bytes, 0, ++index);
       part.index = index;
-      const Blob grant{sign_grant(
-          {7, BlockRight::write, uid, 0, node.bus.wall_ms() + 60'000, index}, node.grant_key)};
+      const Blob grant =
+          node.signed_by_head({7, BlockRight::write, uid, 0, node.bus.wall_ms() + 60'000, index});
       return node.refusal(part, grant, Node::payload(bytes, 0)).code;
     };
     for (int i = 0; i < 6; ++i) CHECK(begin(1000) == Code::ok);
@@ -240,7 +245,7 @@ TEST_SUITE("storage") {
       Envelope envelope = envelope_of(ListBlocks{}, "storage/1");
       envelope.header.request = ++node.last_request;
       envelope.header.from = std::move(from);
-      envelope.header.ticket = sign_grant(pass, node.grant_key);
+      envelope.header.ticket = node.signed_by_head(pass).bytes;
       envelope.link = kPeer;
       node.actor->receive(std::move(envelope));
       node.step();
@@ -285,6 +290,62 @@ TEST_SUITE("storage") {
     CHECK(reply_as<Pong>(*node.reply(ping)).ok());
   }
 
+  TEST_CASE("a node shows what it signed itself, and a node controls no other") {
+    GuardedNode node;
+    REQUIRE(node.verify_key.bytes.size() == kVerifyKeyBytes);
+    const GrantSigner other(make_grant_key());
+    Grant grant;
+    grant.right = BlockRight::inside;
+    grant.expires_ms = node.bus.wall_ms() + 60'000;
+    grant.warrant = node.warrant_for(2, other);
+    const auto reason = [&](Envelope envelope) {
+      envelope.header.to = "storage/1";
+      envelope.header.ticket = other.sign(grant);
+      envelope.header.request = ++node.last_request;
+      envelope.header.from = "client/c1";
+      envelope.link = kPeer;
+      node.actor->receive(std::move(envelope));
+      node.step();
+      const auto answer = node.reply(node.last_request);
+      REQUIRE(answer);
+      if (answer->header.type != Type::Error) return std::string();
+      return reply_as<Pong>(*answer).error().cause.at("reason");
+    };
+    CHECK(reason(envelope_of(ListBlocks{})) == "");
+    CHECK(reason(envelope_of(FillGroup{})) == "role");
+    CHECK(reason(envelope_of(ControlScrub{})) == "role");
+    grant.object = 7;
+    grant.right = BlockRight::read;
+    const ReadBlock read{7, 2, 5, 0, 5000};
+    CHECK(node.reason(read, {other.sign(grant)}).starts_with("no_such_block"));
+    grant.right = BlockRight::write;
+    const std::string bytes(5000, 'x');
+    CHECK(node.reason(node.part(bytes, 0), {other.sign(grant)}, Node::payload(bytes, 0)) ==
+          "warrant");
+    // Its own, for others: of this cluster, and with the warrant that it was told last.
+    node.map(3, 3);
+    FillGroup fill;
+    fill.group = 5;
+    fill.epoch = 3;
+    fill.sources = {{2, kNext, true}};
+    Envelope envelope = envelope_of(fill, "storage/1");
+    envelope.header.ticket =
+        node.signed_by_head({0, BlockRight::inside, 0, 0, node.bus.wall_ms() + 60'000, 1}).bytes;
+    envelope.header.request = ++node.last_request;
+    envelope.header.from = "monitor/1";
+    envelope.link = kPeer;
+    node.actor->receive(std::move(envelope));
+    node.step();
+    const auto asked = node.sent_to_next(Type::GetDigests);
+    REQUIRE_FALSE(asked.empty());
+    GrantJudge judge;
+    judge.learn(GrantSigner(node.grant_key).verify_keys());
+    const auto shown =
+        judge.check(asked[0].envelope.header.ticket, 0, BlockRight::inside, 2, node.bus.wall_ms());
+    REQUIRE(shown);
+    CHECK(shown->warrant == node.warrant);
+  }
+
   TEST_CASE("a grant ends with the log-in that it was given for") {
     GuardedNode node;
     Grant grant;
@@ -295,7 +356,7 @@ TEST_SUITE("storage") {
     grant.session = 11;
     grant.since_ms = 1000;
     const ReadBlock read{7, 2, 5, 0, 5000};
-    const auto reason = [&] { return node.reason(read, {sign_grant(grant, node.grant_key)}); };
+    const auto reason = [&] { return node.reason(read, node.signed_by_head(grant)); };
     uint64_t version = 0;
     const auto revoke = [&](Revocation revocation, std::string cluster = kNodeCluster) {
       TicketKeys keys;

@@ -16,6 +16,7 @@
 #include "messages/crc32c.h"
 #include "messages/dispatch.h"
 #include "messages/events.h"
+#include "messages/grant.h"
 #include "messages/repair.h"
 #include "tests/actors/storage/store_fixture.h"
 #include "tests/broker/fake_bus.h"
@@ -53,7 +54,15 @@ struct Node {
   void answer_join() {
     for (const FakeBus::Sent& sent : bus.take_sent()) {
       if (sent.envelope.header.type != Type::Join) continue;
-      actor->receive(FakeBus::answer(sent, JoinReply{1, kNodeCluster, 1, 500, {grant_key}}));
+      JoinReply joined{1, kNodeCluster, 1, 500};
+      if (!grant_key.empty()) {
+        const GrantSigner head(grant_key);
+        verify_key = decode<Join>(sent.envelope.body)->verify_key;
+        joined.grant_keys.bytes = head.verify_keys();
+        warrant.bytes = head.sign(Warrant{1, verify_key, bus.wall_ms() + 60'000});
+        joined.warrant = warrant;
+      }
+      actor->receive(FakeBus::answer(sent, joined));
     }
     step();
     REQUIRE(bus.address() == "storage/1");
@@ -175,7 +184,9 @@ struct Node {
     return !list->blocks.empty();
   }
 
-  std::string grant_key;              // that the monitor tells; empty: no grants are needed
+  std::string grant_key;              // of the heads; empty: no grants are needed
+  Blob verify_key;                    // of what the node signs
+  Blob warrant;                       // for that
   bool told_map = true;               // when it joined
   std::string next_endpoint = kNext;  // of node 2, by the map
   sim::SimDisk disk;

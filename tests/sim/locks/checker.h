@@ -40,6 +40,8 @@ class LockChecker {
 
   // The monitor changed what is at `path` by this entry of its log, under this lock.
   void changed(const std::string& path, LogIndex index, Fence fence, const std::string& what);
+  // The monitor was shown this lock by this entry. Locks that go together are shown in any order.
+  void shown(const std::string& path, LogIndex index, Fence fence);
 
   void check();
   uint64_t grants() const;
@@ -64,6 +66,7 @@ class LockChecker {
   struct Changed {
     Fence fence = 0;
     std::string what;
+    bool shown = false;  // and not changed
   };
   void took(Record& record, Id id);
   bool relied_on(const Record& record) const;

@@ -192,9 +192,27 @@ Task<bool> LockWorker::take(Client* client, std::shared_ptr<LockOwner> owner, st
   held->id = id;
   held->reply = std::move(*reply);
   held->reply.blockers.clear();
+  if (wanted.target.until == UINT64_MAX && random_.chance(0.3)) {
+    Task<void> showing = show(held, wish);
+    co_await showing;
+  }
   Task<void> pausing = sleep(client->bus(), some_time());
   co_await pausing;
   co_return true;
+}
+
+// From then on nothing is changed under earlier locks of what this one is for.
+Task<void> LockWorker::show(const Held* held, LockWish wish) {
+  Task<Result<ShowFenceReply>> showing = held->owner->show(wish, held->reply);
+  const Result<ShowFenceReply> shown = co_await showing;
+  if (!shown) {
+    refused(*held, shown.error(), "showing the lock on " + wish.target.path);
+    co_return;
+  }
+  for (const char* below : {"", "/a", "/b"}) {
+    if (*below != 0 && !wish.target.subtree) continue;
+    checker_.shown(wish.target.path + below, shown->receipt.index, held->reply.fence);
+  }
 }
 
 // What may be changed under the lock, whoever else has meanwhile got it.

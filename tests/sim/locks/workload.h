@@ -41,6 +41,7 @@ class LockWorker {
   // Two roots after one another, in any order: others do it the other way round.
   Task<void> use_two(Client* client);
   Task<bool> take(Client* client, std::shared_ptr<LockOwner> owner, std::string root, Held* held);
+  Task<void> show(const Held* held, LockWish wish);
   Task<void> change(Client* client, const Held* held);
   Task<void> put(Client* client, const Held* held, std::string path);
   Task<void> remove(Client* client, const Held* held, std::string path);
