@@ -1,5 +1,6 @@
 #include "broker/events.h"
 
+#include <poll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -41,8 +42,8 @@ struct EventRelay::State {
       : security(std::move(s)),
         in(make_socket(context, zmq::socket_type::xsub, kQueueMax)),
         out(make_socket(context, zmq::socket_type::xpub, kQueueMax)),
-        intake(context, in),
-        outlet(context, out),
+        intake(context, in, "broker"),
+        outlet(context, out, "broker"),
         values(limits),
         stop_fd(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
     DFS_ASSERT(stop_fd >= 0);
@@ -66,7 +67,6 @@ struct EventRelay::State {
 
   void run();
   bool relay_one();
-  void check_intakes();
   bool is_entitled();
   bool greet_one();
   void greet(std::string_view prefix);
@@ -93,7 +93,6 @@ struct EventRelay::State {
   std::atomic<uint64_t> dropped = 0;
   Instant complained;
   uint64_t untold = 0;  // dropped since that
-  Instant checked;      // the intakes
 };
 
 // Whether whoever sent `raw` may publish it.
@@ -163,29 +162,25 @@ void EventRelay::State::greet(std::string_view prefix) {
   }
 }
 
-void EventRelay::State::check_intakes() {
-  const Instant at = now();
-  if (at < checked + Intake::kPeriod) return;
-  checked = at;
-  const size_t ended = intake.check(at) + outlet.check(at);
-  if (ended == 0) return;
-  log_event(Level::warn, "broker", "connection ended",
-            {{"why", "a message without end"}, {"count", ended}});
-}
-
 void EventRelay::State::run() {
-  zmq_pollitem_t items[] = {{nullptr, stop_fd, ZMQ_POLLIN, 0},
-                            {in.handle(), 0, ZMQ_POLLIN, 0},
-                            {out.handle(), 0, ZMQ_POLLIN, 0}};
+  pollfd items[] = {{stop_fd, POLLIN, 0},
+                    {in.get(zmq::sockopt::fd), POLLIN, 0},
+                    {out.get(zmq::sockopt::fd), POLLIN, 0}};
+  // Those descriptors tell of a change once, and perhaps not when a send on the same socket noticed
+  // it first: before the next wait a round must find nothing at all.
+  bool at_rest = false;
   while (items[0].revents == 0) {
-    const int ready_items = zmq_poll(items, 3, Intake::kPeriod / std::chrono::milliseconds(1));
-    check_intakes();
-    if (ready_items <= 0) continue;
-    for (size_t i = 0; i < kBatch && greet_one(); ++i) {
-    }
-    for (size_t i = 0; i < kBatch && relay_one(); ++i) {
-    }
+    (void)poll(items, 3, at_rest ? -1 : 0);
+    intake.at_work();
+    outlet.at_work();
+    at_rest = true;
+    for (size_t i = 0; i < kBatch && greet_one(); ++i) at_rest = false;
+    for (size_t i = 0; i < kBatch && relay_one(); ++i) at_rest = false;
+    if (!at_rest) continue;
+    intake.at_rest();
+    outlet.at_rest();
   }
+  intake.at_work();
   while (relay_one()) {
   }
 }

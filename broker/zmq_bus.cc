@@ -59,11 +59,10 @@ Result<void> ZmqBus::open() {
     serve_encrypted(router_, *security->served, settings_.audience);
   }
   try {
-    intake_ = std::make_unique<Intake>(context_, router_);
+    intake_ = std::make_unique<Intake>(context_, router_, address_);
   } catch (const zmq::error_t& error) {
     return Result<void>(Code::busy, std::string("no socket is left: ") + error.what());
   }
-  check_intake();
   DFS_CHECK(bind_socket(router_, settings_.listen));
   endpoint_ = bound_endpoint(router_);
   for (const std::string& endpoint : settings_.listen_also) {
@@ -99,6 +98,7 @@ Result<void> ZmqBus::send(const Link& link, Envelope envelope) {
       return {Code::unavailable, "there is no such peer: " + link};
     }
     due_.router = true;
+    intake_->at_work();
     return send_frames(router_, routing_id_, std::move(envelope));
   }
   Result<Connection*> connection = connect(link);
@@ -284,13 +284,6 @@ void ZmqBus::log(Level level, std::string_view event, std::initializer_list<LogF
   log_event(level, address_, event, fields);
 }
 
-void ZmqBus::check_intake() {
-  if (const size_t ended = intake_->check(now())) {
-    log(Level::warn, "connection ended", {{"why", "a message without end"}, {"count", ended}});
-  }
-  (void)after(Intake::kPeriod, [this] { check_intake(); });
-}
-
 int ZmqBus::wait_ms(Duration wait_max) {
   Duration wait = wait_max;
   if (const auto next = timers_.next()) wait = std::min(wait, *next - now());
@@ -381,9 +374,11 @@ void ZmqBus::report_broken(Actor& actor) {
 }
 
 void ZmqBus::serve_router(Actor& actor) {
+  intake_->at_work();
   for (size_t i = 0; i < kBatch; ++i) {
     if (!receive_frames(router_, raw_)) {
       due_.router = false;
+      intake_->at_rest();
       return;
     }
     const zmq::message_t& routing_id = raw_.frames[0];

@@ -86,7 +86,6 @@ class ZmqBus : public Bus {
   void connect_news(zmq::socket_t& socket, const Link& broker,
                     std::string BrokerEndpoints::*endpoint);
 
-  void check_intake();
   int wait_ms(Duration wait_max);
   void list_poll_items();
   bool anything_due() const;
