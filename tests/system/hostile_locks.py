@@ -1,7 +1,8 @@
 """Attacks on locks: what others hold, what one may not take, and requests without sense."""
-from hostile_client import STAT, told
+from hostile_client import COMMIT, STAT, told
 from support import check_equal
 
+SHOW_FENCE = 212
 ACQUIRE, AWAIT, RENEW, RELEASE, BREAK, LIST = 750, 752, 753, 755, 757, 758
 EXCLUSIVE = 2
 
@@ -63,5 +64,35 @@ def attack_locks(fort, table):
                   asks(kind, body))
 
     check_equal(held(), [lock], "what ada holds after all that")
+    attack_fences(fort, table)
     fort.must(RELEASE, {"lock": lock, "owner": "the owner"}, hers, "lock")
     check_equal(told(ada.ask(STAT, {"path": "/good"}, ticket=hers)), "ok", "the file")
+
+
+def attack_fences(fort, table):
+    """Numbers of locks that nobody was granted, or somebody else, or for something else."""
+    wire = fort.wire()
+    denied = ("status: denied", fort.denied)
+    note = {"path": "/fenced", "size": 5, "content": b"hello", "crc32c": 0x9A71BB4C}
+
+    def puts(fence, proof, path="/fenced", ticket=fort.bob):
+        body = dict(note, path=path, fence=fence, fence_proof=proof)
+        return lambda: told(wire.ask(COMMIT, body, ticket=ticket))
+
+    lock = fort.must(ACQUIRE, {"target": {"path": "/fenced"}, "mode": EXCLUSIVE}, fort.ada, "lock")
+    fence, proof = lock["fence"], lock["fence_proof"]
+    check_equal(puts(fence, proof, ticket=fort.ada)(), "ok", "a put under a lock")
+    refused = "denied (fence)"
+    table.row("fence of the far future", refused, denied, puts(1 << 62, b""))
+    table.row("fence of the far future, with the proof of another", refused, denied,
+              puts(1 << 62, proof, ticket=fort.ada))
+    table.row("fence of the far future, shown", refused, denied, lambda: told(wire.ask(
+        SHOW_FENCE, {"path": "/fenced", "fence": 1 << 62, "fence_proof": proof},
+        ticket=fort.ada)))
+    table.row("another's fence", refused, denied, puts(fence, proof))
+    table.row("fence of another path", refused, denied, puts(fence, proof, "/elsewhere", fort.ada))
+    table.row("fence of a file, shown for the tree", refused, denied, lambda: told(wire.ask(
+        SHOW_FENCE, {"path": "/fenced", "subtree": True, "fence": fence, "fence_proof": proof},
+        ticket=fort.ada)))
+    check_equal(puts(fence, proof, ticket=fort.ada)(), "ok", "a put after all that")
+    fort.must(RELEASE, {"lock": lock["lock"]}, fort.ada, "lock")
