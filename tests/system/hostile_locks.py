@@ -35,7 +35,7 @@ def attack_locks(fort, table):
             ("release it as its owner", RELEASE, dict(theirs, lock=lock)),
             ("break it", BREAK, {"lock": lock})):
         table.row(f"another's lock: {name}", "denied", None, asks(kind, body))
-    table.row("lock on everything there is", ("denied", "denied (role)"), audit,
+    table.row("lock on everything there is", "denied (role)", audit,
               asks(ACQUIRE, {"target": {"path": "/", "subtree": True}, "mode": EXCLUSIVE}))
     table.end(audit, 1)
     table.row("another's lock: take it", "locked", None, asks(ACQUIRE, target))
