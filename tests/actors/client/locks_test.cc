@@ -49,6 +49,11 @@ struct ClientBench {
       all.lease_ms = kLeaseMs;
       return reply(sent, all);
     }
+    if (type == Type::ShowFence) {
+      shown = *decode<ShowFence>(sent.envelope.body);
+      if (show_refusal) return refuse(sent, *show_refusal, "no");
+      return reply(sent, ShowFenceReply{seen, {}});
+    }
     if (type == Type::ReleaseLock) {
       released.push_back(decode<ReleaseLock>(sent.envelope.body)->lock);
       return reply(sent, ReleaseLockReply{});
@@ -102,6 +107,9 @@ struct ClientBench {
   std::vector<LockId> ended;
   std::vector<LockId> renewed;
   std::vector<LockId> released;
+  ShowFence shown;
+  uint64_t seen = 0;
+  std::optional<Code> show_refusal;
   std::string last_owner;
   std::map<Type, int> asked;
 };
@@ -127,6 +135,43 @@ TEST_CASE("a flow is an owner of its own, and gives its lock back when it ends")
   CHECK(second.name() == "client/1#2");
   LockOwner named(bench.locks, "client/7#3");
   CHECK(named.name() == "client/7#3");
+}
+
+TEST_CASE("a lock is shown to the monitor before it is said to be held") {
+  ClientBench bench;
+  bench.answer = ClientBench::granted(7);
+  bench.answer.fence_proof.bytes = "proof";
+  LockOwner owner(bench.locks);
+  REQUIRE(bench.acquire(owner, ClientBench::wish(), 100ms)->ok());
+  CHECK(bench.asked[Type::ShowFence] == 0);  // unless that is wanted
+  LockWish wish = ClientBench::wish();
+  wish.target.subtree = true;
+  wish.show = true;
+  REQUIRE(bench.acquire(owner, wish, 100ms)->ok());
+  CHECK(bench.asked[Type::ShowFence] == 1);
+  CHECK(bench.shown.path == "/x");
+  CHECK(bench.shown.subtree);
+  CHECK(bench.shown.fence == 8);
+  CHECK(bench.shown.fence_proof.bytes == "proof");
+  CHECK(bench.released.empty());
+}
+
+TEST_CASE("a lock that cannot be shown is given back, and so is one that was lost") {
+  ClientBench bench;
+  bench.answer = ClientBench::granted(7);
+  LockOwner owner(bench.locks);
+  LockWish wish = ClientBench::wish();
+  wish.show = true;
+  bench.show_refusal = Code::denied;
+  CHECK(bench.acquire(owner, wish, 100ms)->code() == Code::denied);
+  CHECK(bench.released == std::vector<LockId>{7});
+  bench.show_refusal.reset();
+  bench.seen = 9;  // somebody was granted it later
+  CHECK(bench.acquire(owner, wish, 100ms)->code() == Code::fenced);
+  CHECK(bench.released == std::vector<LockId>{7, 7});
+  wish.mode = LockMode::shared;  // others may hold it too
+  CHECK(bench.acquire(owner, wish, 100ms)->ok());
+  CHECK(bench.released.size() == 2);
 }
 
 TEST_CASE("a lock is kept alive while it is held, three times in each lease") {
