@@ -103,4 +103,13 @@ inline lock::ExpireWaits sample() {
   return {};
 }
 
+template <>
+inline ShowFence sample() {
+  return {.path = "/photos", .subtree = true, .fence = 94, .fence_proof = {"proof"}};
+}
+template <>
+inline ShowFenceReply sample() {
+  return {.seen = 95, .receipt = receipt()};
+}
+
 }  // namespace dfs::samples

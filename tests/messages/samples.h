@@ -303,14 +303,6 @@ inline MakeDir sample() {
   return {.path = "/photos/2024", .parents = true, .mode = 0700};
 }
 template <>
-inline ShowFence sample() {
-  return {.path = "/photos", .subtree = true, .fence = 94, .fence_proof = {"proof"}};
-}
-template <>
-inline ShowFenceReply sample() {
-  return {.seen = 95, .receipt = receipt()};
-}
-template <>
 inline MakeDirReply sample() {
   return {.ino = 0x1001, .receipt = receipt()};
 }
