@@ -224,7 +224,8 @@ int add(Context& context, const Addition& wanted) {
   auto record = make_folder(context, *disk, folder, wanted);
   if (!record) return context.fail(folder, record.error());
   std::string token;
-  if (record->node == 0) {
+  // One that has a number needs none, unless the heads were made anew and do not know it.
+  if (record->node == 0 || !wanted.token.empty()) {
     auto made = token_for(context, wanted);
     if (!made) return context.fail(folder, made.error());
     token = *made;

@@ -258,7 +258,7 @@ Result<void> start_lock(Process& process, const DaemonOptions& options, const st
 }
 
 // What a setting TEXT or @FILE says, without the end of the line. The token in a file is spent when
-// the node has joined, so that the file may be gone.
+// the node has joined, so that the file may be gone; another may be there when the heads are new.
 std::string read_token(const std::string& setting) {
   if (!setting.starts_with("@")) return setting;
   std::ifstream in(setting.substr(1));
@@ -302,6 +302,9 @@ Result<std::string> start_storage(Process& process, const DaemonOptions& options
   settings.scrub_period = options.scrub_period;
   settings.scrub_bytes_per_second = options.scrub_rate;
   settings.join_token = read_token(options.join_token);
+  if (options.join_token.starts_with("@")) {
+    settings.read_join_token = [from = options.join_token] { return read_token(from); };
+  }
   settings.refused = std::move(refused);
   if (options.security) settings.key = options.security->own.public_key;
   ActorSettings actor;

@@ -346,7 +346,7 @@ void add_settings(Settings& settings, Role role, DaemonOptions& options) {
                       "most bytes per second to read for that; 0: no limit");
     settings.add("join-token", options.join_token,
                  "TOKEN or @FILE that dfsctl node token made; for the first join, where one is "
-                 "asked for");
+                 "asked for, and for the first after all heads were lost");
   }
   if (role == Role::agent) {
     settings.add("host", options.host, "the machine: the agent's name, and the host of its nodes");

@@ -120,6 +120,7 @@ Task<NodeSight> Keeper::watch(NodeProcess process) {
 
 Task<void> Keeper::note_joined(NodeId node) {
   view_.node = node;
+  token_.clear();  // it is spent, and would hide one that node.conf names
   if (record_.node != node) {
     record_.node = node;
     Task<Result<bool>> saving = on_pool<bool>(

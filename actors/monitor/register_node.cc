@@ -60,8 +60,9 @@ Result<void> check_unique(VersionedRows& rows, const std::string& key, const std
 }
 
 // The node's number and row: a known uuid is the same node, wherever it lives now. A cluster that
-// is being rebuilt believes a node what its number was, unless another one was first. `by` gets who
-// made the token that lets it in.
+// is being rebuilt believes a node what its number was, unless another one was first; but who was a
+// node nobody knows any more, so there it needs a token as a new one does. `by` gets who made the
+// token that lets it in.
 Result<NodeId> number_of(VersionedRows& rows, const RegisterNode& request, NodeRow& row,
                          std::string& by) {
   const std::string& uuid = request.uuid;
@@ -85,12 +86,9 @@ Result<NodeId> number_of(VersionedRows& rows, const RegisterNode& request, NodeR
   const bool keeps = rebuilding && request.number != 0 && !*taken;
   const NodeId node = keeps ? request.number : cluster->last_node + 1;
   cluster->last_node = std::max(cluster->last_node, node);
-  // Its directory shows that it was part of this cluster before.
-  if (!keeps) {
-    auto let = let_in(rows, cluster->join_rule, request.token, node);
-    if (!let) return let.error();
-    by = std::move(*let);
-  }
+  auto let = let_in(rows, cluster->join_rule, request.token, node);
+  if (!let) return let.error();
+  by = std::move(*let);
   rows.put(keys::cluster(), std::move(*cluster));
   rows.put(keys::node_uuid(uuid), NodeUuidRow{node});
   row.uuid = uuid;

@@ -19,6 +19,11 @@ constexpr Duration kOwnGrantLasts = std::chrono::minutes(1);  // made anew with 
 constexpr size_t kOwnGrantsMax = 1024;
 constexpr Duration kKeyPause = std::chrono::seconds(4);  // between looks at the keys of grants
 
+std::string reason_of(const Error& error) {
+  const auto found = error.cause.find("reason");
+  return found == error.cause.end() ? std::string() : found->second;
+}
+
 }  // namespace
 
 Membership::Membership(Bus& bus, Calls& calls, Disk& disk, MembershipSettings settings,
@@ -27,6 +32,7 @@ Membership::Membership(Bus& bus, Calls& calls, Disk& disk, MembershipSettings se
       calls_(calls),
       disk_(disk),
       settings_(std::move(settings)),
+      token_(settings_.token),
       vitals_(std::move(vitals)),
       joined_callback_(std::move(joined)),
       signer_(settings_.random_bytes(kGrantKeyBytes)),
@@ -69,6 +75,7 @@ void Membership::join() {
 
 Task<void> Membership::keep_joining() {
   Code last_code = Code::ok;
+  std::string last_reason;
   Instant last_said;
   bool shows_token = identity().node == 0;
   while (true) {
@@ -82,7 +89,7 @@ Task<void> Membership::keep_joining() {
               .total_bytes = vitals.total_bytes,
               .used_bytes = vitals.used_bytes,
               .node = identity().node,
-              .token = shows_token ? settings_.token : std::string(),
+              .token = shows_token ? token_ : std::string(),
               .key = settings_.key,
               .verify_key = {signer_.verify_keys()}};
     CallOptions options;
@@ -99,26 +106,59 @@ Task<void> Membership::keep_joining() {
     if (accepted) break;
     // Said once per reason and minute: a node may wait for its monitor for days.
     const Error& error = accepted.error();
-    if (error.code != last_code || bus_.now() - last_said >= kSayAgain) {
-      bus_.log(Level::warn, "not joined yet", {{"error", error.describe()}});
+    const std::string reason = reason_of(error);
+    const bool forgotten = is_forgotten(error);
+    if (error.code != last_code || reason != last_reason || bus_.now() - last_said >= kSayAgain) {
+      say_not_joined(error, forgotten);
       last_code = error.code;
+      last_reason = reason;
       last_said = bus_.now();
     }
-    const auto reason = error.cause.find("reason");
-    if (reason != error.cause.end() && reason->second == kOtherKey && !shows_token &&
-        !settings_.token.empty()) {
+    if ((forgotten || reason == kOtherKey) && !shows_token && !token_.empty()) {
       shows_token = true;
       continue;
     }
-    if (settings_.refused && error.code == Code::denied && error.cause.contains("reason")) {
+    if (!forgotten && settings_.refused && error.code == Code::denied && !reason.empty()) {
       settings_.refused(error);
       co_return;
     }
     const bool soon = is_retryable(error.code);
     Task<void> pausing = sleep(bus_, soon ? kJoinPause : kRefusedPause);
     co_await pausing;
+    if (!forgotten) continue;
+    Task<void> looking = look_for_token();
+    co_await looking;
+    shows_token = true;
   }
   joining_ = false;
+}
+
+// Heads that were made anew know no node, and want a token of those too that have a number. An
+// administrator will bring one, so this node does not end.
+bool Membership::is_forgotten(const Error& error) const {
+  if (identity().node == 0 || error.code != Code::denied) return false;
+  const std::string reason = reason_of(error);
+  return reason == kTokenMissing || reason == kTokenUnknown || reason == kTokenExpired ||
+         reason == kTokenUsed;
+}
+
+void Membership::say_not_joined(const Error& error, bool forgotten) {
+  if (!forgotten) return bus_.log(Level::warn, "not joined yet", {{"error", error.describe()}});
+  bus_.log(Level::warn, "the heads do not know this node any more",
+           {{"node", identity().node},
+            {"error", error.describe()},
+            {"what_to_do",
+             "dfsctl node token --uses N makes a token for N nodes; write it into the file that "
+             "join-token names as @FILE, which is read again before each try, or start this node "
+             "again with --join-token"}});
+}
+
+Task<void> Membership::look_for_token() {
+  if (!settings_.read_token) co_return;
+  const auto found = std::make_shared<std::string>();
+  Task<Result<void>> reading = run(bus_, [found, read = settings_.read_token] { *found = read(); });
+  const Result<void> ran = co_await reading;
+  if (ran && !found->empty()) token_ = *found;
 }
 
 Task<Result<void>> Membership::accept(JoinReply reply) {

@@ -26,9 +26,10 @@ struct MembershipSettings {
   std::string host;
   std::string rack;
   Duration heartbeat_period = std::chrono::milliseconds(500);
-  std::string token = {};                   // shown at the first join, or with a new key
-  std::string key = {};                     // see StorageSettings
-  std::function<void(Error)> refused = {};  // see StorageSettings
+  std::string token = {};  // shown at the first join, and when nothing else lets this node in
+  std::function<std::string()> read_token = {};  // see StorageSettings
+  std::string key = {};                          // see StorageSettings
+  std::function<void(Error)> refused = {};       // see StorageSettings
   RandomBytes random_bytes = secure_random;
 };
 
@@ -87,6 +88,9 @@ class Membership {
  private:
   Task<void> open_directories(std::function<void(Result<void>)> done);
   Task<void> keep_joining();
+  bool is_forgotten(const Error& error) const;
+  void say_not_joined(const Error& error, bool forgotten);
+  Task<void> look_for_token();
   Task<Result<void>> accept(JoinReply reply);
   Task<void> fetch_map();
   Task<void> keep_grant_keys();
@@ -99,6 +103,7 @@ class Membership {
   Calls& calls_;
   Disk& disk_;
   const MembershipSettings settings_;
+  std::string token_;  // as it was read last
   const Vitals vitals_;
   const std::function<void()> joined_callback_;
   OpenDirectories directories_;

@@ -68,6 +68,7 @@ storage::MembershipSettings membership_settings(const std::vector<storage::Direc
   out.rack = settings.rack;
   out.heartbeat_period = settings.heartbeat_period;
   out.token = settings.join_token;
+  out.read_token = settings.read_join_token;
   out.key = settings.key;
   out.refused = settings.refused;
   out.random_bytes = settings.random_bytes;

@@ -37,10 +37,14 @@ struct StorageSettings {
   Duration reclaim_grace = std::chrono::minutes(10);    // younger blocks are left alone
   Duration scrub_period = std::chrono::hours(14 * 24);  // in which every block is read once
   uint64_t scrub_bytes_per_second = 20ull << 20;        // for that; 0: no limit
-  std::string join_token = {};  // shown when this node joins for the first time
-  std::string key = {};         // public key that its connections show; empty: no encryption
+  std::string join_token = {};  // shown when this node joins for the first time, and when the
+                                // heads were made anew and do not know it any more
+  // What that token is by now, where it may change; called on the pool. Empty: nobody knows.
+  std::function<std::string()> read_join_token = {};
+  std::string key = {};  // public key that its connections show; empty: no encryption
   // Called, once, when the cluster will have nothing to do with this node, whatever it tries: it
-  // was removed for good, or its token does not let it in. Without it the node goes on asking.
+  // was removed for good, or it has no number yet and its token does not let it in. Without it the
+  // node goes on asking.
   std::function<void(Error)> refused = {};
   RandomBytes random_bytes = secure_random;  // of which this node's key of grants is made
 };

@@ -6,8 +6,9 @@ import shutil
 import time
 
 from head_members import dfsd_head, words_of
+from people import GOOD_PASSWORD, first_password
 from repair import fsck, wait_whole
-from support import MIB, check, check_equal, test, wait_until, write_bytes
+from support import MIB, check, check_equal, make_bytes, test, wait_until, write_bytes
 
 SETTINGS = """
 [head]
@@ -128,6 +129,42 @@ def found_again(t, cluster, identity):
     # A restart does not forget what the head is about.
     run.end()
     cluster.start("head-1")
+
+
+@test
+def rebuild_lets_nodes_in_with_a_token_alone(t):
+    """The new head knows nobody; the nodes wait for a token, and take it as soon as it is there."""
+    cluster = t.cluster(storages=2, heads=1, replicas=2, settings=SETTINGS, secure=True)
+    identity = cluster.status()["cluster"]
+    content = make_bytes(3 * MIB + 7)
+    cluster.put_bytes(content, "/file")
+    nodes = ["storage-1", "storage-2"]
+    numbers = {name: cluster.node_of(name) for name in nodes}
+
+    lose_heads(cluster)
+    run = dfsd_head(t, cluster, "head-1", "--rebuild", identity)
+    password = first_password(cluster)
+    given = write_bytes(t.path("first"), f"{password}\n".encode())
+    cluster.ctl("login", "admin", "--password-file", given)
+    chosen = write_bytes(t.path("chosen"), f"{password}\n{GOOD_PASSWORD}\n".encode())
+    cluster.ctl("passwd", "--password-file", chosen)
+    for name in nodes:
+        cluster.kill_at_once([name])
+        cluster.start(name)
+        await_word(cluster, name, run, "do not know this node any more")
+        # What lies there is the token of the first time.
+        await_word(cluster, name, run, "is not known")
+        check("node token --uses" in words_of(cluster, name, run), f"{name} says not what to do")
+    check_equal(cluster.status()["nodes"], [], "nodes without a token")
+
+    token = cluster.ctl("node", "token", "--uses", "2").out
+    write_bytes(os.path.join(cluster.directory, "conf", "join-token"), token.encode())
+    cluster.wait_nodes("up", 2)
+    check_equal({name: cluster.node_of(name) for name in nodes}, numbers, "the nodes' numbers")
+    cluster.ctl("rebuild", "--nodes", "2")
+    check_equal(cluster.get_bytes("/file"), content, "content")
+    spent = cluster.ctl("--json", "node", "tokens").json[-1]
+    check_equal(spent["tokens"], [], "tokens that are left")
 
 
 @test

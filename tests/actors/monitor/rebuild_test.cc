@@ -328,6 +328,33 @@ TEST_CASE("nodes keep their numbers in a rebuild, unless another one has it") {
   CHECK(ruin.join('a', 30) == 10);
 }
 
+TEST_CASE("where a token is asked for, nodes need one in a rebuild too, and keep their numbers") {
+  Ruin ruin;
+  const auto hash = [](char digit) { return std::string(kTokenHashBytes, digit); };
+  const auto join = [&](char uuid, NodeId number, const std::string& token = {}) {
+    RegisterNode node;
+    node.uuid = std::string(32, uuid);
+    node.endpoint = std::string("tcp://host:") + uuid;
+    node.number = number;
+    node.token = token;
+    return ruin.tell<JoinReply>(node);
+  };
+  const auto refused = [&](const Result<JoinReply>& reply) {
+    return reply.ok() ? std::string() : reply.error().cause.at("reason");
+  };
+  REQUIRE(ruin.ask(SetJoinRule{JoinRule::token}).ok());
+  REQUIRE(ruin.ask(AddJoinToken{hash('1'), 60'000, 2}).ok());
+  CHECK(refused(join('7', 7)) == kTokenMissing);
+  CHECK(refused(join('7', 7, hash('2'))) == kTokenUnknown);
+  CHECK(ruin.cluster().last_node == 3);
+  CHECK(join('7', 7, hash('1'))->node == 7);
+  CHECK(join('6', 6, hash('1'))->node == 6);
+  CHECK(refused(join('5', 5, hash('1'))) == kTokenUsed);
+  CHECK(ruin.machine.cluster().node(5) == nullptr);
+  // Who was let in needs none again.
+  CHECK(join('7', 7)->node == 7);
+}
+
 TEST_CASE("a head that rebuilds keeps the cluster's id, and lets nobody change anything") {
   TestMonitor test(rebuilding());
   REQUIRE(test.ready);

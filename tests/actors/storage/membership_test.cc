@@ -2,8 +2,12 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <set>
+#include <tuple>
+#include <utility>
 
+#include "messages/agents.h"
 #include "messages/events.h"
 #include "tests/broker/fake_bus.h"
 #include "tests/sim/sim_disk.h"
@@ -70,6 +74,7 @@ struct Fixture {
   Calls calls{bus};
   int joined = 0;
   std::vector<Error> refusals;
+  std::string in_file;  // the token that is there when it is looked for again
   Membership membership{bus,
                         calls,
                         disk,
@@ -77,6 +82,7 @@ struct Fixture {
                          .host = "h1",
                          .rack = "r1",
                          .token = "secret",
+                         .read_token = [this] { return in_file; },
                          .refused = [this](Error error) { refusals.push_back(std::move(error)); }},
                         [](Heartbeat& heartbeat) { heartbeat.total_bytes = 777; },
                         [this] { ++joined; }};
@@ -151,6 +157,63 @@ TEST_SUITE("storage") {
     CHECK(f.refusals[0].text == "no token");
     f.bus.advance(seconds(600));
     CHECK(f.sent(Type::Join).empty());
+    CHECK(f.refusals.size() == 1);
+  }
+
+  TEST_CASE("a node with a number that the heads forgot shows its token, and awaits another") {
+    Fixture f;
+    const auto shown = [&] {
+      const auto joins = f.sent(Type::Join);
+      REQUIRE(joins.size() == 1);
+      return std::pair(joins[0], decode<Join>(joins[0].envelope.body)->token);
+    };
+    const auto refuse = [&](const FakeBus::Sent& join, const char* reason) {
+      f.answer(join, ErrorReply::of({Code::denied, "not let in", {{"reason", reason}}, 0}));
+    };
+    REQUIRE(f.open());
+    f.join_as(4);
+    f.bus.take_sent();
+    ClusterMap without = f.map(5, "tcp://self:1");
+    without.nodes.clear();
+    f.membership.observe(kMapTopic, envelope_of(without));
+    auto [join, token] = shown();
+    CHECK(token.empty());
+    refuse(join, kTokenMissing);
+    std::tie(join, token) = shown();
+    CHECK(token == "secret");
+    refuse(join, kTokenUnknown);
+    for (int i = 0; i < 20; ++i) {
+      f.bus.advance(seconds(5));
+      std::tie(join, token) = shown();
+      CHECK(token == "secret");
+      refuse(join, kTokenUnknown);
+    }
+    CHECK(f.refusals.empty());
+    const auto told = [](const FakeBus::Logged& line) {
+      return line.fields.contains("what_to_do");
+    };
+    // Each reason once, and again after a minute.
+    CHECK(std::count_if(f.bus.logged.begin(), f.bus.logged.end(), told) == 3);
+    f.in_file = "another";
+    f.bus.advance(seconds(5));
+    std::tie(join, token) = shown();
+    CHECK(token == "another");
+    f.answer(join, JoinReply{4, kCluster, 6, 200});
+    CHECK(f.joined == 2);
+    CHECK(f.membership.identity().node == 4);
+  }
+
+  TEST_CASE("a node that was removed for good ends, whatever token it has") {
+    Fixture f;
+    REQUIRE(f.open());
+    f.join_as(4);
+    f.bus.take_sent();
+    ClusterMap without = f.map(5, "tcp://self:1");
+    without.nodes.clear();
+    f.membership.observe(kMapTopic, envelope_of(without));
+    const auto joins = f.sent(Type::Join);
+    REQUIRE(joins.size() == 1);
+    f.answer(joins[0], ErrorReply::of({Code::denied, "gone", {{"reason", kNodeRemoved}}, 0}));
     CHECK(f.refusals.size() == 1);
   }
 
