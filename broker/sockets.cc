@@ -20,7 +20,10 @@ constexpr int kHeartbeatMs = 500;
 constexpr int kHeartbeatTimeoutMs = 5000;
 
 constexpr int kConnectTimeoutMs = 2000;
+// Who listens hangs up on a peer that it does not admit when this is over; who connects waits for
+// that, for by its own impatience it could not tell a refusal from a peer that stands still.
 constexpr int kHandshakeTimeoutMs = 5000;
+constexpr int kHandshakePatienceMs = 7000;
 constexpr int kReconnectMs = 50;
 constexpr int kReconnectMaxMs = 500;
 constexpr int kNeverMs = 3'600'000;
@@ -105,6 +108,7 @@ Result<void> bind_socket(zmq::socket_t& socket, const std::string& endpoint) {
 }
 
 Result<void> connect_socket(zmq::socket_t& socket, const std::string& endpoint) {
+  socket.set(zmq::sockopt::handshake_ivl, kHandshakePatienceMs);
   if (zmq_connect(socket.handle(), endpoint.c_str()) == 0) return {};
   const int error = zmq_errno();
   const Code code = error == EINVAL || error == EPROTONOSUPPORT ? Code::usage : Code::unavailable;

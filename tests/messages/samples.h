@@ -473,17 +473,6 @@ inline RegisterNode sample() {
           .source = "10.0.0.7"};
 }
 template <>
-inline AddGrantKey sample() {
-  return {.key = {.bytes = std::string(32, '\x80')},
-          .from_ms = 1'790'000'015'000,
-          .until_ms = 1'790'000'675'000,
-          .source = "10.0.0.7"};
-}
-template <>
-inline TurnGrantKey sample() {
-  return {.now_ms = 1'790'000'015'000};
-}
-template <>
 inline SetNodeState sample() {
   return {.node = 7, .state = NodeState::down, .reason = "silent for 3000 ms"};
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "actors/lock/commands.h"
+#include "actors/monitor/commands.h"
 #include "messages/users.h"
 
 namespace dfs::samples {
@@ -282,6 +283,18 @@ inline lock::AddTicketKey sample() {
 template <>
 inline lock::TidyUsers sample() {
   return {.before_ms = 1'700'000'000'000, .events_before = 4000, .limit = 100};
+}
+
+template <>
+inline AddGrantKey sample() {
+  return {.key = {.bytes = std::string(32, '\x80')},
+          .from_ms = 1'790'000'015'000,
+          .until_ms = 1'790'000'675'000,
+          .source = "10.0.0.7"};
+}
+template <>
+inline TurnGrantKey sample() {
+  return {.now_ms = 1'790'000'015'000};
 }
 
 }  // namespace dfs::samples
