@@ -3,6 +3,9 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <optional>
+
 #include "messages/ticket.h"
 #include "messages/users.h"
 #include "tests/actors/monitor/test_monitor.h"
@@ -30,7 +33,15 @@ struct GuardedMonitor : TestMonitor {
     known.version = ++version;
     known.keys = {{1, {keys.verify_key}}};
     known.revoked = std::move(revoked);
-    monitor->observe(kTicketsTopic, envelope_of(known));
+    told = std::move(known);
+    monitor->observe(kTicketsTopic, envelope_of(*told));
+  }
+  // Meanwhile the lock actor repeats what it told.
+  void pass(Duration time) {
+    for (Duration left = time; left > Duration::zero(); left -= 10s) {
+      TestMonitor::pass(std::min<Duration>(left, 10s));
+      if (told) monitor->observe(kTicketsTopic, envelope_of(*told));
+    }
   }
   Ticket ticket_of(const std::string& user, uint32_t uid, Role role = Role::user) {
     Ticket it;
@@ -82,6 +93,7 @@ struct GuardedMonitor : TestMonitor {
   std::string cluster;
   std::string grant_key;
   uint64_t version = 0;
+  std::optional<TicketKeys> told;
 };
 
 }  // namespace dfs
