@@ -37,23 +37,31 @@ void Gate::begin(std::string cluster) {
 
 void Gate::observe(const Envelope& envelope) {
   auto keys = reply_as<TicketKeys>(envelope);
-  if (keys) learn(std::move(*keys));
+  if (keys) learn(std::move(*keys), bus_.now());
 }
 
-void Gate::learn(TicketKeys keys) {
-  if (cluster_.empty() || keys.cluster != cluster_) return;
+// One who led before and does not know better tells less than is known.
+void Gate::learn(TicketKeys keys, Instant at) {
+  if (cluster_.empty() || keys.cluster != cluster_ || keys.version < judge_.version()) return;
+  hearing_.heard(at);
   judge_.learn(std::move(keys.cluster), keys.version, std::move(keys.keys),
                std::move(keys.revoked));
 }
 
 Result<Requester> Gate::judge(const Envelope& envelope) {
+  const Instant now = bus_.now();
+  const bool knows = judge_.knows_keys() && !hearing_.is_stale(now);
   // Who shows none is nobody, whatever the keys are.
-  if (judge_.knows_keys() || envelope.header.ticket.empty()) {
+  const bool shows_none = envelope.header.ticket.empty();
+  if (!shows_none && (!knows || hearing_.is_aging(now)) && !std::exchange(asking_, true)) {
+    scope_.spawn(ask());
+  }
+  if (knows || shows_none) {
     const auto ticket = judge_.judge(envelope.header.ticket, bus_.wall_ms());
     if (!ticket) return ticket.error();
     return requester_of(**ticket);
   }
-  if (!std::exchange(asking_, true)) scope_.spawn(ask());
+  if (judge_.knows_keys()) return hearing_.unheard(bus_.address(), "another head", now);
   return Error{Code::unavailable,
                bus_.address() + " does not know yet which tickets are good; ask again in a moment",
                {},
@@ -63,10 +71,11 @@ Result<Requester> Gate::judge(const Envelope& envelope) {
 Task<void> Gate::ask() {
   CallOptions options;
   options.deadline = kAskDeadline;
+  const Instant asked = bus_.now();
   auto asking = calls_.ask<GetTicketKeys>("lock", GetTicketKeys{}, std::move(options));
   Result<Answer<GetTicketKeys>> answer = co_await asking;
   asking_ = false;
-  if (answer) learn(std::move(answer->message));
+  if (answer) learn(std::move(answer->message), asked);
 }
 
 }  // namespace dfs

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "actors/hearing.h"
 #include "broker/bus.h"
 #include "broker/calls.h"
 #include "broker/task.h"
@@ -22,7 +23,7 @@ bool is_of_head(const Envelope& envelope);
 
 class Gate {
  public:
-  Gate(Bus& bus, Calls& calls) : bus_(bus), calls_(calls) {}
+  Gate(Bus& bus, Calls& calls, Duration trust) : bus_(bus), calls_(calls), hearing_(trust) {}
   Gate(const Gate&) = delete;
   Gate& operator=(const Gate&) = delete;
 
@@ -32,17 +33,20 @@ class Gate {
   void observe(const Envelope& envelope);
 
   // Whose ticket the envelope has. Fails as TicketJudge::judge(), or with `unavailable` while the
-  // keys are not known; they are asked for then.
+  // keys are not known or it was not heard for too long which log-ins ended (cause `reason`:
+  // "unheard"); that is asked for then.
   Result<Requester> judge(const Envelope& envelope);
 
  private:
-  void learn(TicketKeys keys);
+  // As it was at that moment, or later.
+  void learn(TicketKeys keys, Instant at);
   Task<void> ask();
 
   Bus& bus_;
   Calls& calls_;
   std::string cluster_;
   TicketJudge judge_;
+  Hearing hearing_;
   bool asking_ = false;
   TaskScope scope_;  // last: its flows use all of the above
 };

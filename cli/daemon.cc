@@ -106,6 +106,7 @@ MonitorSettings monitor_settings(const DaemonOptions& options, const std::string
                                 ? Authentication::required
                                 : Authentication::off;
   settings.grant_lasts = options.grant_lasts;
+  settings.ticket_trust = options.ticket_trust;
   if (settings.secure) {
     settings.map_changed = [known = options.security->known](const ClusterMap& map) {
       learn_nodes(*known, map);
@@ -301,6 +302,7 @@ Result<std::string> start_storage(Process& process, const DaemonOptions& options
   settings.reclaim_grace = options.reclaim_grace;
   settings.scrub_period = options.scrub_period;
   settings.scrub_bytes_per_second = options.scrub_rate;
+  settings.ticket_trust = options.ticket_trust;
   settings.join_token = read_token(options.join_token);
   if (options.join_token.starts_with("@")) {
     settings.read_join_token = [from = options.join_token] { return read_token(from); };

@@ -41,6 +41,7 @@ struct DaemonOptions {
   std::string node_join = "auto";
   std::string authentication = "auto";
   Duration grant_lasts = std::chrono::minutes(10);
+  Duration ticket_trust = std::chrono::seconds(60);  // of a storage node as well
   uint64_t block_size = kBlockBytesDefault;
   Duration heartbeat = std::chrono::milliseconds(500);
   Duration check_interval = std::chrono::milliseconds(500);

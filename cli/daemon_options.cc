@@ -59,6 +59,13 @@ bool contains(const std::vector<std::string>& words, const std::string& word) {
   return std::find(words.begin(), words.end(), word) != words.end();
 }
 
+// The lock actor is heard twice a second, and an election of its heads must disturb nobody.
+Result<void> check_ticket_trust(const DaemonOptions& options) {
+  const Duration trust = options.ticket_trust;
+  if (trust == Duration::zero() || trust >= std::chrono::seconds(3)) return {};
+  return misuse("--ticket-trust must be at least 3s, or 0s for as long as a ticket lasts");
+}
+
 Result<void> check_raft(const DaemonOptions& options) {
   if (options.bootstrap && !options.join.empty()) {
     return misuse(
@@ -137,6 +144,13 @@ Result<void> check_lock(Role role, const DaemonOptions& options) {
 
 Result<void> check_monitor(const DaemonOptions& options) {
   DFS_CHECK(check_raft(options));
+  DFS_CHECK(check_ticket_trust(options));
+  if (options.ticket_trust > Duration::zero() &&
+      options.ticket_trust < 4 * options.election_timeout) {
+    return misuse(
+        "--ticket-trust must be at least four of --election-timeout, or users would notice every "
+        "election");
+  }
   if (options.replicas < 1 || options.replicas > kReplicasMax) {
     return misuse("--replicas must be 1, 2 or 3");
   }
@@ -175,6 +189,7 @@ Result<void> check_monitor(const DaemonOptions& options) {
 Result<void> check_storage(const DaemonOptions& options) {
   DFS_CHECK(check_reachable("listen", options.listen));
   DFS_CHECK(check_endpoint("listen", options.listen, 0, kPortMax));
+  DFS_CHECK(check_ticket_trust(options));
   if (options.segment_size < 2 * kBlockBytesMax) {
     return misuse("--segment-size must be at least 256M, two of the largest blocks");
   }
@@ -286,6 +301,9 @@ void add_settings(Settings& settings, Role role, DaemonOptions& options) {
                         "--insecure");
     settings.add_duration("grant-lasts", options.grant_lasts,
                           "how long a reader or writer may show the same grant for blocks");
+    settings.add_duration("ticket-trust", options.ticket_trust,
+                          "a head that hears for longer of no log-ins that ended, as when it is "
+                          "cut off, believes no ticket; 0s: it goes on, --stale reads with it");
     settings.add_size("block-size", options.block_size, "where the writer does not choose");
     settings.add_duration("heartbeat", options.heartbeat, "how often nodes tell that they live");
     settings.add_duration("check-interval", options.check_interval, "how often that is judged");
@@ -344,6 +362,9 @@ void add_settings(Settings& settings, Role role, DaemonOptions& options) {
                           "in which all blocks are read once to see whether they are undamaged");
     settings.add_size("scrub-rate", options.scrub_rate,
                       "most bytes per second to read for that; 0: no limit");
+    settings.add_duration("ticket-trust", options.ticket_trust,
+                          "a node that hears for longer of no log-ins that ended, as when it is "
+                          "cut off, serves no user; 0s: it goes on");
     settings.add("join-token", options.join_token,
                  "TOKEN or @FILE that dfsctl node token made; for the first join, where one is "
                  "asked for, and for the first after all heads were lost");

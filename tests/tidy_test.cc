@@ -41,7 +41,7 @@ std::string_view included(std::string_view line) {
 // What an actor may know of the broker: its seams, which have no zmq in them.
 const Words kSeams = {"broker/bus.h", "broker/actor.h", "broker/task.h", "broker/calls.h",
                       "broker/announcer.h"};
-const Words kGate = {"actors/gate.h"};
+const Words kGate = {"actors/gate.h", "actors/hearing.h"};
 const Words kShared = {"actors/disk.h", "actors/leases.h", "actors/table.h"};
 
 struct IncludeRule {
@@ -79,6 +79,7 @@ const std::vector<IncludeRule> kIncludeRules = {
      Words{"messages/", "actors/raft/", "actors/replica/"} + kSeams + kShared,
      {}},
     {"actors/gate.", Words{"messages/"} + kGate + kSeams, {}},
+    {"actors/hearing.", Words{"messages/"} + kSeams, {}},
     {"actors/monitor/",
      Words{"messages/", "actors/replica/", "actors/monitor/"} + kGate + kSeams + kShared,
      {}},

@@ -44,6 +44,9 @@ Result<void> check(const MonitorSettings& settings) {
   if (settings.grant_lasts < std::chrono::seconds(1)) {
     return R(Code::invalid, "the setting grant_lasts is less than a second");
   }
+  if (settings.ticket_trust < Duration::zero()) {
+    return R(Code::invalid, "the setting ticket_trust is below zero");
+  }
   if (settings.block_bytes < kBlockBytesMin || settings.block_bytes > kBlockBytesMax ||
       settings.block_bytes % kPartBytes != 0) {
     return R(Code::invalid, "block_bytes is not a multiple of 1 MiB between 1 MiB and 128 MiB");
@@ -81,7 +84,7 @@ Monitor::State::State(Bus& bus_, Disk& disk_, Table& table_, MonitorSettings set
       machine(table_),
       replica(bus_, disk_, table_, machine, replica_settings(settings)),
       calls(bus_),
-      gate(bus_, calls) {
+      gate(bus_, calls, settings.ticket_trust) {
   calls.set_pass([this] { return own_pass(); });
   machine.listen([this](const MonitorMachine::Change& change) { applied(change); });
   Replica::Watcher watcher;

@@ -33,6 +33,8 @@ struct MonitorSettings {
   JoinRule join_rule = JoinRule::open;                  // likewise
   Authentication authentication = Authentication::off;  // likewise
   Duration grant_lasts = std::chrono::minutes(10);      // of the right to read or write blocks
+  // Without word from the lock actor tickets are believed for so long; 0: as long as they last.
+  Duration ticket_trust = std::chrono::seconds(60);
   uint64_t block_bytes = kBlockBytesDefault;
   Duration heartbeat_period = std::chrono::milliseconds(500);  // told to nodes that join
   Duration check_interval = std::chrono::milliseconds(500);    // seed 000: 2.5 s

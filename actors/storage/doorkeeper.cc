@@ -18,12 +18,15 @@ bool is_between_nodes(Type type) {
 
 void Doorkeeper::begin() {
   if (membership_.identity().cluster.empty() || std::exchange(hears_, true)) return;
+  hearing_.heard(bus_.now());  // it will be in a moment, unless this node is cut off
   bus_.subscribe(kTicketsTopic);
 }
 
 void Doorkeeper::observe(const Envelope& envelope) {
   auto keys = reply_as<TicketKeys>(envelope);
-  if (!keys || keys->cluster != membership_.identity().cluster || keys->version <= version_) return;
+  if (!keys || keys->cluster != membership_.identity().cluster || keys->version < version_) return;
+  hearing_.heard(bus_.now());
+  if (keys->version == version_) return;
   version_ = keys->version;
   ended_.clear();
   for (Revocation& revocation : keys->revoked) {
@@ -66,6 +69,9 @@ Result<Grant> Doorkeeper::check(std::string_view shown, ObjectId object, BlockRi
   judge_.learn(membership_.grant_keys());
   auto grant = judge_.check(shown, object, right, membership_.identity().node, bus_.wall_ms());
   if (!grant) return counted(grant.error());
+  if (grant->holder != 0 && hearing_.is_stale(bus_.now())) {
+    return hearing_.unheard(bus_.address(), "another node", bus_.now());
+  }
   if (!has_ended(*grant)) return grant;
   return counted(Error{Code::denied,
                        "the log-in that this was granted for has ended; log in again",

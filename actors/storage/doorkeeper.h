@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "actors/hearing.h"
 #include "actors/storage/membership.h"
 #include "messages/grant.h"
 #include "messages/ticket.h"
@@ -17,7 +18,9 @@ namespace dfs::storage {
 
 class Doorkeeper {
  public:
-  Doorkeeper(Bus& bus, const Membership& membership) : bus_(bus), membership_(membership) {}
+  // `trust`: StorageSettings::ticket_trust.
+  Doorkeeper(Bus& bus, const Membership& membership, Duration trust)
+      : bus_(bus), membership_(membership), hearing_(trust) {}
 
   // Who this node belongs to is known: hears of tickets that ended. May be called again.
   void begin();
@@ -25,7 +28,8 @@ class Doorkeeper {
   void observe(const Envelope& envelope);
 
   // Whether the sender may do this with a block of `object`. `denied`, cause `reason` (grant.h, or
-  // "revoked"); `unavailable` as long as this node, which just started, was not told the key.
+  // "revoked"); `unavailable` as long as this node, which just started, was not told the key, and
+  // for users (cause `reason`: "unheard") when it hears of no log-ins that ended.
   // Tells whom the grant was made for, where grants are needed.
   Result<std::optional<uint32_t>> check_block(ObjectId object, BlockRight right, const Blob& grant);
   // Whether the sender may see or control the inside of this node, likewise; also with the reason
@@ -43,6 +47,7 @@ class Doorkeeper {
   const Membership& membership_;
   GrantJudge judge_;
   bool hears_ = false;
+  Hearing hearing_;
   uint64_t version_ = 0;                                         // of what was heard
   std::unordered_map<uint64_t, std::vector<Revocation>> ended_;  // by holder
   uint64_t denied_ = 0;

@@ -97,7 +97,7 @@ struct Storage::State {
         membership(
             b, calls, disk, membership_settings(directories, s),
             [this](Heartbeat& heartbeat) { vitals(heartbeat); }, [this] { joined(); }),
-        doorkeeper(b, membership),
+        doorkeeper(b, membership, s.ticket_trust),
         uploads(
             b, calls, store,
             {.writes_max = s.writes_max,

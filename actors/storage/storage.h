@@ -41,6 +41,9 @@ struct StorageSettings {
                                 // heads were made anew and do not know it any more
   // What that token is by now, where it may change; called on the pool. Empty: nobody knows.
   std::function<std::string()> read_join_token = {};
+  // Without word of log-ins that ended, what was granted to users is believed for so long; 0: as
+  // long as it lasts.
+  Duration ticket_trust = std::chrono::seconds(60);
   std::string key = {};  // public key that its connections show; empty: no encryption
   // Called, once, when the cluster will have nothing to do with this node, whatever it tries: it
   // was removed for good, or it has no number yet and its token does not let it in. Without it the

@@ -132,6 +132,18 @@ TEST_SUITE("cli") {
     CHECK(has(refusal(Role::monitor, {"--data", "/d", "--raft-listen", "tcp://*:7003"}), "reach"));
   }
 
+  TEST_CASE("tickets are trusted for longer than an election takes, or as long as they last") {
+    CHECK(options_of(Role::head, {"--data", "/d"})->ticket_trust == 60s);
+    CHECK(options_of(Role::storage, {"--data", "/d", "--ticket-trust", "3s"})->ticket_trust == 3s);
+    for (const Role role : {Role::head, Role::monitor, Role::storage}) {
+      CHECK(refusal(role, {"--data", "/d", "--ticket-trust", "0s"}) == "accepted");
+      CHECK(has(refusal(role, {"--data", "/d", "--ticket-trust", "2999ms"}), "at least 3s"));
+    }
+    CHECK(has(refusal(Role::head,
+                      {"--data", "/d", "--ticket-trust", "3s", "--election-timeout", "800ms"}),
+              "four of --election-timeout"));
+  }
+
   TEST_CASE("the port for the other heads follows the three of the broker") {
     auto head = options_of(Role::head, {"--data", "/d", "--listen", "tcp://10.0.0.1:8000"});
     REQUIRE(head.ok());

@@ -7,7 +7,8 @@ import time
 
 from load import Load, now, summary_of
 from network import HostCluster
-from support import check, check_equal, test
+from people import add_user, administrator
+from support import check, check_equal, test, wait_until
 
 CLIENTS = 16
 
@@ -139,3 +140,31 @@ def hosts_a_slow_link_slows_down_and_nothing_else(t):
     load.wait_progress()
     load.finish()
     load.check()
+
+
+@test
+def hosts_a_head_that_is_cut_off_soon_believes_no_ticket(t):
+    """It does not hear who was removed, so it answers nobody that shows one, not even what may be
+    stale."""
+    cluster = HostCluster(t, secure=True, settings='ticket-trust = "3s"\n')
+    admin = administrator(cluster)
+    admin.ctl("mkdir", "/d")
+    ada, bob = add_user(admin, "ada"), add_user(admin, "bob")
+    lost = others_of(cluster, cluster.leader())[0]
+
+    def look(person):
+        """Exit status and words of a stale read on the side of the lost head."""
+        run = person.begin("--timeout", "1s", "stat", "--stale", "/d", on="client-2")
+        return run.wait(), run.err
+
+    check_equal([look(ada)[0], look(bob)[0]], [0, 0], "exit status while all is well")
+    cluster.network.part([lost, "client-2"], [*others_of(cluster, lost), "client-1"])
+    admin.ctl("user", "remove", "ada")
+    wait_until(lambda: look(ada)[0] != 0, "the removed user is believed no more", 15)
+    for person in (ada, bob):
+        code, words = look(person)
+        check_equal(code, 4, f"exit status; it said {words}")
+        check("which log-ins have ended" in words, f"it said {words}")
+    heal(cluster)
+    wait_until(lambda: look(bob)[0] == 0, "who was not removed is served again", 15)
+    check_equal(look(ada)[0], 5, "exit status of who was removed")

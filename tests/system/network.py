@@ -6,7 +6,8 @@ import shutil
 import signal
 import subprocess
 
-from support import Cluster, Failed, Run, Skipped, wait_until
+from people import GOOD_PASSWORD, first_password
+from support import Cluster, Failed, Run, Skipped, read_bytes, wait_until, write_bytes
 
 # Nobody has it: what is sent there is flooded by the switch and dropped by everyone.
 NOBODY = "02:00:00:00:00:01"
@@ -103,25 +104,52 @@ class Network:
 class HostCluster(Cluster):
     """Heads on hosts of their own, and hosts for clients. dfsctl runs on the first of those."""
 
-    def __init__(self, context, heads=3, clients=("client-1", "client-2")):
+    def __init__(self, context, heads=3, clients=("client-1", "client-2"), secure=False,
+                 settings=""):
         super().__init__(context, os.path.join(context.directory, "hosts"))
         self.names = [f"head-{i + 1}" for i in range(heads)]
+        self.secure = secure
         self.clients = clients
         self.processes = {}
         for folder in ("conf", "data", "log", "run"):
             os.makedirs(os.path.join(self.directory, folder))
         self.network = Network([*self.names, *clients])
         context.clusters.append(self)
-        self.write_settings()
+        self.write_settings(settings)
         for name in self.names:
             self.launch(name, *(["--bootstrap"] if name == "head-1" else
                                 ["--join", self.broker("head-1")]))
+        if secure:
+            self.log_in_administrator()
         self.wait_heads(heads)
+
+    def log_in_administrator(self):
+        password = first_password(self)
+        path = os.path.join(self.directory, "conf", "admin-password")
+        write_bytes(path, f"{password}\n{GOOD_PASSWORD}\n".encode())
+        self.ctl("login", "admin", "--password-file", path)
+        self.ctl("passwd", "--password-file", path)
+        write_bytes(path, GOOD_PASSWORD.encode())
 
     def broker(self, name):
         return f"tcp://{self.network.addresses[name]}:7000"
 
-    def write_settings(self):
+    def keys(self):
+        """The settings for them, of heads and of clients."""
+        if not self.secure:
+            return "insecure = true\n", "insecure = true\n"
+        folder = os.path.join(self.directory, "keys")
+        Run([os.path.join(self.context.bin, "dfsd"), "init", "--dir", folder],
+            self.context.directory).finish()
+        public = read_bytes(os.path.join(folder, "cluster.pub")).decode()
+        line = next(line for line in public.splitlines() if line.startswith("cluster-key"))
+        return (f'keys = "{folder}"\n'
+                f'first-password-file = "{self.directory}/conf/first-password"\n',
+                f'{line}\nticket-dir = "{self.directory}/tickets"\n')
+
+    def write_settings(self, settings):
+        of_heads, of_clients = self.keys()
+
         def listed(names):
             return "[" + ", ".join(f'"{self.broker(name)}"' for name in names) + "]"
         for name in self.names:
@@ -132,9 +160,9 @@ class HostCluster(Cluster):
                            f'data = "{self.directory}/data/{name}"\n'
                            f'log-file = "{self.directory}/log/{name}.log"\n'
                            f'ready-file = "{self.directory}/run/{name}.ready"\n'
-                           'insecure = true\n')
+                           f'{of_heads}{settings}')
         with open(self.environment["DFS_CONFIG"], "w", encoding="ascii") as file:
-            file.write(f"broker = {listed(self.names)}\ninsecure = true\n")
+            file.write(f"broker = {listed(self.names)}\n{of_clients}")
 
     def launch(self, name, *flags):
         ready = os.path.join(self.directory, "run", name + ".ready")

@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include "actors/gate.h"
 #include "messages/agents.h"
 #include "messages/grant.h"
 #include "messages/grant_keys.h"
@@ -160,6 +161,24 @@ TEST_SUITE("monitor") {
     monitor.monitor->receive(FakeBus::answer(*asked, known));
     monitor.settle();
     CHECK(monitor.ask(Stat{"/"}).ok());
+  }
+
+  TEST_CASE("a monitor that hears of no revocations answers users no more, and its cluster still") {
+    GuardedMonitor monitor;
+    const Ticket ada = monitor.ticket_of("ada", 1);
+    Stat stale{"/"};
+    stale.stale = true;
+    CHECK(monitor.as(ada).ask(stale).ok());
+    monitor.TestMonitor::pass(61s);
+    const auto refused = monitor.ask(stale);
+    CHECK(refused.code() == Code::unavailable);
+    CHECK(refused.error().cause.at("reason") == kUnheard);
+    monitor.as_nobody();
+    monitor.from = "storage/1";
+    CHECK(monitor.ask(GetMap()).ok());
+    monitor.publish_keys({{"ada", ada.issued_ms, 0}});
+    CHECK(monitor.as(ada).ask(stale).error().cause.at("reason") == "revoked");
+    CHECK(monitor.as_bob().ask(stale).ok());
   }
 
   TEST_CASE("keys of another cluster teach nothing") {

@@ -3,6 +3,9 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <optional>
+
 #include "messages/grant.h"
 #include "messages/ticket.h"
 #include "messages/users.h"
@@ -31,7 +34,15 @@ struct GuardedMonitor : TestMonitor {
     known.version = ++version;
     known.keys = {{1, {keys.verify_key}}};
     known.revoked = std::move(revoked);
-    monitor->observe(kTicketsTopic, envelope_of(known));
+    told = std::move(known);
+    monitor->observe(kTicketsTopic, envelope_of(*told));
+  }
+  // Meanwhile the lock actor repeats what it told.
+  void pass(Duration time) {
+    for (Duration left = time; left > Duration::zero(); left -= 10s) {
+      TestMonitor::pass(std::min<Duration>(left, 10s));
+      if (told) monitor->observe(kTicketsTopic, envelope_of(*told));
+    }
   }
   Ticket ticket_of(const std::string& user, uint32_t uid, Role role = Role::user) {
     Ticket it;
@@ -89,6 +100,7 @@ struct GuardedMonitor : TestMonitor {
   std::string cluster;
   std::string grant_keys;  // that verify grants
   uint64_t version = 0;
+  std::optional<TicketKeys> told;
 };
 
 }  // namespace dfs

@@ -346,6 +346,40 @@ TEST_SUITE("storage") {
     CHECK(shown->warrant == node.warrant);
   }
 
+  TEST_CASE("a node that hears of no log-ins that ended serves no user") {
+    GuardedNode node;
+    Grant grant;
+    grant.object = 7;
+    grant.right = BlockRight::read;
+    grant.expires_ms = node.bus.wall_ms() + 3'600'000;
+    grant.holder = holder_of("ada");
+    const ReadBlock read{7, 2, 5, 0, 5000};
+    const auto code = [&] { return node.refusal(read, node.signed_by_head(grant)).code; };
+    const auto hear = [&](uint64_t version) {
+      TicketKeys keys;
+      keys.cluster = kNodeCluster;
+      keys.version = version;
+      node.actor->observe(kTicketsTopic, envelope_of(keys));
+    };
+    CHECK(code() == Code::no_such_block);  // it has just begun to listen
+    for (int i = 0; i < 3; ++i) {
+      node.step(std::chrono::seconds(50));
+      hear(4);  // the same again
+      CHECK(code() == Code::no_such_block);
+    }
+    node.step(std::chrono::seconds(61));
+    const Error unheard = node.refusal(read, node.signed_by_head(grant));
+    CHECK(unheard.code == Code::unavailable);
+    CHECK(unheard.cause.at("reason") == kUnheard);
+    hear(3);  // of one who does not know better
+    CHECK(code() == Code::unavailable);
+    grant.holder = 0;  // of nobody who logged in
+    CHECK(code() == Code::no_such_block);
+    grant.holder = holder_of("ada");
+    hear(4);
+    CHECK(code() == Code::no_such_block);
+  }
+
   TEST_CASE("a grant ends with the log-in that it was given for") {
     GuardedNode node;
     Grant grant;
