@@ -17,6 +17,7 @@ constexpr int kNewsQueueMax = 10'000;
 
 // After a connection was found impossible, it is tried again so much later.
 constexpr Duration kTroubleLasts = std::chrono::seconds(1);
+constexpr Duration kTroubleSure = std::chrono::milliseconds(250);
 constexpr size_t kTroublesMax = 4096;
 
 constexpr Duration kComplaintPeriod = std::chrono::minutes(1);
@@ -165,17 +166,22 @@ Result<std::string> ZmqBus::key_for(const Link& link, const LinkParts& parts) {
 void ZmqBus::note_news(const Link& link, const LinkNews& news) {
   if (news.established) {
     if (const auto found = troubles_.find(link); found != troubles_.end()) {
-      found->second = Trouble{found->second.key, 0, now(), {}};
+      found->second = Trouble{found->second.key, 0, {}, now(), {}};
       follow_key(link);
     }
   }
-  if (news.end <= LinkEnd::broke) return;
+  if (news.end <= LinkEnd::broke) {
+    // Nobody is there, who could want another key: what ended before was a process.
+    const auto found = troubles_.find(link);
+    if (found != troubles_.end()) found->second.failures = 0;
+    return;
+  }
   const bool secure = settings_.security != nullptr && parts_of(link).suffix != kPlainSuffix;
   const size_t keys = secure ? settings_.security->cluster_keys.size() : 1;
   if (troubles_.size() >= kTroublesMax) troubles_.clear();
   Trouble& trouble = troubles_[link];
   trouble.at = now();
-  ++trouble.failures;
+  if (++trouble.failures == 1) trouble.since = trouble.at;
   std::string why = secure ? "it is not encrypted there, and this side has a cluster-key; if that "
                              "cluster is meant to be insecure, say so here too"
                            : "it is encrypted there, and this side is insecure; set cluster-key to "
@@ -184,9 +190,10 @@ void ZmqBus::note_news(const Link& link, const LinkNews& news) {
     why = "the key of this side is not admitted there";
   } else if (news.end == LinkEnd::unfinished) {
     if (secure) ++trouble.key;
-    // A process that ends just then looks the same, but not twice in a row. Of a mismatch either
-    // side may be the one that notices it, and the other sees no more than this.
-    if (trouble.failures < 2 * keys) return;
+    // A process that ends just then looks the same, but not twice in a row, and not for long: all
+    // connections that wait for it end with it. Of a mismatch either side may be the one that
+    // notices it, and the other sees no more than this.
+    if (trouble.failures < 2 * keys || trouble.at - trouble.since < kTroubleSure) return;
     if (secure) {
       why =
           "cluster-key is not that of the cluster there, or this side is not admitted, or it is "

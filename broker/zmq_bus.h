@@ -70,8 +70,9 @@ class ZmqBus : public Bus {
 
   // How connecting to a link fared that could not be encrypted as it should.
   struct Trouble {
-    size_t key = 0;  // of the cluster's, to try next
-    size_t failures = 0;
+    size_t key = 0;       // of the cluster's, to try next
+    size_t failures = 0;  // in a row
+    Instant since;        // of the first of them
     Instant at;
     std::string text;  // why it will not work; empty: not certain
   };

@@ -2,9 +2,11 @@
 #include <arpa/inet.h>
 #include <doctest/doctest.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <future>
 #include <mutex>
 #include <set>
 #include <thread>
@@ -59,6 +61,23 @@ ActorSettings listening(const std::string& address) {
   settings.address = address;
   settings.listen = kAnyPort;
   return settings;
+}
+
+// On loopback; `port` 0 becomes one that is free.
+int listen_on(uint16_t& port) {
+  const int listener = socket(AF_INET, SOCK_STREAM, 0);
+  const int yes = 1;
+  setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  address.sin_port = htons(port);
+  REQUIRE(bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
+  REQUIRE(listen(listener, 1) == 0);
+  socklen_t size = sizeof address;
+  getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size);
+  port = ntohs(address.sin_port);
+  return listener;
 }
 
 ActorSettings client(std::shared_ptr<const Security> security) {
@@ -211,6 +230,29 @@ TEST_CASE("with a wrong key, without one, or with one where none is, one is told
   REQUIRE_FALSE(reverse);
   CHECK(reverse.error().text.find("not encrypted there") != std::string::npos);
   CHECK(ask(*context, nullptr, open->endpoint()));
+}
+
+TEST_CASE("a process that ends in the middle of a handshake is waited for") {
+  const auto context = make_context();
+  uint16_t port = 0;
+  int listener = listen_on(port);
+  const std::string endpoint = "tcp://127.0.0.1:" + std::to_string(port);
+  auto asking = std::async(std::launch::async, [&] { return ask(*context, nullptr, endpoint); });
+  for (int death = 1; death <= 3; ++death) {
+    pollfd waiting{listener, POLLIN, 0};
+    REQUIRE_MESSAGE(poll(&waiting, 1, 20'000) == 1, "nobody tries any more");
+    const int connection = accept(listener, nullptr, nullptr);
+    REQUIRE(connection >= 0);
+    close(listener);
+    close(connection);
+    // Long enough that somebody is turned away meanwhile.
+    std::this_thread::sleep_for(std::chrono::seconds(1));
+    if (death < 3) listener = listen_on(port);
+  }
+  ActorSettings settings = listening("s");
+  settings.listen = endpoint;
+  const auto server = puppet(*context, settings, echo());
+  CHECK(asking.get());
 }
 
 TEST_CASE("of several keys of a cluster the one that fits is found") {
