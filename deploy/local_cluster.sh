@@ -184,6 +184,13 @@ extra_settings() {
                     section == "" || section == role' "$dir/extra.conf"
 }
 
+# Standard input as a file that is never there by half: dfsctl may be reading it.
+whole_file() {
+  local content
+  content=$(cat)
+  printf '%s\n' "$content" >"$1.new" && mv "$1.new" "$1"
+}
+
 write_settings() {
   local each role
   mkdir -p "$dir/conf" "$dir/run" "$dir/log" "$dir/data"
@@ -213,17 +220,17 @@ write_settings() {
       esac
       security_settings "$role"
       extra_settings "$role"
-    } >"$dir/conf/$each.conf"
+    } | whole_file "$dir/conf/$each.conf"
   done
-  extra_settings storage >"$dir/conf/of_agents.conf"
+  extra_settings storage | whole_file "$dir/conf/of_agents.conf"
   {
     echo "broker = [$(quoted "$(brokers)")]"
     security_settings agent
-  } >"$dir/node.conf"
+  } | whole_file "$dir/node.conf"
   {
     cat "$dir/node.conf"
     [[ $secure != yes ]] || echo "ticket-dir = \"$dir/tickets\""
-  } >"$dir/client.conf"
+  } | whole_file "$dir/client.conf"
 }
 
 launch() {
