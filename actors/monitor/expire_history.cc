@@ -36,8 +36,9 @@ class Expiry {
     }
     // There may be more of the time of the last one.
     if (!marks.empty()) from.history_ms = static_cast<int64_t>(read_u64(marks.back(), 1));
-    auto fences = expire_fences(rows_, from.fences_ms, before_ms,
-                                limit_ - static_cast<uint32_t>(marks.size()));
+    auto fences =
+        expire_fences(rows_, from.fences_ms, fences_kept_since(before_ms, rows_.time_ms()),
+                      limit_ - static_cast<uint32_t>(marks.size()));
     if (!fences) return fences.error();
     rows_.put(keys::kept(), from);
     return Pruned{static_cast<uint32_t>(marks.size()) + fences->rows, more || fences->more};

@@ -6,6 +6,7 @@
 // directory, has a row of its own by path, which is forgotten with the history of that time.
 #pragma once
 
+#include <algorithm>
 #include <string>
 
 #include "actors/monitor/commands.h"
@@ -28,6 +29,13 @@ Result<void> check_fences_below(Rows& rows, const std::string& path, Ino top, ui
 
 // From now on `fence` has been seen for `path`, and when `below` is set for all below it too.
 Result<void> keep_fence(VersionedRows& rows, const std::string& path, uint64_t fence, bool below);
+
+// However short history is kept, and it may be not at all: for so long one who had a lock may stand
+// still and go on without knowing that it ended.
+inline constexpr int64_t kFencesKeptMs = 3'600'000;
+inline int64_t fences_kept_since(int64_t history_ms, int64_t now_ms) {
+  return std::min(history_ms, now_ms - kFencesKeptMs);
+}
 
 // Forgets what was kept before `before_ms`, at most `limit` rows; `from_ms` is where they begin,
 // and is moved on.

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "actors/monitor/fences.h"
 #include "actors/monitor/monitor_state.h"
 
 namespace dfs {
@@ -96,7 +97,7 @@ void Monitor::State::expire_history() {
   const KeptRow from = kept->value_or(KeptRow());
   if (!any_row(table, keys::history_since(from.history_ms), keys::history_since(before_ms)) &&
       !any_row(table, keys::fence_by_time(from.fences_ms, {}),
-               keys::fence_by_time(before_ms, {}))) {
+               keys::fence_by_time(fences_kept_since(before_ms, bus.wall_ms()), {}))) {
     return;
   }
   propose_sweep("ExpireHistory", ExpireHistory{before_ms, kRowsForgotten}, &Reign::expiry,

@@ -30,6 +30,7 @@ struct FenceBench : TestMachine {
   }
   // Forgets all history up to now.
   uint32_t expire() {
+    time_ms += kFencesKeptMs;
     const auto pruned = tell<Pruned>(ExpireHistory{time_ms + 1000, 1000});
     REQUIRE(pruned.ok());
     return pruned->rows;
@@ -93,6 +94,17 @@ TEST_CASE("the lock of a tree that was shown holds for all in it") {
   CHECK(bench.put("/d/f", 30) == Code::ok);
   CHECK(bench.put("/e", 1) == Code::ok);
   CHECK(bench.expire() > 0);
+}
+
+TEST_CASE("fences outlive a history that is not kept") {
+  FenceBench bench;
+  REQUIRE(bench.show("/f", 30) == 30);
+  bench.time_ms += kFencesKeptMs - 1000;
+  REQUIRE(bench.tell<Pruned>(ExpireHistory{bench.time_ms, 1000}).ok());
+  CHECK(bench.put("/f", 29) == Code::fenced);
+  bench.time_ms += 2000;
+  REQUIRE(bench.tell<Pruned>(ExpireHistory{bench.time_ms, 1000}).ok());
+  CHECK(bench.put("/f", 29) == Code::ok);
 }
 
 TEST_CASE("the fence of a file outlives it, until history is forgotten") {
@@ -185,6 +197,7 @@ TEST_CASE("fences are forgotten a bounded number at a time") {
   }
   bool more = true;
   uint32_t batches = 0;
+  bench.time_ms += 2 * kFencesKeptMs;
   while (more && batches < 100) {
     const auto pruned = bench.tell<Pruned>(ExpireHistory{bench.time_ms + 1000, 3});
     REQUIRE(pruned.ok());
