@@ -16,9 +16,6 @@ constexpr size_t kTimerBatch = 1024;
 constexpr int kNewsQueueMax = 10'000;
 
 // After a connection was found impossible, it is tried again so much later.
-constexpr Duration kTroubleLasts = std::chrono::seconds(1);
-constexpr Duration kTroubleSure = std::chrono::milliseconds(250);
-constexpr size_t kTroublesMax = 4096;
 
 constexpr Duration kComplaintPeriod = std::chrono::minutes(1);
 constexpr size_t kComplaintsMax = 256;  // peers; beyond that, complaints are counted only
@@ -114,12 +111,7 @@ Result<ZmqBus::Connection*> ZmqBus::connect(const Link& link) {
   if (found != connections_.end()) return found->second.get();
   if (link.empty()) return Result<Connection*>(Code::unavailable, "there is no link to send on");
   if (connections_.size() >= settings_.links_max) close_idlest();
-  if (const auto trouble = troubles_.find(link); trouble != troubles_.end()) {
-    const bool fresh = now() - trouble->second.at < kTroubleLasts;
-    if (fresh && !trouble->second.text.empty()) {
-      return Result<Connection*>(Code::denied, trouble->second.text);
-    }
-  }
+  if (const auto why = troubles_.why(link, now())) return Result<Connection*>(Code::denied, *why);
   auto connection = std::make_unique<Connection>();
   connection->link = link;
   const LinkParts parts = parts_of(link);
@@ -158,51 +150,17 @@ Result<std::string> ZmqBus::key_for(const Link& link, const LinkParts& parts) {
   }
   const std::vector<std::string>& keys = security->cluster_keys;
   if (keys.empty()) return Error{Code::usage, "no key of the cluster is known", {}, 0};
-  const auto trouble = troubles_.find(link);
-  return keys[trouble == troubles_.end() ? 0 : trouble->second.key % keys.size()];
+  return keys[troubles_.key(link) % keys.size()];
 }
 
 // Remembers how a connection fared, so that what will not work is told instead of tried for ever.
 void ZmqBus::note_news(const Link& link, const LinkNews& news) {
-  if (news.established) {
-    if (const auto found = troubles_.find(link); found != troubles_.end()) {
-      found->second = Trouble{found->second.key, 0, {}, now(), {}};
-      follow_key(link);
-    }
+  if (news.established && troubles_.established(link, now())) follow_key(link);
+  const bool encrypts = settings_.security != nullptr && parts_of(link).suffix != kPlainSuffix;
+  const size_t keys = encrypts ? settings_.security->cluster_keys.size() : 1;
+  if (const auto why = troubles_.ended(link, news.end, encrypts, keys, now())) {
+    log(Level::warn, "connection refused", {{"link", link}, {"why", *why}});
   }
-  if (news.end <= LinkEnd::broke) {
-    // Nobody is there, who could want another key: what ended before was a process.
-    const auto found = troubles_.find(link);
-    if (found != troubles_.end()) found->second.failures = 0;
-    return;
-  }
-  const bool secure = settings_.security != nullptr && parts_of(link).suffix != kPlainSuffix;
-  const size_t keys = secure ? settings_.security->cluster_keys.size() : 1;
-  if (troubles_.size() >= kTroublesMax) troubles_.clear();
-  Trouble& trouble = troubles_[link];
-  trouble.at = now();
-  if (++trouble.failures == 1) trouble.since = trouble.at;
-  std::string why = secure ? "it is not encrypted there, and this side has a cluster-key; if that "
-                             "cluster is meant to be insecure, say so here too"
-                           : "it is encrypted there, and this side is insecure; set cluster-key to "
-                             "what cluster.pub of that cluster says";
-  if (news.end == LinkEnd::refused) {
-    why = "the key of this side is not admitted there";
-  } else if (news.end == LinkEnd::unfinished) {
-    if (secure) ++trouble.key;
-    // A process that ends just then looks the same, but not twice in a row, and not for long: all
-    // connections that wait for it end with it. Of a mismatch either side may be the one that
-    // notices it, and the other sees no more than this.
-    if (trouble.failures < 2 * keys || trouble.at - trouble.since < kTroubleSure) return;
-    if (secure) {
-      why =
-          "cluster-key is not that of the cluster there, or this side is not admitted, or it is "
-          "not encrypted there; compare it with that cluster's cluster.pub";
-    }
-  }
-  const bool said = !trouble.text.empty();
-  trouble.text = "no connection to " + link + ": " + why;
-  if (!said) log(Level::warn, "connection refused", {{"link", link}, {"why", why}});
 }
 
 // The sockets for news do not find out by themselves which of several keys a broker has now.

@@ -14,6 +14,7 @@
 #include "broker/echo_filter.h"
 #include "broker/frames.h"
 #include "broker/intake.h"
+#include "broker/link_troubles.h"
 #include "broker/pool.h"
 #include "broker/sockets.h"
 #include "broker/timers.h"
@@ -66,15 +67,6 @@ class ZmqBus : public Bus {
   struct Complaint {
     Instant logged;
     uint64_t count = 0;  // since it was logged
-  };
-
-  // How connecting to a link fared that could not be encrypted as it should.
-  struct Trouble {
-    size_t key = 0;       // of the cluster's, to try next
-    size_t failures = 0;  // in a row
-    Instant since;        // of the first of them
-    Instant at;
-    std::string text;  // why it will not work; empty: not certain
   };
 
   Result<Connection*> connect(const Link& link);
@@ -133,7 +125,7 @@ class ZmqBus : public Bus {
   EchoFilter echoes_;
   uint64_t published_;  // sequence of the last publication
   std::unordered_map<Link, Complaint> complaints_;
-  std::unordered_map<Link, Trouble> troubles_;
+  LinkTroubles troubles_;
   std::unordered_map<Link, std::string> news_keys_;  // with which they are connected to brokers
 };
 
