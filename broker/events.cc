@@ -12,6 +12,7 @@
 #include "broker/frames.h"
 #include "broker/intake.h"
 #include "broker/log.h"
+#include "broker/refusals.h"
 #include "broker/sockets.h"
 #include "messages/events.h"
 #include "messages/users.h"
@@ -105,6 +106,7 @@ bool EventRelay::State::is_entitled() {
     return true;
   }
   ++dropped;
+  ++process_refusals().publications;
   ++untold;
   if (complained != Instant() && now() - complained < kComplaintPeriod) return false;
   complained = now();

@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "broker/log.h"
+#include "broker/refusals.h"
 #include "broker/sockets.h"
 #include "messages/types.h"
 
@@ -184,6 +185,7 @@ bool Intake::look(int descriptor, Instant now) {
   same = Connection();
   --open_;
   ++ended_;
+  ++process_refusals().floods;
   // libzmq sees it end, frees what it kept, and closes it, which resets the connection: its peer is
   // not left waiting for room.
   const linger at_once{1, 0};

@@ -5,6 +5,7 @@
 #include <tuple>
 #include <utility>
 
+#include "broker/refusals.h"
 #include "broker/security.h"
 #include "messages/dispatch.h"
 
@@ -96,6 +97,7 @@ std::optional<Error> Router::objection(const Envelope& envelope) const {
 
 void Router::turn_away(const Envelope& envelope, Error error) {
   ++untold_;
+  ++process_refusals().requests;
   if (!complained_ || bus_.now() - *complained_ >= kComplaintPeriod) {
     complained_ = bus_.now();
     bus_.log(Level::warn, "message turned away",

@@ -12,6 +12,7 @@
 
 #include "broker/hex.h"
 #include "broker/log.h"
+#include "broker/refusals.h"
 #include "broker/sockets.h"
 
 namespace dfs {
@@ -79,6 +80,7 @@ void ZapHandler::State::answer(const Question& question) {
     ++admitted;
   } else {
     ++refused;
+    ++process_refusals().connections;
     complain(question, peer);
   }
   // 300 makes the other side try again later, 400 would make it give up for good: a node that joins

@@ -86,6 +86,20 @@ std::string security_text(const ClusterStatus& status) {
                                   counted(status.nodes.size(), "node"));
 }
 
+// What never reached an actor; empty when there was nothing.
+std::string refusals_text(const SocketRefusals& refused) {
+  std::string text;
+  const auto add = [&](uint64_t count, const char* one, const char* why) {
+    if (count == 0) return;
+    text += (text.empty() ? "" : ", ") + counted(count, one) + why;
+  };
+  add(refused.connections, "connection", " of unknown keys");
+  add(refused.floods, "connection", " without end");
+  add(refused.requests, "request", " in other names");
+  add(refused.publications, "publication", " in other names");
+  return text;
+}
+
 void print_summary(Context& context, const StatusView& view) {
   const ClusterStatus& status = view.status;
   const PoolView pool = status.pools.empty() ? PoolView() : status.pools.front();
@@ -104,6 +118,9 @@ void print_summary(Context& context, const StatusView& view) {
                   " denied by this head");
   }
   context.print("security " + security_text(status));
+  if (const std::string refused = refusals_text(status.refused); !refused.empty()) {
+    context.print("refused  " + refused + ", by the process of this head since its start");
+  }
   context.print("content  " + counted(status.files, "file") + " in " +
                 counted(status.directories, "directory"));
   const uint32_t groups = status.groups_healthy + status.groups_degraded + status.groups_down;

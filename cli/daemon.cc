@@ -20,6 +20,7 @@
 #include "actors/storage/volumes.h"
 #include "broker/broker.h"
 #include "broker/process.h"
+#include "broker/refusals.h"
 #include "cli/data_directory.h"
 #include "cli/exit_codes.h"
 #include "cli/ticket_store.h"
@@ -100,6 +101,11 @@ MonitorSettings monitor_settings(const DaemonOptions& options, const std::string
   settings.min_copies = options.min_copies;
   settings.groups = options.groups;
   settings.secure = options.security != nullptr;
+  settings.socket_refusals = [] {
+    const Refusals& refused = process_refusals();
+    return SocketRefusals{refused.connections, refused.floods, refused.requests,
+                          refused.publications};
+  };
   settings.join_rule =
       is_strict(options, options.node_join, "token") ? JoinRule::token : JoinRule::open;
   settings.authentication = is_strict(options, options.authentication, "required")

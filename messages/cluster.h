@@ -230,6 +230,15 @@ struct ContentCounts {
   DFS_FIELDS(live, live_bytes, dead, dead_bytes)
 };
 
+// What the process of a head refused at its sockets, before any actor saw it, since it started.
+struct SocketRefusals {
+  uint64_t connections = 0;   // of keys that are not let in
+  uint64_t floods = 0;        // connections ended, for what they sent came to no end
+  uint64_t requests = 0;      // in a name, or as a role, that is not their sender's
+  uint64_t publications = 0;  // heartbeats and events in another's name
+  DFS_FIELDS(connections, floods, requests, publications)
+};
+
 struct ClusterStatus {
   std::string cluster;
   std::string health;  // "ok" | "degraded" | "unavailable"
@@ -251,9 +260,10 @@ struct ClusterStatus {
   bool authentication = false;  // every request needs a ticket, every block a grant
   uint64_t denied = 0;          // requests that this head refused for want of a right, or a ticket
   bool secure = false;          // the answering head takes encrypted connections alone
+  SocketRefusals refused = {};
   DFS_MESSAGE(ClusterStatus, cluster, health, reason, epoch, monitor, applied, uptime_ms, files,
               directories, pools, groups_healthy, groups_degraded, groups_down, nodes, heads,
-              freshness, content, authentication, denied, secure)
+              freshness, content, authentication, denied, secure, refused)
 };
 
 // `stale`: answered by any head, from what it knows.

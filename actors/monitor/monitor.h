@@ -58,6 +58,7 @@ struct MonitorSettings {
   // Makes keys of grants. Chance that nobody can guess: not the bus's, which a seed may decide.
   std::function<std::string()> make_grant_key = dfs::make_grant_key;
   bool secure = false;  // connections to this head are encrypted; shown in the status
+  std::function<SocketRefusals()> socket_refusals = {};  // likewise
   // Wraps the keys of encrypted pools wherever a head keeps them; the same on every head. Without
   // it they are kept bare.
   std::string key_of_keys = {};

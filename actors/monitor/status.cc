@@ -147,6 +147,7 @@ Result<ClusterStatus> Monitor::State::status(Rows& rows) {
   const ContentRow counts = content->value_or(ContentRow());
   status.content = {counts.live, counts.live_bytes, counts.dead, counts.dead_bytes};
   status.secure = settings.secure;
+  if (settings.socket_refusals) status.refused = settings.socket_refusals();
   list_nodes(status);
   count_groups(cluster(), status);
   status.health = health(status);

@@ -267,7 +267,8 @@ inline ClusterStatus sample() {
           .content = {.live = 1900, .live_bytes = 1 << 30, .dead = 3, .dead_bytes = 4096},
           .authentication = true,
           .denied = 6,
-          .secure = true};
+          .secure = true,
+          .refused = {.connections = 7, .floods = 8, .requests = 9, .publications = 10}};
 }
 template <>
 inline Ping sample() {

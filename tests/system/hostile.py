@@ -142,6 +142,9 @@ def A2_a_hostile_client_is_refused_counted_and_audited(t):
     denied = fort.events("monitor", "denied")
     table.expect(any(event["fields"].get("user") == "ada" for event in denied),
                  "no event tells whom the monitor denied something")
+    refused = fort.status()["refused"]
+    for kind in ("connections", "requests", "publications"):
+        table.expect(refused[kind] > 0, f"the status counts no refused {kind}: {refused}")
     finish(t, fort, table, pids, "hostile-attacks.txt")
 
 
@@ -155,4 +158,5 @@ def F16_whatever_bytes_come_they_are_refused_and_end_nothing(t):
 @alone
 def A2_a_flood_of_hostile_clients_is_outlived(t):
     fort, table, pids = attack(t, (("floods", attack_with_floods),))
+    table.expect(fort.status()["refused"]["floods"] > 0, "the status counts no ended connections")
     finish(t, fort, table, pids, "hostile-floods.txt")
