@@ -90,8 +90,8 @@ struct ChangeNodeReply {
   std::vector<GroupId> losing = {};  // see ChangeNode::dry_run
   DFS_MESSAGE(ChangeNodeReply, groups_left, receipt, losing)
 };
-// `remove` is refused (`conflict`, cause `groups`, `blocks`) when any block would fall below its
-// pool's number of copies, or the node still takes part in a group; the text names some of them.
+// `remove` is refused (`conflict`) when a group counts on the node (causes `groups`, `blocks`), or
+// when it may have the last good copy of what is damaged elsewhere (cause `damaged`).
 //
 // A node that is down and will never come back may hold up its groups for ever: no other holder
 // may be known to have all that the group promised. With `dry_run`, `remove` changes nothing and

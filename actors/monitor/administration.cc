@@ -43,10 +43,41 @@ void Monitor::State::on(const Envelope& envelope, const ControlTask& request) {
       });
 }
 
+// Nobody counts on a node that is in no group, and yet it may have the last good copy of what
+// others found to be damaged or gone: it keeps what it has until the members of the group vouch for
+// theirs.
+Result<void> Monitor::State::check_others_undamaged(NodeId node) const {
+  const NodeView* const leaving = cluster().node(node);
+  const Heartbeat* const its = members.last(node);
+  const bool empty = its != nullptr && its->blocks == 0;
+  if (leaving == nullptr || (leaving->state == NodeState::up && empty)) return {};
+  const std::string name = "storage/" + std::to_string(node);
+  for (const NodeView& other : cluster().map().nodes) {
+    const Heartbeat* const told = members.last(other.node);
+    if (other.node == node || told == nullptr) continue;
+    if (told->blocks_bad == 0 && told->directories_failed == 0) continue;
+    const std::string damaged = "storage/" + std::to_string(other.node);
+    return Error{
+        Code::conflict,
+        name + " cannot be removed yet: " + damaged +
+            " has damaged blocks or lost a directory, and " + name +
+            " is not known to be empty: it may have the last good copy. Let it run until it "
+            "has no blocks, or see what would be lost with: dfsctl node remove " +
+            std::to_string(node) + " --accept-loss",
+        {{"node", std::to_string(node)}, {"damaged", std::to_string(other.node)}},
+        0};
+  }
+  return {};
+}
+
 void Monitor::State::on(const Envelope& envelope, const ChangeNode& request) {
   if (request.dry_run) {
     Rows rows(table);
     return answer_with(envelope, try_removal(rows, request.node));
+  }
+  if (request.action == NodeAction::remove && !request.accept_loss) {
+    const Result<void> undamaged = check_others_undamaged(request.node);
+    if (!undamaged) return refuse(envelope, undamaged.error());
   }
   SetStanding change;
   change.node = request.node;

@@ -182,6 +182,7 @@ struct Monitor::State : Service {
   void on(const Envelope& envelope, const ListTasks& request);
   void on(const Envelope& envelope, const ConfirmSurplus& request);
   void on(const Envelope& envelope, const ControlTask& request);
+  Result<void> check_others_undamaged(NodeId node) const;
   void on(const Envelope& envelope, const ChangeNode& request);
   void on(const Envelope& envelope, const SetPool& request);
   void on(const Envelope& envelope, const SetAttributes& request);

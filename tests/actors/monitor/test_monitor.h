@@ -101,6 +101,9 @@ struct TestMonitor {
     bool full = false;
     uint64_t used = 0;
     uint64_t losses = 0;
+    uint64_t blocks = 0;
+    uint64_t blocks_bad = 0;
+    uint32_t directories_failed = 0;
   };
   Result<JoinReply> join(char uuid, const std::string& cluster = {}) {
     Join request;
@@ -122,6 +125,9 @@ struct TestMonitor {
     heartbeat.used_bytes = state.used;
     heartbeat.accepts_writes = !state.full;
     heartbeat.losses = state.losses;
+    heartbeat.blocks = state.blocks;
+    heartbeat.blocks_bad = state.blocks_bad;
+    heartbeat.directories_failed = state.directories_failed;
     hear(heartbeat);
   }
   void hear(const Heartbeat& heartbeat) { hear(heartbeat, heartbeat.node); }
