@@ -1,7 +1,8 @@
 // The conversations "namespace", "upload" and "download": the monitor's part.
 //
-//   Stat, List, MakeDir, Rename, Remove, SetAttributes: one request, one reply or Error.
-//   put:  PlanFile → PlanFileReply, blocks to storage (blocks.h), CommitFile → CommitFileReply.
+//   Stat, List, MakeDir, Rename, Remove, SetAttributes, CopyFile, GetHistory: one request, one
+//   reply or Error. put:  PlanFile → PlanFileReply, blocks to storage (blocks.h), CommitFile →
+//   CommitFileReply.
 //         A file of at most kInlineBytesMax bytes travels inside CommitFile, without PlanFile.
 //         PlanFile with `object` set asks for other groups for the same object, after a failure.
 //   get:  OpenFile → OpenFileReply, blocks from storage.
@@ -9,6 +10,10 @@
 // Stat, List and OpenFile are linearizable: the answer holds all that was acknowledged before they
 // were asked. With `stale` set they may be asked of any head (service "monitor-replica"), which
 // answers from what it knows at once and says in `freshness` how old that may be.
+//
+// Each of the three, and what CopyFile copies, may be `at` a moment of the past: names, content and
+// rights are those of then. `expired` when what was then is no longer all kept (cause
+// "kept_since_ms" and "kept_since", a log entry), `invalid` when it is still to come.
 //
 // A path is absolute, '/'-separated, at most 4096 bytes; a name is 1 to 255 bytes without '/' and
 // NUL, and neither "." nor "..". A request that changes something may be repeated with the same
@@ -50,6 +55,16 @@ struct Freshness {
   uint32_t stale_ms = 0;  // by the wall clock, when the head heard no leader since it started
   LogIndex applied = 0;   // the answer is the state after this entry of the log
   DFS_FIELDS(stale, stale_ms, applied)
+};
+
+// A state of the namespace: that after a log entry or, when that is 0, the last one of a time by
+// the log's clock. Neither: that of now.
+struct Moment {
+  LogIndex index = 0;
+  int64_t time_ms = 0;
+  bool is_now() const { return index == 0 && time_ms == 0; }
+  bool operator==(const Moment&) const = default;
+  DFS_FIELDS(index, time_ms)
 };
 
 // An entry of an access control list as in acl(5).
@@ -105,9 +120,10 @@ struct StatReply {
 struct Stat {
   std::string path;
   bool stale = false;  // any head may answer, from what it knows
+  Moment at = {};
   using Reply = StatReply;
   const char* invalid() const { return bad_path(path); }
-  DFS_MESSAGE(Stat, path, stale)
+  DFS_MESSAGE(Stat, path, stale, at)
 };
 
 struct ListEntry {
@@ -126,13 +142,14 @@ struct List {
   std::string after;  // list names greater than this
   uint32_t limit = kListEntriesMax;
   bool stale = false;
+  Moment at = {};
   using Reply = ListReply;
   const char* invalid() const {
     if (limit == 0 || limit > kListEntriesMax) return "limit is not between 1 and 1000";
     if (after.size() > kNameBytesMax) return "after is longer than a name";
     return bad_path(path);
   }
-  DFS_MESSAGE(List, path, after, limit, stale)
+  DFS_MESSAGE(List, path, after, limit, stale, at)
 };
 
 struct MakeDirReply {
@@ -351,9 +368,66 @@ struct OpenFileReply {
 struct OpenFile {
   std::string path;
   bool stale = false;
+  Moment at = {};
   using Reply = OpenFileReply;
   const char* invalid() const { return bad_path(path); }
-  DFS_MESSAGE(OpenFile, path, stale)
+  DFS_MESSAGE(OpenFile, path, stale, at)
+};
+
+struct CopyFileReply {
+  Ino ino = 0;
+  uint64_t version = 0;
+  uint64_t size = 0;
+  bool created = false;  // false: an existing file got the content
+  Receipt receipt;
+  DFS_MESSAGE(CopyFileReply, ino, version, size, created, receipt)
+};
+// Gives the file at `to` the content that the one at `from` has, or had, without copying a byte:
+// both name the same object, which lives for as long as either does. A new file gets the mode of
+// the other one. `conflict` when `to` goes to an encrypted pool and the content is not encrypted.
+struct CopyFile {
+  std::string from;
+  std::string to;                          // may be `from`, with `at`
+  Moment at = {};                          // of `from`
+  uint64_t expected_version = UINT64_MAX;  // of `to`, as in CommitFile
+  uint64_t fence = 0;                      // of the lock on `to` (locks.h); 0: none is held
+  Blob fence_proof = {};                   // LockReply::fence_proof
+  using Reply = CopyFileReply;
+  const char* invalid() const {
+    const char* why = bad_path(from);
+    return why != nullptr ? why : bad_path(to);
+  }
+  DFS_MESSAGE(CopyFile, from, to, at, expected_version, fence, fence_proof)
+};
+
+// What a name stood for during a time: a content, or the attributes that it had.
+struct PastVersion {
+  InodeInfo info;
+  LogIndex since = 0;  // the entry that made it so
+  int64_t since_ms = 0;
+  LogIndex until = 0;  // the entry that ended it; 0: it is so still
+  int64_t until_ms = 0;
+  DFS_FIELDS(info, since, since_ms, until, until_ms)
+};
+struct HistoryList {
+  std::vector<PastVersion> versions;  // the oldest first; of a directory: since it has its name
+  bool more = false;                  // ask again with `after` = the last one's `since`
+  LogIndex kept_since = 0;            // what was before is not known, or not all of it
+  int64_t kept_since_ms = 0;
+  DFS_MESSAGE(HistoryList, versions, more, kept_since, kept_since_ms)
+};
+// What was at a path, and when. The directories on the way are those of now, or of `at`.
+struct GetHistory {
+  std::string path;
+  LogIndex after = 0;  // tell what began after this entry
+  uint32_t limit = kListEntriesMax;
+  Moment at = {};
+  using Reply = HistoryList;
+  const char* invalid() const {
+    if (limit == 0 || limit > kListEntriesMax) return "limit is not between 1 and 1000";
+    return bad_path(path);
+  }
+  DFS_MESSAGE(GetHistory, path, after, limit, at)
 };
 
 }  // namespace dfs

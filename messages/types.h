@@ -87,6 +87,10 @@ enum class Type : uint16_t {
   SetAttributesReply = 211,
   ShowFence = 212,
   ShowFenceReply = 213,
+  GetHistory = 214,
+  HistoryList = 215,
+  CopyFile = 216,
+  CopyFileReply = 217,
 
   // upload and download: the monitor's part
   PlanFile = 300,

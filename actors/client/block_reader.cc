@@ -367,7 +367,7 @@ Task<Result<void>> BlockReader::reopen() {
   reopening_ = true;
   ++opens_;
   Task<Result<Answer<OpenFile>>> asking =
-      transfer_.ask_monitor(OpenFile{path_, transfer_.options.stale});
+      transfer_.ask_monitor(OpenFile{path_, transfer_.options.stale, transfer_.options.at});
   const Result<Answer<OpenFile>> answer = co_await asking;
   reopening_ = false;
   if (answer && answer->message.layout.object == layout_.object) begin(answer->message);

@@ -77,6 +77,7 @@ struct TransferOptions {
   uint32_t mode = 0644;
   CopyLevel copies = CopyLevel::standard;        // put
   bool stale = false;                            // get: any head may tell where the file is
+  Moment at = {};                                // get: what was then
   Duration deadline = std::chrono::seconds(60);  // without any progress
   Duration hedge_after = std::chrono::milliseconds(400);  // get: then another replica is asked too
   Duration part_deadline = std::chrono::milliseconds(1500);  // then the replica is given up
@@ -145,6 +146,7 @@ class Client : public Actor {
   Task<Result<StatReply>> stat(Stat request);
   Task<Result<ListReply>> list(List request);
   Task<Result<OpenFileReply>> open(OpenFile request);
+  Task<Result<HistoryList>> history(GetHistory request);
   // What the nodes hold of this file, copy by copy.
   Task<Result<FileSurvey>> survey(std::string path, bool stale = false);
   // Compares the namespace below a path with what the nodes hold (fsck.h). Changes nothing.
@@ -192,9 +194,11 @@ class Client : public Actor {
   Task<Result<SetJoinRuleReply>> set_join_rule(JoinRule rule);
   Task<Result<JoinTokenList>> join_tokens();
 
-  // Locks (messages/locks.h). Of rename and remove: exclusive, on all that they touch.
+  // Locks (messages/locks.h). Of rename and remove: exclusive, on all that they touch; of copy, on
+  // the target.
   Task<Result<RenameReply>> rename(Rename request, LockOptions lock);
   Task<Result<RemoveReply>> remove(Remove request, LockOptions lock);
+  Task<Result<CopyFileReply>> copy(CopyFile request, LockOptions lock);
   Task<Result<LockList>> list_locks(ListLocks request);
   Task<Result<ReleaseLockReply>> break_lock(LockId lock);
   Task<Result<ReleaseLockReply>> release_lock(LockId lock, std::string owner);

@@ -40,7 +40,7 @@ Task<Result<TransferReport>> Download::run() {
   if (!locked) co_return locked.error();
   transfer_.not_stalled();
   Task<Result<Answer<OpenFile>>> opening =
-      transfer_.ask_monitor(OpenFile{path_, transfer_.options.stale});
+      transfer_.ask_monitor(OpenFile{path_, transfer_.options.stale, transfer_.options.at});
   Result<Answer<OpenFile>> opened = co_await opening;
   if (!opened) co_return opened.error();
   info_ = opened->message.info;

@@ -93,6 +93,24 @@ Task<Result<RemoveReply>> Client::remove(Remove request, LockOptions lock) {
   co_return reply;
 }
 
+Task<Result<CopyFileReply>> Client::copy(CopyFile request, LockOptions lock) {
+  LockOwner owner(state_->locks, lock.owner);
+  if (lock.take) {
+    Task<Result<LockReply>> locking = owner.acquire(wish_for(request.to, false, lock, "cp"));
+    const Result<LockReply> locked = co_await locking;
+    if (!locked) co_return locked.error();
+    request.fence = locked->fence;
+    request.fence_proof = locked->fence_proof;
+  }
+  Task<Result<CopyFileReply>> asking = state_->ask(std::move(request));
+  Result<CopyFileReply> reply = co_await asking;
+  co_return reply;
+}
+
+Task<Result<HistoryList>> Client::history(GetHistory request) {
+  return state_->ask(std::move(request));
+}
+
 Task<Result<LockList>> Client::list_locks(ListLocks request) {
   return state_->ask(std::move(request));
 }

@@ -26,6 +26,8 @@ constexpr Rule kRules[] = {
     {Type::PlanFile, Access::users, false},
     {Type::CommitFile, Access::users, false},
     {Type::ShowFence, Access::users, false},
+    {Type::GetHistory, Access::users, true},
+    {Type::CopyFile, Access::users, false},
     {Type::RenewUploads, Access::users, false},
 
     {Type::ReadEvents, Access::admins, true},

@@ -2,7 +2,7 @@
 #include <map>
 #include <set>
 
-#include "actors/monitor/fences.h"
+#include "actors/monitor/file_target.h"
 #include "actors/monitor/guard.h"
 #include "actors/monitor/operations.h"
 
@@ -71,11 +71,9 @@ Error must_be_sealed(const CommitFile& request) {
 // (check_and_use_groups). The plan may be of a time when the pool was another one.
 Result<void> check_pool(VersionedRows& rows, const CommitFile& request) {
   if (!is_bare(request)) return {};
-  auto name = pool_for(rows, request.path);
-  if (!name) return name.error();
-  auto pool = rows.get<PoolRow>(keys::pool(name->empty() ? kDefaultPool : *name));
-  if (!pool) return pool.error();
-  if (*pool && (*pool)->key != 0) return must_be_sealed(request);
+  const auto encrypted = goes_to_encrypted_pool(rows, request.path);
+  if (!encrypted) return encrypted.error();
+  if (*encrypted) return must_be_sealed(request);
   return {};
 }
 
@@ -181,20 +179,6 @@ Result<void> check_object(VersionedRows& rows, const CommitFile& request) {
                         "object " + std::to_string(id) + " is the content of a file already");
 }
 
-Result<void> check_version(const CommitFile& request, const std::optional<InodeRow>& existing) {
-  const uint64_t expected = request.expected_version;
-  const uint64_t actual = existing ? existing->version : 0;
-  if (expected == UINT64_MAX || expected == actual) return {};
-  Error error = error_at(expected == 0 ? Code::exists : Code::conflict,
-                         expected == 0 ? "the file exists already"
-                         : actual == 0 ? "the file to be replaced is gone"
-                                       : "the file was changed by someone else",
-                         request.path);
-  error.cause["version"] = std::to_string(actual);
-  error.cause["expected"] = std::to_string(expected);
-  return error;
-}
-
 Result<void> put_object(VersionedRows& rows, const CommitFile& request, Ino ino) {
   ObjectRow object;
   object.ino = ino;
@@ -208,89 +192,38 @@ Result<void> put_object(VersionedRows& rows, const CommitFile& request, Ino ino)
   return add_object(rows, request.layout, std::move(object));
 }
 
-void set_content(VersionedRows& rows, const CommitFile& request, InodeRow& inode) {
-  inode.size = request.size;
-  inode.crc32c = request.crc32c;
-  inode.modified_ms = rows.time_ms();
-  inode.version += 1;
-  inode.fence = std::max(inode.fence, request.fence);
-  inode.content = request.content;
-  inode.encrypted = request.content_wrapped || request.seal.cipher != Cipher::none;
-  inode.crc32c_unknown = false;
-  inode.block_bytes = request.layout.block_bytes;
-  inode.slices.clear();
-  if (request.layout.object != 0) {
-    inode.slices.push_back({0, request.size, request.layout.object, 0});
-  } else {
-    inode.block_bytes = 0;
-  }
-}
-
-// The file's new inode: a fresh one with its directory entry, or the existing one.
-Result<Ino> add_file(VersionedRows& rows, const CommitFile& request, const Place& place,
-                     InodeRow& inode) {
-  auto ino = next_ino(rows);
-  if (!ino) return ino.error();
-  auto directory = rows.require<InodeRow>(keys::inode(place.parent));
-  if (!directory) return directory.error();
-  inode.type = FileType::file;
-  inherit(inode, rows.requester(), *directory, request.mode);
-  inode.created_ms = rows.time_ms();
-  rows.put(keys::entry(place.parent, place.name), EntryRow{*ino, FileType::file, 0, 0});
-  DFS_CHECK(touch_directory(rows, place.parent, 1, 0));
-  DFS_CHECK(count(rows, 1, 0));
-  return *ino;
+FileContent content_of(const CommitFile& request) {
+  FileContent content;
+  content.size = request.size;
+  content.crc32c = request.crc32c;
+  content.encrypted = request.content_wrapped || request.seal.cipher != Cipher::none;
+  content.bytes = request.content;
+  if (request.layout.object == 0) return content;
+  content.block_bytes = request.layout.block_bytes;
+  content.slices.push_back({0, request.size, request.layout.object, 0});
+  return content;
 }
 
 }  // namespace
 
 Result<CommitFileReply> commit_file(VersionedRows& rows, const CommitFile& request) {
-  const Requester& who = rows.requester();
-  DFS_CHECK(check_changes(who, request.path));
-  auto place = find_place(rows, request.path, who);
-  if (!place) return place.error();
-  if (place->is_directory()) {
-    return error_at(Code::is_directory, "a directory has that name", request.path);
-  }
-  std::optional<InodeRow> existing;
-  if (place->entry) {
-    auto inode = rows.require<InodeRow>(keys::inode(place->entry->ino));
-    if (!inode) return inode.error();
-    existing = std::move(*inode);
-    DFS_CHECK(check_rights(who, *existing, kMayWrite, request.path));
-  } else {
-    DFS_CHECK(check_may_add(rows, place->parent, who, request.path));
-  }
-  DFS_CHECK(
-      check_fence(rows, request.path, request.fence, existing ? existing->fence : uint64_t{0}));
-  DFS_CHECK(check_version(request, existing));
+  auto target = find_target(rows, request.path, request.fence, request.expected_version);
+  if (!target) return target.error();
   DFS_CHECK(check_pool(rows, request));
   if (request.layout.object != 0) {
     DFS_CHECK(check_object(rows, request));
     DFS_CHECK(check_and_use_groups(rows, request));
   }
-
-  const bool created = !existing;
-  InodeRow inode = created ? InodeRow() : std::move(*existing);
-  Ino ino = created ? 0 : place->entry->ino;
-  if (created) {
-    auto added = add_file(rows, request, *place, inode);
-    if (!added) return added.error();
-    ino = *added;
-  }
-  set_content(rows, request, inode);
-  if (request.layout.object != 0) DFS_CHECK(put_object(rows, request, ino));
-  const uint64_t version = inode.version;
-  if (created) {
-    rows.insert(keys::inode(ino), std::move(inode));
-  } else {
-    rows.put(keys::inode(ino), std::move(inode));
-  }
+  const bool created = target->is_new();
+  auto made =
+      set_content(rows, std::move(*target), content_of(request), request.mode, request.fence);
+  if (!made) return made.error();
+  if (request.layout.object != 0) DFS_CHECK(put_object(rows, request, made->ino));
   rows.note("file-committed", {{"path", request.path},
-                               {"ino", std::to_string(ino)},
+                               {"ino", std::to_string(made->ino)},
                                {"size", std::to_string(request.size)},
-                               {"version", std::to_string(version)}});
-  return CommitFileReply{ino, version, created, rows.receipt()};
+                               {"version", std::to_string(made->version)}});
+  return CommitFileReply{made->ino, made->version, created, rows.receipt()};
 }
 
 }  // namespace dfs

@@ -31,8 +31,11 @@ class Expiry {
                          }));
     const size_t skipped = keys::history_since(0).size();
     for (const std::string& mark : marks) {
-      DFS_CHECK(forget(mark.substr(skipped)));
+      const std::string history = mark.substr(skipped);
+      DFS_CHECK(forget(history));
       rows_.erase<MarkRow>(mark);
+      from.history_index =
+          std::max(from.history_index, read_u64(history, history.size() - sizeof(LogIndex)));
     }
     // There may be more of the time of the last one.
     if (!marks.empty()) from.history_ms = static_cast<int64_t>(read_u64(marks.back(), 1));
@@ -62,8 +65,9 @@ class Expiry {
     return decode<InodeRow>(row->value.bytes);
   }
 
-  // An object becomes content once, of one inode, and stays that until other content takes its
-  // place: the versions that name it follow each other. So it is enough to look at the next one.
+  // An object that becomes content of an inode stays that until other content takes its place: the
+  // versions that name it follow each other, and it is enough to look at the next one. It becomes
+  // content by its commit, and by each copy.
   Result<void> release(const std::string& key, const std::string& history, ObjectId id) {
     auto object = rows_.get<ObjectRow>(keys::object(id));
     if (!object) return object.error();
@@ -71,6 +75,11 @@ class Expiry {
     auto next = next_version(key, history);
     if (!next) return next.error();
     if (*next && names(**next, id)) return {};
+    if ((*object)->copies > 0) {
+      --(*object)->copies;
+      rows_.put(keys::object(id), std::move(**object));
+      return {};
+    }
     return end_object(rows_, id, std::move(**object));
   }
 

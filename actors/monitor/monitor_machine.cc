@@ -34,6 +34,8 @@ Outcome dispatch_command(Work& work) {
       return perform(commit_file, work);
     case Type::ShowFence:
       return perform(show_fence, work);
+    case Type::CopyFile:
+      return perform(copy_file, work);
     case Type::CreateCluster:
       return perform(create_cluster, work);
     case Type::RegisterNode:

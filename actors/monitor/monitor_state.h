@@ -103,6 +103,8 @@ struct Monitor::State : Service {
   void on(const Envelope& envelope, const Remove& request);
   void on(const Envelope& envelope, const CommitFile& request);
   void on(const Envelope& envelope, const ShowFence& request);
+  void on(const Envelope& envelope, const GetHistory& request);
+  void on(const Envelope& envelope, const CopyFile& request);
   void on(const Envelope& envelope, const GetMap& request);
   void on(const Envelope& envelope, const ReadEvents& request);
   void on(const Envelope& envelope, const Ping& request);

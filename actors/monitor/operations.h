@@ -20,6 +20,7 @@ Result<ShowFenceReply> show_fence(VersionedRows& rows, const ShowFence& request)
 Result<RenameReply> rename(VersionedRows& rows, const Rename& request);
 Result<RemoveReply> remove(VersionedRows& rows, const Remove& request);
 Result<CommitFileReply> commit_file(VersionedRows& rows, const CommitFile& request);
+Result<CopyFileReply> copy_file(VersionedRows& rows, const CopyFile& request);
 Result<SetAttributesReply> set_attributes(VersionedRows& rows, const SetAttributes& request);
 Result<SetPoolReply> set_pool(VersionedRows& rows, const SetPool& request);
 Result<RotatePoolKeyReply> rotate_pool_key(VersionedRows& rows, const RotatePoolKey& request);

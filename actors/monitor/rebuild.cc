@@ -13,6 +13,7 @@ bool is_users_change(Type type) {
     case Type::Remove:
     case Type::PlanFile:
     case Type::CommitFile:
+    case Type::CopyFile:
     case Type::ShowFence:
     case Type::SetAttributes:
     case Type::SetPool:

@@ -54,12 +54,13 @@ void Monitor::State::receive(Envelope& envelope) {
   if (!is_let_in(envelope)) return;
   if (serving() && is_refused_for_rebuild(envelope)) return;
   const Result<void> understood =
-      dispatch<Stat, List, OpenFile, MakeDir, Rename, Remove, PlanFile, CommitFile, ShowFence, Join,
-               GetMap, GetStatus, ReadEvents, AddHead, RemoveHead, TransferLead, ListHeads, Ping,
-               RenewUploads, JudgeBlocks, ListTasks, ConfirmSurplus, ControlTask, ChangeNode,
-               SetPool, SetAttributes, ListAgents, AddJoinToken, SetJoinRule, ListJoinTokens,
-               GetRebuild, ImportGroups, ImportFiles, EndRebuild, GetGrantKeys, RotateGrantKey,
-               GetNodePass, RotatePoolKey, ExportPoolKeys, ImportPoolKeys>(*this, envelope);
+      dispatch<Stat, List, OpenFile, MakeDir, Rename, Remove, PlanFile, CommitFile, ShowFence,
+               GetHistory, CopyFile, Join, GetMap, GetStatus, ReadEvents, AddHead, RemoveHead,
+               TransferLead, ListHeads, Ping, RenewUploads, JudgeBlocks, ListTasks, ConfirmSurplus,
+               ControlTask, ChangeNode, SetPool, SetAttributes, ListAgents, AddJoinToken,
+               SetJoinRule, ListJoinTokens, GetRebuild, ImportGroups, ImportFiles, EndRebuild,
+               GetGrantKeys, RotateGrantKey, GetNodePass, RotatePoolKey, ExportPoolKeys,
+               ImportPoolKeys>(*this, envelope);
   if (!understood) refuse(envelope, understood.error());
 }
 
@@ -74,18 +75,30 @@ void Monitor::State::receive_consensus(const Envelope& envelope) {
 }
 
 void Monitor::State::on(const Envelope& envelope, const Stat& request) {
-  read(envelope, request,
-       [who = asker](Rows& rows, const Stat& asked) { return stat(rows, asked, who); });
+  read(envelope, request, [this, who = asker](Rows& rows, const Stat& asked) {
+    return answer_at(rows, asked.at, replica.applied(),
+                     [&](Rows& then) { return stat(then, asked, who); });
+  });
 }
 
 void Monitor::State::on(const Envelope& envelope, const List& request) {
-  read(envelope, request,
-       [who = asker](Rows& rows, const List& asked) { return list(rows, asked, who); });
+  read(envelope, request, [this, who = asker](Rows& rows, const List& asked) {
+    return answer_at(rows, asked.at, replica.applied(),
+                     [&](Rows& then) { return list(then, asked, who); });
+  });
+}
+
+void Monitor::State::on(const Envelope& envelope, const GetHistory& request) {
+  read(envelope, request, [this, who = asker](Rows& rows, const GetHistory& asked) {
+    return answer_at(rows, asked.at, replica.applied(),
+                     [&](Rows& then) { return history(rows, then, asked, who); });
+  });
 }
 
 void Monitor::State::on(const Envelope& envelope, const OpenFile& request) {
   read(envelope, request, [this, who = asker](Rows& rows, const OpenFile& asked) {
-    auto reply = open_file(rows, cluster(), asked, who);
+    auto reply = answer_at(rows, asked.at, replica.applied(),
+                           [&](Rows& then) { return open_file(then, cluster(), asked, who); });
     if (!reply) return reply;
     if (auto opened = unwrap_content(rows, asked.path, *reply); !opened) {
       return Result<OpenFileReply>(opened.error());
@@ -169,6 +182,10 @@ void Monitor::State::on(const Envelope& envelope, const CommitFile& request) {
     if (!theirs) return refuse(envelope, theirs.error());
   }
   commit(envelope, request);
+}
+
+void Monitor::State::on(const Envelope& envelope, const CopyFile& request) {
+  if (has_fence(envelope, request.to, request.fence, request.fence_proof)) change(envelope);
 }
 
 void Monitor::State::on(const Envelope& envelope, const SetAttributes&) {

@@ -87,7 +87,10 @@ struct ObjectRow {
   int64_t created_ms = 0;
   int64_t died_ms = 0;
   Seal seal;  // of an encrypted one: size and crc32c are of what is stored
-  DFS_FIELDS(state, ino, size, crc32c, block_bytes, groups, overrides, created_ms, died_ms, seal)
+  // Whose content it became by copying, besides: so many times versions of a file began to name it.
+  uint64_t copies = 0;
+  DFS_FIELDS(state, ino, size, crc32c, block_bytes, groups, overrides, created_ms, died_ms, seal,
+             copies)
 };
 
 struct NodeRow {
@@ -248,7 +251,8 @@ struct KeptRow {
   int64_t history_ms = 0;
   int64_t dead_ms = 0;
   int64_t fences_ms = 0;
-  DFS_FIELDS(history_ms, dead_ms, fences_ms)
+  LogIndex history_index = 0;  // of the states before this entry something was forgotten
+  DFS_FIELDS(history_ms, dead_ms, fences_ms, history_index)
 };
 
 // The highest fence seen of a path that was removed or renamed (fences.h). The path is in the key.

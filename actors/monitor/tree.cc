@@ -171,6 +171,14 @@ Result<std::string> pool_for(Rows& rows, const std::string& path) {
   return std::string();
 }
 
+Result<bool> goes_to_encrypted_pool(Rows& rows, const std::string& path) {
+  auto name = pool_for(rows, path);
+  if (!name) return name.error();
+  auto pool = rows.get<PoolRow>(keys::pool(name->empty() ? kDefaultPool : *name));
+  if (!pool) return pool.error();
+  return *pool && (*pool)->key != 0;
+}
+
 InodeInfo info_of(Ino ino, const InodeRow& row) {
   InodeInfo info;
   info.ino = ino;

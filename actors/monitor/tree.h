@@ -57,6 +57,7 @@ Error not_allowed(const Requester& who, const InodeRow& inode, const std::string
 // The pool that the nearest directory above `path` names for new files; empty when none does. Fails
 // like find_place().
 Result<std::string> pool_for(Rows& rows, const std::string& path);
+Result<bool> goes_to_encrypted_pool(Rows& rows, const std::string& path);
 
 InodeInfo info_of(Ino ino, const InodeRow& row);
 

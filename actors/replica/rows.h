@@ -84,7 +84,9 @@ class Rows {
     return std::move(**row);
   }
   // Of the table as it was before this command.
-  Result<void> scan(std::string_view from, std::string_view until, const Table::Visit& visit);
+  virtual Result<void> scan(std::string_view from, std::string_view until,
+                            const Table::Visit& visit);
+  Table& table() { return table_; }
 
  protected:
   virtual Result<std::optional<std::string>> read(std::string_view key);

@@ -70,6 +70,9 @@ TEST_SUITE("messages") {
     CHECK(reason<PlanFile>([](auto& m) { m.path = "/.."; }) == why);
     CHECK(reason<CommitFile>([](auto& m) { m.path = "/.."; }) == why);
     CHECK(reason<OpenFile>([](auto& m) { m.path = "/.."; }) == why);
+    CHECK(reason<GetHistory>([](auto& m) { m.path = "/.."; }) == why);
+    CHECK(reason<CopyFile>([](auto& m) { m.from = "/.."; }) == why);
+    CHECK(reason<CopyFile>([](auto& m) { m.to = "/.."; }) == why);
   }
 
   TEST_CASE("the header: its size, its addresses, its ticket, its source") {
@@ -152,6 +155,9 @@ TEST_SUITE("messages") {
     CHECK(reason<List>([](auto& m) { m.limit = 1000; }) == "");
     CHECK(reason<List>([](auto& m) { m.limit = 0; }) == why);
     CHECK(reason<List>([](auto& m) { m.limit = 1001; }) == why);
+    CHECK(reason<GetHistory>([](auto& m) { m.limit = 1000; }) == "");
+    CHECK(reason<GetHistory>([](auto& m) { m.limit = 0; }) == why);
+    CHECK(reason<GetHistory>([](auto& m) { m.limit = 1001; }) == why);
     CHECK(reason<List>([](auto& m) { m.after = std::string(255, 'a'); }) == "");
     CHECK(reason<List>([](auto& m) { m.after = std::string(256, 'a'); }) ==
           "after is longer than a name");

@@ -33,7 +33,8 @@ void for_each_message(Visitor&& visit) {
                           TransferLeadReply, ListHeads, HeadList>();
   all.template
   operator()<Stat, StatReply, List, ListReply, MakeDir, MakeDirReply, Rename, RenameReply, Remove,
-             RemoveReply, SetAttributes, SetAttributesReply, ShowFence, ShowFenceReply>();
+             RemoveReply, SetAttributes, SetAttributesReply, ShowFence, ShowFenceReply, GetHistory,
+             HistoryList, CopyFile, CopyFileReply>();
   all.template
   operator()<PlanFile, PlanFileReply, CommitFile, CommitFileReply, OpenFile, OpenFileReply>();
   all.template operator()<WriteBlock, WriteBlockReply, ReadBlock, ReadBlockReply, AbortBlock,
@@ -123,6 +124,9 @@ inline Receipt receipt() {
 }
 inline Freshness freshness() {
   return {.stale = true, .stale_ms = 350, .applied = 4711};
+}
+inline Moment moment() {
+  return {.index = 4712, .time_ms = 1'700'000'000'456};
 }
 inline PoolView pool() {
   return {
@@ -283,7 +287,7 @@ inline Pong sample() {
 
 template <>
 inline Stat sample() {
-  return {.path = "/photos/2024/caf\xc3\xa9 \"1\".jpg", .stale = true};
+  return {.path = "/photos/2024/caf\xc3\xa9 \"1\".jpg", .stale = true, .at = moment()};
 }
 template <>
 inline StatReply sample() {
@@ -291,7 +295,7 @@ inline StatReply sample() {
 }
 template <>
 inline List sample() {
-  return {.path = "/photos", .after = "a\nb", .limit = 500, .stale = true};
+  return {.path = "/photos", .after = "a\nb", .limit = 500, .stale = true, .at = moment()};
 }
 template <>
 inline ListReply sample() {
@@ -409,7 +413,35 @@ inline CommitFileReply sample() {
 }
 template <>
 inline OpenFile sample() {
-  return {.path = "/photos/film.mkv", .stale = true};
+  return {.path = "/photos/film.mkv", .stale = true, .at = moment()};
+}
+template <>
+inline CopyFile sample() {
+  return {.from = "/photos/old.jpg",
+          .to = "/photos/new.jpg",
+          .at = moment(),
+          .expected_version = 3,
+          .fence = 90,
+          .fence_proof = {"proof"}};
+}
+template <>
+inline CopyFileReply sample() {
+  return {.ino = 0x1003, .version = 4, .size = 5000, .created = true, .receipt = receipt()};
+}
+template <>
+inline GetHistory sample() {
+  return {.path = "/photos/film.mkv", .after = 4000, .limit = 100, .at = moment()};
+}
+template <>
+inline HistoryList sample() {
+  return {.versions = {{.info = inode(),
+                        .since = 4100,
+                        .since_ms = 1'700'000'000'000,
+                        .until = 4200,
+                        .until_ms = 1'700'000'100'000}},
+          .more = true,
+          .kept_since = 4000,
+          .kept_since_ms = 1'699'999'000'000};
 }
 template <>
 inline OpenFileReply sample() {

@@ -25,8 +25,8 @@ template <class Visit>
 void for_each_request(Visit&& visit) {
   const auto all = [&]<class... R>() { (visit.template operator()<R>(), ...); };
   all.template operator()<Stat, List, OpenFile, MakeDir, Rename, Remove, SetAttributes, PlanFile,
-                          CommitFile, ShowFence, RenewUploads, Join, AddHead, ConfirmSurplus,
-                          GetMap, GetStatus, ListHeads, JudgeBlocks, ReadEvents>();
+                          CommitFile, CopyFile, GetHistory, ShowFence, RenewUploads, Join, AddHead,
+                          ConfirmSurplus, GetMap, GetStatus, ListHeads, JudgeBlocks, ReadEvents>();
   all.template operator()<RemoveHead, TransferLead, ListTasks, ControlTask, ChangeNode, SetPool,
                           ListAgents, AddJoinToken, SetJoinRule, ListJoinTokens, GetRebuild,
                           ImportGroups, ImportFiles, EndRebuild, GetNodePass, Ping, GetGrantKeys,
@@ -71,7 +71,7 @@ TEST_SUITE("monitor") {
       const Code expected = is_of_members(*access_to(R::kType)) ? Code::denied : Code::login_needed;
       CHECK(monitor.code(request_of<R>()) == expected);
     });
-    CHECK(requests == 40);
+    CHECK(requests == 42);
   }
 
   TEST_CASE("users have their files, and only administrators see the cluster") {
