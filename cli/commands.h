@@ -23,7 +23,8 @@
 
 namespace CLI {
 class App;
-}
+class Option;
+}  // namespace CLI
 
 namespace dfs::cli {
 
@@ -47,6 +48,7 @@ class Context {
   GlobalOptions options;
   std::string command;  // "put", "cluster status"
   bool stale = false;   // let any head answer
+  Moment at = {};       // show what was then
   std::function<int()> run;
 
   // Connects at first use. Aborts nothing: an unreachable cluster shows in the first request.
@@ -79,6 +81,7 @@ class Context {
   UserDirectory& users();
 
   Result<InodeInfo> stat(const std::string& path);
+  Result<InodeInfo> stat(const std::string& path, Moment moment);
   // The kind of thing at the remote `path`; an absent one is no error.
   Result<TargetKind> kind_of(const std::string& path);
 
@@ -120,6 +123,9 @@ void add_task_commands(CLI::App& app, Context& context);       // tasks rebalanc
 void add_rebuild_command(CLI::App& app, Context& context);     // rebuild
 void add_explain_command(CLI::App& app, Context& context);     // explain
 void add_lock_commands(CLI::App& app, Context& context);       // lock
+void add_copy_command(CLI::App& app, Context& context);        // cp
+void add_history_commands(CLI::App& app, Context& context);    // history restore undelete
+void add_diff_command(CLI::App& app, Context& context);        // diff
 void add_login_commands(CLI::App& app, Context& context);      // signup login logout passwd whoami
 void add_user_commands(CLI::App& app, Context& context);       // user
 void add_token_commands(CLI::App& app, Context& context);      // token
@@ -131,10 +137,17 @@ Result<HeadsView> look_at_heads(Context& context, Duration deadline);
 
 // Declares --stale for a command that reads.
 void add_stale_flag(CLI::App& command, Context& context);
+// Declares --at for one that can read the past; it is then in Context::at.
+CLI::Option* add_at_option(CLI::App& command, Context& context);
+// A moment as a parameter named `name`; throws CLI::ValidationError when it makes no sense.
+CLI::Option* add_moment_option(CLI::App& command, const std::string& name, Moment& moment,
+                               const std::string& description);
 
 // Calls `visit` for every entry of the remote directory, in order of names, page by page, until it
-// returns false.
+// returns false. The second form tells what was at a moment, whatever Context::at is.
 Result<void> for_each_entry(Context& context, const std::string& directory,
                             const std::function<bool(const ListEntry&)>& visit);
+Result<void> for_each_entry_at(Context& context, Moment at, const std::string& directory,
+                               const std::function<bool(const ListEntry&)>& visit);
 
 }  // namespace dfs::cli

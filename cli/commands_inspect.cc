@@ -252,11 +252,14 @@ void add_inspect_commands(CLI::App& app, Context& context) {
   auto* stat = app.add_subcommand("stat", "all that is known about files and directories");
   auto stating = std::make_shared<StatOptions>();
   stat->add_option("PATH", stating->paths, "what to look at")->required();
-  stat->add_flag("--blocks", stating->blocks, "ask the storage nodes what they really hold of it");
-  stat->add_flag("--durability", stating->durability,
-                 "ask the storage nodes for every copy, and tell what is promised");
+  auto* blocks = stat->add_flag("--blocks", stating->blocks,
+                                "ask the storage nodes what they really hold of it");
+  auto* durability =
+      stat->add_flag("--durability", stating->durability,
+                     "ask the storage nodes for every copy, and tell what is promised");
   stat->add_flag("-n,--numeric", stating->numeric, "owner and group as numbers");
   add_stale_flag(*stat, context);
+  add_at_option(*stat, context)->excludes(blocks)->excludes(durability);
   stat->callback([&context, stating] {
     unshield(stating->paths);
     context.run = [&context, stating] {

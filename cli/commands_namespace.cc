@@ -13,10 +13,15 @@ namespace dfs::cli {
 
 Result<void> for_each_entry(Context& context, const std::string& directory,
                             const std::function<bool(const ListEntry&)>& visit) {
+  return for_each_entry_at(context, context.at, directory, visit);
+}
+
+Result<void> for_each_entry_at(Context& context, Moment at, const std::string& directory,
+                               const std::function<bool(const ListEntry&)>& visit) {
   std::string after;
   while (true) {
     auto page = context.session().run<ListReply>([&](Client& client) {
-      return client.list(List{directory, after, kListEntriesMax, context.stale});
+      return client.list(List{directory, after, kListEntriesMax, context.stale, at});
     });
     if (!page) return std::move(page).error();
     context.note(page->freshness);
@@ -201,6 +206,7 @@ void add_namespace_commands(CLI::App& app, Context& context) {
   ls->add_flag("-l", listing->details, "with mode, owner, group, size and time of last change");
   ls->add_flag("-n,--numeric", listing->numeric, "the same with owner and group as numbers");
   add_stale_flag(*ls, context);
+  add_at_option(*ls, context);
   ls->callback([&context, listing] {
     unshield(listing->paths);
     listing->details |= listing->numeric;

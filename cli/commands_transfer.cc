@@ -186,6 +186,7 @@ TransferOptions transfer_options(const Context& context) {
   options.jobs = context.options.jobs;
   options.deadline = context.options.timeout;
   options.stale = context.stale;
+  options.at = context.at;
   return options;
 }
 
@@ -466,6 +467,7 @@ void add_transfer_commands(CLI::App& app, Context& context) {
   get_app->add_option("--from", getting->from, "the storage node to read from where it has a copy");
   getting->lock = add_lock_options(*get_app, false);
   add_stale_flag(*get_app, context);
+  add_at_option(*get_app, context);
   get_app->callback([&context, getting] {
     unshield(getting->paths);
     context.run = [&context, getting] { return get(context, *getting); };
@@ -475,6 +477,7 @@ void add_transfer_commands(CLI::App& app, Context& context) {
   auto showing = std::make_shared<CatOptions>();
   cat_app->add_option("PATH", showing->paths, "remote files")->required();
   add_stale_flag(*cat_app, context);
+  add_at_option(*cat_app, context);
   cat_app->callback([&context, showing] {
     unshield(showing->paths);
     context.run = [&context, showing] { return cat(context, *showing); };

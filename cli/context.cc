@@ -12,6 +12,7 @@
 #include <mutex>
 
 #include "cli/commands.h"
+#include "cli/moment.h"
 #include "messages/ticket.h"
 
 namespace dfs::cli {
@@ -265,8 +266,12 @@ UserDirectory& Context::users() {
 }
 
 Result<InodeInfo> Context::stat(const std::string& path) {
+  return stat(path, at);
+}
+
+Result<InodeInfo> Context::stat(const std::string& path, Moment moment) {
   auto reply = session().run<StatReply>([&](Client& client) {
-    return client.stat(Stat{path, stale});
+    return client.stat(Stat{path, stale, moment});
   });
   if (!reply) return std::move(reply).error();
   note(reply->freshness);
@@ -285,6 +290,22 @@ Result<TargetKind> Context::kind_of(const std::string& path) {
 void add_stale_flag(CLI::App& command, Context& context) {
   command.add_flag("--stale", context.stale,
                    "let any head answer, even while none leads; says how old that may be");
+}
+
+CLI::Option* add_moment_option(CLI::App& command, const std::string& name, Moment& moment,
+                               const std::string& description) {
+  const auto read = [&moment](const std::string& text) {
+    const auto now = std::chrono::system_clock::now().time_since_epoch();
+    const auto parsed = parse_moment(text, now / std::chrono::milliseconds(1));
+    if (!parsed) throw CLI::ValidationError(parsed.error().text);
+    moment = *parsed;
+  };
+  return command.add_option_function<std::string>(name, read, description);
+}
+
+CLI::Option* add_at_option(CLI::App& command, Context& context) {
+  return add_moment_option(command, "--at", context.at,
+                           "what was then: a log entry, an age (2h, 3d) or a time");
 }
 
 }  // namespace dfs::cli

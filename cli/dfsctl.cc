@@ -98,6 +98,9 @@ int run(int argc, char** argv) {
   dfs::cli::add_transfer_commands(app, context);
   dfs::cli::add_namespace_commands(app, context);
   dfs::cli::add_inspect_commands(app, context);
+  dfs::cli::add_copy_command(app, context);
+  dfs::cli::add_history_commands(app, context);
+  dfs::cli::add_diff_command(app, context);
   dfs::cli::add_check_commands(app, context);
   dfs::cli::add_cluster_commands(app, context);
   dfs::cli::add_key_commands(app, context);

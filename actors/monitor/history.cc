@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <functional>
 
 #include "actors/monitor/reads.h"
 
@@ -9,6 +10,7 @@ namespace {
 // While a name stood for an inode. `until` 0: it still does.
 struct Tenure {
   Ino ino = 0;
+  FileType type = FileType::file;
   LogIndex since = 0;
   LogIndex until = 0;
   int64_t until_ms = 0;
@@ -56,7 +58,8 @@ class Historian {
   Result<HistoryList> of_entry(const std::string& key) {
     std::vector<Tenure> tenures;
     DFS_CHECK(visit_values<EntryRow>(rows_, key, request_.after, [&](Ended<EntryRow> entry) {
-      tenures.push_back({entry.row.ino, entry.row.since, entry.until, entry.until_ms});
+      tenures.push_back(
+          {entry.row.ino, entry.row.type, entry.row.since, entry.until, entry.until_ms});
       return tenures.size() <= request_.limit;
     }));
     for (const Tenure& tenure : tenures) {
@@ -66,21 +69,22 @@ class Historian {
     return std::move(list_);
   }
   Result<HistoryList> of_root() {
-    DFS_CHECK(add({kRootIno, 0, 0, 0}));
+    DFS_CHECK(add({kRootIno, FileType::directory, 0, 0, 0}));
     return std::move(list_);
   }
 
  private:
   // The versions of an inode while it had the name. A directory changes with every entry of it, and
-  // is told once.
+  // is told once, as it was at last.
   Result<void> add(const Tenure& tenure) {
+    const bool directory = tenure.type == FileType::directory;
+    const LogIndex last = tenure.until == 0 ? UINT64_MAX - 1 : tenure.until - 1;
+    const LogIndex after = std::max(tenure.since, request_.after);
     return visit_values<InodeRow>(
-        rows_, keys::inode(tenure.ino), std::max(tenure.since, request_.after),
-        [&](Ended<InodeRow> inode) {
+        rows_, keys::inode(tenure.ino), directory ? last : after, [&](Ended<InodeRow> inode) {
           if (tenure.until != 0 && inode.row.since >= tenure.until) return false;
-          const bool last = inode.until == 0 || (tenure.until != 0 && inode.until >= tenure.until);
-          if (inode.row.type == FileType::directory && !last) return true;
-          return take(tenure, inode) && !last;
+          const bool ends = inode.until == 0 || (tenure.until != 0 && inode.until >= tenure.until);
+          return take(tenure, inode) && !ends;
         });
   }
 

@@ -290,8 +290,8 @@ class Bench:
         return slowest
 
     def cold_gets(self, numbers, target):
-        """Rates of gets of these files. None is read twice since the caches were emptied, before a round is over: what was
-        read before would come from memory, and copies that are new would not."""
+        """Rates of gets of these files, each once in a round since the caches were emptied: what
+        was read before would come from memory, and copies that are new would not."""
         drop_caches()
         for number in numbers:
             yield rate(self.transfer("get", f"/file-{number}", target))

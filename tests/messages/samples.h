@@ -13,6 +13,7 @@
 #include "tests/messages/block_samples.h"
 #include "tests/messages/consensus_samples.h"
 #include "tests/messages/head_samples.h"
+#include "tests/messages/history_samples.h"
 #include "tests/messages/lock_samples.h"
 #include "tests/messages/pass_samples.h"
 #include "tests/messages/pool_key_samples.h"
@@ -124,9 +125,6 @@ inline Receipt receipt() {
 }
 inline Freshness freshness() {
   return {.stale = true, .stale_ms = 350, .applied = 4711};
-}
-inline Moment moment() {
-  return {.index = 4712, .time_ms = 1'700'000'000'456};
 }
 inline PoolView pool() {
   return {
@@ -414,34 +412,6 @@ inline CommitFileReply sample() {
 template <>
 inline OpenFile sample() {
   return {.path = "/photos/film.mkv", .stale = true, .at = moment()};
-}
-template <>
-inline CopyFile sample() {
-  return {.from = "/photos/old.jpg",
-          .to = "/photos/new.jpg",
-          .at = moment(),
-          .expected_version = 3,
-          .fence = 90,
-          .fence_proof = {"proof"}};
-}
-template <>
-inline CopyFileReply sample() {
-  return {.ino = 0x1003, .version = 4, .size = 5000, .created = true, .receipt = receipt()};
-}
-template <>
-inline GetHistory sample() {
-  return {.path = "/photos/film.mkv", .after = 4000, .limit = 100, .at = moment()};
-}
-template <>
-inline HistoryList sample() {
-  return {.versions = {{.info = inode(),
-                        .since = 4100,
-                        .since_ms = 1'700'000'000'000,
-                        .until = 4200,
-                        .until_ms = 1'700'000'100'000}},
-          .more = true,
-          .kept_since = 4000,
-          .kept_since_ms = 1'699'999'000'000};
 }
 template <>
 inline OpenFileReply sample() {

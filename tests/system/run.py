@@ -40,6 +40,7 @@ import secure  # noqa: F401
 import secrets_kept  # noqa: F401
 import users  # noqa: F401
 import encrypted  # noqa: F401
+import history  # noqa: F401
 
 
 SYSTEM_PYTHON = "/usr/bin/python3"
