@@ -10,6 +10,7 @@
 
 #include "actors/client/fsck.h"
 #include "actors/client/locks.h"
+#include "actors/client/rate_limit.h"
 #include "actors/client/rebuild.h"
 #include "actors/client/survey.h"
 #include "actors/disk.h"
@@ -68,16 +69,24 @@ enum class CopyLevel : uint8_t {
   all = 3,       // every replica
 };
 
+// Bytes of a file, as far as it has them.
+struct ByteRange {
+  uint64_t offset = 0;
+  uint64_t length = UINT64_MAX;
+};
+
 struct TransferOptions {
   uint32_t jobs = 4;          // blocks under way at once, 1…64
   uint64_t block_bytes = 0;   // put; 0: the cluster's choice
   uint32_t window_parts = 4;  // parts unacknowledged per block stream
   NodeId from = 0;            // get: read from this node where it has a replica; 0: automatic
-  uint64_t expected_version = UINT64_MAX;  // put; see CommitFile
+  uint64_t expected_version = UINT64_MAX;  // put: see CommitFile; get: `conflict` if it is another
   uint32_t mode = 0644;
   CopyLevel copies = CopyLevel::standard;        // put
   bool stale = false;                            // get: any head may tell where the file is
   Moment at = {};                                // get: what was then
+  ByteRange range = {};                          // get; a part of the file comes in order
+  std::shared_ptr<RateLimit> rate = {};          // none: as fast as it goes
   Duration deadline = std::chrono::seconds(60);  // without any progress
   Duration hedge_after = std::chrono::milliseconds(400);  // get: then another replica is asked too
   Duration part_deadline = std::chrono::milliseconds(1500);  // then the replica is given up

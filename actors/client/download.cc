@@ -48,9 +48,20 @@ Task<Result<TransferReport>> Download::run() {
   if (info_.type == FileType::directory) {
     co_return Error{Code::is_directory, path_ + " is a directory", {}, 0};
   }
-  transfer_.total_bytes = info_.size;
+  const uint64_t expected = transfer_.options.expected_version;
+  if (expected != UINT64_MAX && expected != info_.version) {
+    co_return Error{Code::conflict,
+                    path_ + " is at version " + std::to_string(info_.version) + " and not at " +
+                        std::to_string(expected) + " any more",
+                    {},
+                    0};
+  }
+  encrypted_ = opened->message.seal.cipher != Cipher::none;
+  stored_ = encrypted_ && info_.object != 0 ? sealed_bytes(info_.size) : info_.size;
+  choose_range();
+  transfer_.total_bytes = wanted_stored_;
   Task<Result<void>> preparing =
-      call_sink([size = info_.size](Sink& sink) { return sink.prepare(size); });
+      call_sink([size = wanted_bytes()](Sink& sink) { return sink.prepare(size); });
   const Result<void> prepared = co_await preparing;
   if (!prepared) co_return prepared.error();
   transfer_.not_stalled();
@@ -61,8 +72,7 @@ Task<Result<TransferReport>> Download::run() {
     Task<Result<void>> putting = put_in_sink(content, 0);
     const Result<void> put = co_await putting;
     if (!put) co_return put.error();
-    stored_ = info_.size;
-    arrived_ = content.size();
+    arrived_ = content.size() == stored_ ? wanted_stored_ : 0;
     transfer_.progressed(arrived_);
   } else {
     const Layout& layout = opened->message.layout;
@@ -71,18 +81,15 @@ Task<Result<TransferReport>> Download::run() {
       co_return Error{Code::malformed, "the layout of " + path_ + " makes no sense", {}, 0};
     }
     info_.block_bytes = layout.block_bytes;
-    encrypted_ = opened->message.seal.cipher != Cipher::none;
-    stored_ = encrypted_ ? sealed_bytes(info_.size) : info_.size;
-    transfer_.total_bytes = stored_;
     reader_.begin(opened->message);
     blocks_ = static_cast<uint32_t>((stored_ + info_.block_bytes - 1) / info_.block_bytes);
     block_crcs_.resize(blocks_);
-    if (sink_->seekable()) {
+    if (sink_->seekable() && wanted_bytes() == info_.size) {
       Task<void> reading = read_parallel();
       co_await reading;
     } else {
       transfer_.scope.spawn(read_in_order());
-      Task<void> waiting = transfer_.until([this] { return arrived_ == stored_; });
+      Task<void> waiting = transfer_.until([this] { return arrived_ == wanted_stored_; });
       co_await waiting;
     }
     if (transfer_.failed()) co_return transfer_.error();
@@ -90,6 +97,24 @@ Task<Result<TransferReport>> Download::run() {
   Task<Result<TransferReport>> finishing = finish();
   Result<TransferReport> report = co_await finishing;
   co_return report;
+}
+
+// The range as far as there are such bytes, and the stored parts that it lies in.
+void Download::choose_range() {
+  const ByteRange& range = transfer_.options.range;
+  wanted_begin_ = std::min(range.offset, info_.size);
+  wanted_end_ = wanted_begin_ + std::min(range.length, info_.size - wanted_begin_);
+  const uint64_t part = encrypted_ ? kSealedPartBytes : kPartBytes;
+  stored_begin_ = std::min(stored_, wanted_begin_ / part * kPartBytes);
+  const uint64_t end = std::min(stored_, (wanted_end_ + part - 1) / part * kPartBytes);
+  wanted_stored_ = wanted_bytes() > 0 ? end - stored_begin_ : 0;
+}
+
+// What lies in the range of the content that begins at `file_offset`.
+Payload Download::wanted_of(Payload part, uint64_t file_offset) const {
+  const uint64_t begin = std::max(wanted_begin_, file_offset);
+  const uint64_t end = std::min(wanted_end_, file_offset + part.size());
+  return begin < end ? part.slice(begin - file_offset, end - begin) : Payload();
 }
 
 Task<void> Download::read_parallel() {
@@ -125,6 +150,8 @@ Task<void> Download::stream(uint32_t number) {
 }
 
 Task<void> Download::fetch_to_sink(std::shared_ptr<Lane> lane, BlockRange range) {
+  Task<void> pacing = transfer_.pace(range.length);
+  co_await pacing;
   Task<Result<Part>> fetching = reader_.fetch(range, sink_);
   const Result<Part> part = co_await fetching;
   --lane->in_flight;
@@ -143,9 +170,10 @@ Task<void> Download::read_in_order() {
   std::deque<std::shared_ptr<Ahead>> window;
   const size_t ahead_max = std::min<size_t>(
       Transfer::kPartsInFlightMax, transfer_.options.jobs * transfer_.options.window_parts);
-  uint64_t asked = 0;
-  while (arrived_ < stored_ && !transfer_.failed()) {
-    while (asked < stored_ && window.size() < ahead_max) {
+  uint64_t asked = stored_begin_;
+  const uint64_t end = stored_begin_ + wanted_stored_;
+  while (arrived_ < wanted_stored_ && !transfer_.failed()) {
+    while (asked < end && window.size() < ahead_max) {
       auto ahead = std::make_shared<Ahead>();
       ahead->range = range_at(asked);
       asked += ahead->range.length;
@@ -174,6 +202,8 @@ Task<void> Download::read_in_order() {
 }
 
 Task<void> Download::fetch_ahead(std::shared_ptr<Ahead> ahead) {
+  Task<void> pacing = transfer_.pace(ahead->range.length);
+  co_await pacing;
   Task<Result<Part>> fetching = reader_.fetch(ahead->range, nullptr);
   Result<Part> part = co_await fetching;
   if (!part) {
@@ -185,7 +215,9 @@ Task<void> Download::fetch_ahead(std::shared_ptr<Ahead> ahead) {
   transfer_.changed.notify();
 }
 
-Task<Result<void>> Download::put_in_sink(Payload payload, uint64_t offset) {
+Task<Result<void>> Download::put_in_sink(Payload part, uint64_t file_offset) {
+  const Payload payload = wanted_of(std::move(part), file_offset);
+  const uint64_t offset = std::max(file_offset, wanted_begin_) - wanted_begin_;
   Task<Result<void>> putting = call_sink([payload, offset](Sink& sink) {
     return payload.empty() ? Result<void>() : sink.write(offset, payload.data(), payload.size());
   });
@@ -207,8 +239,8 @@ Task<Result<TransferReport>> Download::finish() {
   for (uint32_t i = 1; i < blocks_; ++i) {
     crc = crc32c_combine(crc, block_crcs_[i], content_length(block_length(i)));
   }
-  const bool right = crc == info_.crc32c || !info_.crc32c_known;
-  if (!right || arrived_ != stored_) {
+  const bool right = crc == info_.crc32c || !info_.crc32c_known || !reads_all();
+  if (!right || arrived_ != wanted_stored_) {
     char sums[64];
     std::snprintf(sums, sizeof sums, "%08x instead of %08x", crc, info_.crc32c);
     co_return Error{Code::corrupt,
@@ -224,7 +256,7 @@ Task<Result<TransferReport>> Download::finish() {
   TransferReport report = transfer_.report();
   report.info = info_;
   report.freshness = freshness_;
-  report.bytes = info_.size;
+  report.bytes = wanted_bytes();
   report.blocks = blocks_;
   report.reads_hedged = reader_.hedged();
   report.reads_failed_over = reader_.failed_over();
@@ -250,6 +282,7 @@ BlockRange Download::range_at(uint64_t stored_offset) const {
 }
 
 void Download::note_crc(const BlockRange& range, uint32_t crc) {
+  if (!reads_all()) return;
   Pieces& pieces = pieces_[range.block];
   const uint64_t length = block_length(range.block);
   if (pieces.crcs.empty()) {

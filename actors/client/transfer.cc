@@ -35,6 +35,15 @@ void Transfer::give_slots(size_t count) {
   slot_free_.notify();
 }
 
+Task<void> Transfer::pace(uint64_t bytes) {
+  if (options.rate == nullptr) co_return;
+  const Duration wait = options.rate->reserve(bench.bus.now(), bytes);
+  if (wait == Duration::zero()) co_return;
+  Task<void> pausing = sleep(bench.bus, wait);
+  co_await pausing;
+  not_stalled();
+}
+
 void Transfer::measure_stall() {
   longest_stall_ = std::max(longest_stall_, bench.bus.now() - last_progress_);
 }

@@ -49,6 +49,9 @@ class Transfer {
   Task<void> take_slot();
   void give_slots(size_t count);
 
+  // Waits until so many bytes may move, where there is a limit to that.
+  Task<void> pace(uint64_t bytes);
+
   // Some bytes arrived where they belong; `fresh` of them for the first time.
   void progressed(uint64_t fresh);
   // Time spent waiting for the local source or sink is no stall of the transfer.

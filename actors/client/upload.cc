@@ -88,6 +88,8 @@ Task<Result<TransferReport>> Upload::run() {
   Task<Result<void>> checking = check_source();
   const Result<void> unchanged = co_await checking;
   if (!unchanged) co_return unchanged.error();
+  Task<void> pacing = transfer_.pace(size);
+  co_await pacing;
   Task<Result<TransferReport>> putting = put_inline(std::string(part->payload.view()));
   Result<TransferReport> report = co_await putting;
   co_return report;
@@ -286,6 +288,8 @@ Task<Result<Part>> Upload::read_part(std::shared_ptr<Block> block, uint64_t offs
   if (!block->kept.empty()) co_return block->kept[offset / kPartBytes];
   const auto size = static_cast<size_t>(std::min<uint64_t>(kPartBytes, block->length - offset));
   const uint64_t part_number = (block->offset + offset) / kPartBytes;
+  Task<void> pacing = transfer_.pace(size);
+  co_await pacing;
   Task<Result<Part>> reading =
       sealed_ ? read_source(part_number * kSealedPartBytes, size - kTagBytes, part_number)
               : read_source(block->offset + offset, size);

@@ -75,6 +75,8 @@ Task<Result<std::shared_ptr<Block>>> Upload::read_block(uint32_t index) {
   while (block->length < kept_block_bytes_) {
     std::optional<uint64_t> number;
     if (sealed_) number = (block->offset + block->length) / kPartBytes;
+    Task<void> pacing = transfer_.pace(kPartBytes);
+    co_await pacing;
     Task<Result<Part>> reading = read_source(content_size_, kPartBytes - tag, number);
     Result<Part> part = co_await reading;
     if (!part) co_return part.error();
