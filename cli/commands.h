@@ -69,6 +69,8 @@ class Context {
   void say(std::string_view line);  // on stderr, unless --quiet
   // A line of results on stdout. Its failure (a full disk, a closed pipe) ends in status().
   void print(std::string_view line);
+  // The same for any bytes, such as many lines; false when it failed.
+  bool write(std::string_view bytes);
   // The line that closes a transfer: on stdout, or on stderr when stdout carries the file.
   void summary(std::string_view line, bool stdout_is_data);
 
@@ -107,7 +109,10 @@ class Context {
 };
 
 void add_transfer_commands(CLI::App& app, Context& context);   // put get cat
-void add_namespace_commands(CLI::App& app, Context& context);  // ls mkdir mv rm
+void add_namespace_commands(CLI::App& app, Context& context);  // mkdir mv touch
+void add_remove_command(CLI::App& app, Context& context);      // rm
+void add_list_command(CLI::App& app, Context& context);        // ls
+void add_find_commands(CLI::App& app, Context& context);       // tree find du
 void add_inspect_commands(CLI::App& app, Context& context);    // stat checksum
 void add_check_commands(CLI::App& app, Context& context);      // df fsck
 void add_cluster_commands(CLI::App& app, Context& context);    // cluster version

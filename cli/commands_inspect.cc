@@ -9,6 +9,7 @@
 #include "cli/check_view.h"
 #include "cli/commands.h"
 #include "cli/digest.h"
+#include "cli/walking.h"
 
 namespace dfs::cli {
 
@@ -226,7 +227,7 @@ Result<std::string> checksum_of(Context& context, const ChecksumOptions& options
 }
 
 int checksum(Context& context, const ChecksumOptions& options) {
-  for (const std::string& text : options.paths) {
+  for (const std::string& text : expanded(context, options.paths)) {
     auto path = normal_path(text);
     if (!path) {
       context.fail(text, path.error());
@@ -251,7 +252,7 @@ int checksum(Context& context, const ChecksumOptions& options) {
 void add_inspect_commands(CLI::App& app, Context& context) {
   auto* stat = app.add_subcommand("stat", "all that is known about files and directories");
   auto stating = std::make_shared<StatOptions>();
-  stat->add_option("PATH", stating->paths, "what to look at")->required();
+  stat->add_option("PATH", stating->paths, "what to look at; may be a pattern")->required();
   auto* blocks = stat->add_flag("--blocks", stating->blocks,
                                 "ask the storage nodes what they really hold of it");
   auto* durability =
@@ -263,14 +264,16 @@ void add_inspect_commands(CLI::App& app, Context& context) {
   stat->callback([&context, stating] {
     unshield(stating->paths);
     context.run = [&context, stating] {
-      for (const auto& path : stating->paths) stat_one(context, *stating, path);
+      for (const auto& path : expanded(context, stating->paths)) {
+        stat_one(context, *stating, path);
+      }
       return context.status();
     };
   });
 
   auto* sum = app.add_subcommand("checksum", "of the content, in the form of md5sum");
   auto summing = std::make_shared<ChecksumOptions>();
-  sum->add_option("PATH", summing->paths, "the files")->required();
+  sum->add_option("PATH", summing->paths, "the files; may be a pattern")->required();
   auto* md5 = sum->add_flag("--md5", summing->md5, "read the content and hash it");
   auto* sha256 = sum->add_flag("--sha256", summing->sha256, "read the content and hash it");
   auto* crc = sum->add_flag("--crc32c", summing->crc, "as recorded with the file (the default)");

@@ -210,13 +210,19 @@ void Context::warn(std::string_view text) {
 }
 
 void Context::print(std::string_view line) {
+  write(std::string(line) + '\n');
+}
+
+bool Context::write(std::string_view bytes) {
   const std::scoped_lock lock(output_mutex());
-  std::cout << line << '\n' << std::flush;
-  if (std::cout || status_ != kExitOk) return;
+  std::cout << bytes << std::flush;
+  if (std::cout) return true;
+  if (status_ != kExitOk) return false;
   // A closed pipe (`dfsctl ls | head`) is the reader's choice and no failure; a full disk is one.
   const int why = errno;
   status_ = kExitFailed;
   if (why != EPIPE) std::cerr << "dfsctl " << command << ": stdout: " << std::strerror(why) << '\n';
+  return false;
 }
 
 void Context::summary(std::string_view line, bool stdout_is_data) {

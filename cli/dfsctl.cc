@@ -96,7 +96,10 @@ int run(int argc, char** argv) {
   dfs::Settings settings(app);
   add_settings(settings, context.options);
   dfs::cli::add_transfer_commands(app, context);
+  dfs::cli::add_list_command(app, context);
   dfs::cli::add_namespace_commands(app, context);
+  dfs::cli::add_remove_command(app, context);
+  dfs::cli::add_find_commands(app, context);
   dfs::cli::add_inspect_commands(app, context);
   dfs::cli::add_copy_command(app, context);
   dfs::cli::add_history_commands(app, context);

@@ -53,7 +53,8 @@ std::string hint_for(const Error& error, const std::string& command, const std::
   }
   switch (error.code) {
     case Code::not_found:
-      if (command == "put" || command == "mkdir") return "try dfsctl mkdir -p " + above;
+      if (command == "put" || command == "mkdir" || command == "touch")
+        return "try dfsctl mkdir -p " + above;
       return "try dfsctl ls " + above;
     case Code::exists:
       return command == "mkdir" ? "" : "try another name, or remove it first";
