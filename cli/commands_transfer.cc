@@ -1,194 +1,22 @@
 // put get cat
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <cerrno>
 #include <filesystem>
 #include <memory>
-#include <mutex>
-#include <thread>
+#include <set>
 
-#include "actors/client/local_files.h"
 #include "broker/config.h"
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/lock_choice.h"
+#include "cli/mover.h"
+#include "cli/walking.h"
 
 namespace dfs::cli {
 
 namespace {
 
 namespace fs = std::filesystem;
-
-// One file to move.
-struct Move {
-  std::string local;   // "-": stdin or stdout
-  std::string remote;  // absolute
-};
-
-// Moves files, several at once, and says how it went. Put and get differ only in `move`.
-class Mover {
- public:
-  using Moves = std::vector<Move>;
-  using Step = std::function<Result<TransferReport>(const Move&, const TransferOptions&)>;
-
-  Mover(Context& context, TransferOptions options, Step step)
-      : context_(context), options_(std::move(options)), step_(std::move(step)) {}
-
-  // Files named one by one are reported one by one, those of a tree together as `tree`.
-  void run(const Moves& moves, const std::string& tree);
-
- private:
-  void move_one(const Move& move, const TransferOptions& options, ProgressLine& progress);
-  void report(const Move& move, const TransferReport& report);
-  void report_tree(const std::string& tree, Duration elapsed);
-  bool stdout_is_data() const { return stdout_is_data_; }
-
-  Context& context_;
-  TransferOptions options_;
-  Step step_;
-  bool in_tree_ = false;
-  bool stdout_is_data_ = false;
-
-  std::mutex mutex_;  // of what follows
-  uint64_t files_done_ = 0;
-  uint64_t files_failed_ = 0;
-  uint64_t bytes_done_ = 0;    // of whole files
-  uint64_t bytes_moving_ = 0;  // of files under way
-};
-
-void Mover::run(const Moves& moves, const std::string& tree) {
-  if (moves.empty()) return;
-  in_tree_ = !tree.empty();
-  stdout_is_data_ = std::any_of(moves.begin(), moves.end(), [&](const Move& move) {
-    return move.local == "-" && context_.command != "put";
-  });
-  const auto workers =
-      in_tree_ ? std::min<size_t>(std::max(1u, options_.jobs), moves.size()) : size_t{1};
-  TransferOptions each = options_;
-  // Files and blocks at once together stay within --jobs, and so does the memory they need.
-  each.jobs = std::max(1u, options_.jobs / static_cast<uint32_t>(workers));
-  const Instant begun = steady_now();
-  {
-    const std::string label = context_.command + " " + printable(in_tree_ ? tree : moves[0].remote);
-    ProgressLine progress(label, !context_.options.quiet && !context_.json());
-    std::atomic<size_t> next = 0;
-    const auto work = [&] {
-      for (size_t i = next++; i < moves.size() && !context_.interrupted(); i = next++) {
-        move_one(moves[i], each, progress);
-      }
-    };
-    std::vector<std::jthread> threads;
-    for (size_t i = 1; i < workers; ++i) threads.emplace_back(work);
-    work();
-  }
-  if (in_tree_) report_tree(tree, steady_now() - begun);
-}
-
-// `dfsctl cat FILE | head`: who reads has seen enough, and nothing failed.
-bool reader_left(const Error& error) {
-  const auto number = error.cause.find("errno");
-  return error.code == Code::local_io && number != error.cause.end() &&
-         number->second == std::to_string(EPIPE);
-}
-
-void Mover::move_one(const Move& move, const TransferOptions& options, ProgressLine& progress) {
-  TransferOptions own = options;
-  auto moved = std::make_shared<uint64_t>(0);
-  own.progress = [this, &progress, moved](const Progress& now) {
-    const std::scoped_lock lock(mutex_);
-    bytes_moving_ += now.done_bytes - *moved;
-    *moved = now.done_bytes;
-    progress.show(bytes_done_ + bytes_moving_, in_tree_ ? Source::kUnknownSize : now.total_bytes);
-  };
-  auto outcome = step_(move, own);
-  {
-    const std::scoped_lock lock(mutex_);
-    bytes_moving_ -= *moved;
-    if (outcome) {
-      bytes_done_ += in_tree_ ? outcome->bytes : 0;
-      ++files_done_;
-    } else {
-      ++files_failed_;
-    }
-  }
-  if (outcome) {
-    context_.note(outcome->freshness);
-    if (!in_tree_ || context_.json()) report(move, *outcome);
-  } else if (!reader_left(outcome.error())) {
-    context_.fail(move.remote, outcome.error());
-  }
-}
-
-std::string report_json(const std::string& command, const Move& move,
-                        const TransferReport& report) {
-  const double seconds = std::chrono::duration<double>(report.elapsed).count();
-  JsonLine line;
-  line.add("command", command).add("path", move.remote).add("local", move.local);
-  line.add("bytes", report.bytes).add("seconds", seconds);
-  line.add("bytes_per_second", static_cast<double>(report.bytes) / std::max(seconds, 1e-6));
-  line.add("crc32c", hex32(report.info.crc32c)).add("version", report.info.version);
-  line.add("object", report.info.object).add("blocks", report.blocks);
-  line.add("copies", report.copies_min);
-  if (command == "put") line.add("copies_wanted", report.copies_wanted);
-  line.add("blocks_resent", report.blocks_resent);
-  line.add("reads_hedged", report.reads_hedged);
-  line.add("reads_failed_over", report.reads_failed_over);
-  line.add("longest_stall_ms",
-           std::chrono::duration_cast<std::chrono::milliseconds>(report.longest_stall).count());
-  if (command == "put") line.raw("receipt", to_json(report.receipt));
-  if (report.freshness.stale) add_freshness(line, report.freshness);
-  return line.str();
-}
-
-void Mover::report(const Move& move, const TransferReport& report) {
-  if (context_.json()) {
-    return context_.summary(report_json(context_.command, move, report), stdout_is_data());
-  }
-  std::string line = context_.command + " " + printable(move.remote) + "  " +
-                     human_bytes(report.bytes) + "  in " + human_duration(report.elapsed) + "  " +
-                     human_rate(report.bytes, report.elapsed) +
-                     "  crc32c=" + hex32(report.info.crc32c);
-  if (context_.command == "put" && report.blocks != 0) {
-    line += report.copies_min >= report.copies_wanted
-                ? "  " + counted(report.copies_min, "copy")
-                : "  " + std::to_string(report.copies_min) + " of " +
-                      counted(report.copies_wanted, "copy") + ", the rest to follow";
-  }
-  if (report.blocks_resent != 0) line += "  " + counted(report.blocks_resent, "block") + " resent";
-  if (report.reads_failed_over != 0) {
-    line += "  " + counted(report.reads_failed_over, "read") + " from another copy";
-  }
-  context_.summary(line, stdout_is_data());
-}
-
-void Mover::report_tree(const std::string& tree, Duration elapsed) {
-  const double seconds = std::max(std::chrono::duration<double>(elapsed).count(), 1e-6);
-  const double files_per_second = static_cast<double>(files_done_) / seconds;
-  if (context_.json()) {
-    JsonLine line;
-    line.add("command", context_.command).add("tree", tree).add("files", files_done_);
-    line.add("files_failed", files_failed_).add("bytes", bytes_done_).add("seconds", seconds);
-    return context_.summary(line.add("files_per_second", files_per_second).str(), false);
-  }
-  std::string line = context_.command + " " + printable(tree) + "  " +
-                     counted(files_done_, "file") + "  " + human_bytes(bytes_done_) + "  in " +
-                     human_duration(elapsed) + "  " + human_rate(bytes_done_, elapsed) + "  " +
-                     std::to_string(static_cast<uint64_t>(files_per_second)) + " files/s";
-  if (files_failed_ != 0) line += "  " + std::to_string(files_failed_) + " failed";
-  context_.summary(line, false);
-}
-
-TransferOptions transfer_options(const Context& context) {
-  TransferOptions options;
-  options.jobs = context.options.jobs;
-  options.deadline = context.options.timeout;
-  options.stale = context.stale;
-  options.at = context.at;
-  return options;
-}
 
 std::string system_text(const std::string& what, const std::error_code& error) {
   return what + ": " + error.message();
@@ -207,6 +35,7 @@ struct PutOptions {
   std::string durability;
   bool recursive = false;
   std::shared_ptr<LockChoice> lock;
+  MoveChoice choice;
 };
 
 Result<CopyLevel> copy_level(const std::string& name) {
@@ -217,90 +46,138 @@ Result<CopyLevel> copy_level(const std::string& name) {
   return Result<CopyLevel>(Code::usage, "it must be one, quorum, all or default");
 }
 
-// The files below the local directory `from`; their directories are made remotely on the way.
-Result<Mover::Moves> tree_to_put(Context& context, const std::string& from, const std::string& to) {
-  auto made = context.session().make_dir(to, true);
-  if (!made) return std::move(made).error();
+// The files of a tree, and the directories that they need where they go.
+struct Tree {
   Mover::Moves moves;
+  std::vector<std::string> directories;  // from above
+};
+
+// Files that were asked for by --include bring just the directories that they are in.
+std::vector<std::string> needed(const Tree& tree, const GlobFilter& filter, bool local) {
+  if (filter.include.empty()) return tree.directories;
+  std::set<std::string> above;
+  for (const Move& move : tree.moves) above.insert(parent_path(local ? move.local : move.remote));
+  return {above.begin(), above.end()};
+}
+
+// The files below the local directory `from`.
+Result<Tree> tree_to_put(Context& context, const GlobFilter& filter, const std::string& from,
+                         const std::string& to) {
+  Tree tree;
+  tree.directories.push_back(to);
   std::error_code error;
   fs::recursive_directory_iterator walk(from, error);
   for (; !error && walk != fs::recursive_directory_iterator(); walk.increment(error)) {
     const std::string name = walk->path().lexically_relative(from).string();
-    const std::string remote = join_path(to, name);
     std::error_code unknown;
-    if (walk->is_symlink(unknown)) {
+    const bool link = walk->is_symlink(unknown);
+    const bool directory = !link && walk->is_directory(unknown);
+    if (!filter.takes(name, directory)) {
+      if (directory) walk.disable_recursion_pending();
+    } else if (link) {
       context.warn(printable(walk->path().string()) + " is a symbolic link and is left out");
-    } else if (walk->is_directory(unknown)) {
-      auto below = context.session().make_dir(remote, true);
-      if (!below) return std::move(below).error();
+    } else if (directory) {
+      tree.directories.push_back(join_path(to, name));
     } else if (walk->is_regular_file(unknown)) {
-      moves.push_back({walk->path().string(), remote});
+      tree.moves.push_back({walk->path().string(), join_path(to, name)});
     } else {
       context.warn(printable(walk->path().string()) + " is not a regular file and is left out");
     }
   }
-  if (error) return Result<Mover::Moves>(Code::local_io, system_text(from, error));
-  std::sort(moves.begin(), moves.end(),
+  if (error) return Result<Tree>(Code::local_io, system_text(from, error));
+  std::sort(tree.moves.begin(), tree.moves.end(),
             [](const Move& a, const Move& b) { return a.remote < b.remote; });
-  return moves;
+  tree.directories = needed(tree, filter, false);
+  return tree;
 }
 
-int put(Context& context, const PutOptions& options) {
+void pretend(Context& context, const Tree& tree, bool local) {
+  Lines lines(context);
+  for (const std::string& directory : tree.directories) {
+    if (context.json()) break;
+    const auto there =
+        local ? Result<TargetKind>(local_kind(directory)) : context.kind_of(directory);
+    if (!there) return (void)context.fail(directory, there.error());
+    if (*there == TargetKind::missing) lines.print("would make " + context.shown(directory) + "/");
+  }
+  for (const Move& move : tree.moves) {
+    if (!lines.print(pretended(context, move))) return;
+  }
+}
+
+void run_put_tree(Context& context, Mover& mover, const Tree& tree, const std::string& to) {
+  for (const std::string& directory : tree.directories) {
+    auto made = context.session().make_dir(directory, true);
+    if (!made) return (void)context.fail(directory, made.error());
+  }
+  mover.run(tree.moves, to);
+}
+
+// What is to be put, as its options say.
+Result<TransferOptions> put_options(Context& context, const PutOptions& options) {
   TransferOptions transfer = transfer_options(context);
+  const auto complain = [](const std::string& option, const std::string& text) {
+    return Error{Code::usage, option + ": " + text, {}, 0};
+  };
   if (!options.block_size.empty()) {
     auto size = parse_size(options.block_size);
-    if (!size) return context.fail("--block-size", size.error());
+    if (!size) return complain("--block-size", size.error().text);
     transfer.block_bytes = *size;
     const bool whole = *size % kPartBytes == 0;
     if (*size < kBlockBytesMin || *size > kBlockBytesMax || !whole) {
-      return context.fail("--block-size",
-                          Error{Code::usage, "it must be a multiple of 1M from 1M to 128M", {}, 0});
+      return complain("--block-size", "it must be a multiple of 1M from 1M to 128M");
     }
   }
   auto level = copy_level(options.durability);
-  if (!level) return context.fail("--durability", level.error());
+  if (!level) return complain("--durability", level.error().text);
   transfer.copies = *level;
   auto lock = lock_options(context, *options.lock);
-  if (!lock) return context.fail("", lock.error());
+  if (!lock) return lock.error();
   transfer.lock = *lock;
+  auto rate = rate_of(options.choice);
+  if (!rate) return complain("--bwlimit", rate.error().text);
+  transfer.rate = *rate;
+  return transfer;
+}
+
+void put_source(Context& context, Mover& mover, const PutOptions& options, const std::string& local,
+                const std::string& target, TargetKind kind, size_t sources) {
+  const bool tree = local != "-" && local_kind(local) == TargetKind::directory;
+  const std::string name =
+      local == "-" ? "" : base_name(fs::absolute(local).lexically_normal().string());
+  // A tree may get a name of its own: "new/" need not be there yet.
+  const bool as_directory =
+      names_directory(options.paths.back()) && !(tree && kind == TargetKind::missing);
+  auto remote = target_path(target, kind, as_directory, sources, name);
+  if (!remote) return (void)context.fail(target, remote.error());
+  if (tree && !options.recursive) {
+    return (void)context.fail(local, Error{Code::is_directory, "it was left out; try -r", {}, 0});
+  }
+  Tree files{{{local, *remote}}, {}};
+  if (tree) {
+    auto found = tree_to_put(context, options.choice.filter, local, *remote);
+    if (!found) return (void)context.fail(local, found.error());
+    files = std::move(*found);
+  }
+  if (options.choice.dry_run) return pretend(context, files, false);
+  if (tree) return run_put_tree(context, mover, files, *remote);
+  mover.run(files.moves, "");
+}
+
+int put(Context& context, const PutOptions& options) {
+  const auto transfer = put_options(context, options);
+  if (!transfer) return context.fail("", transfer.error());
   const std::string& target_text = options.paths.back();
   auto target = normal_path(target_text);
   if (!target) return context.fail(target_text, target.error());
   auto kind = context.kind_of(*target);
   if (!kind) return context.fail(*target, kind.error());
-  Mover mover(context, transfer, [&](const Move& move, const TransferOptions& own) {
-    if (move.local == "-") {
-      return context.session().put(stream_source(STDIN_FILENO, "stdin"), move.remote, own);
-    }
-    auto source = open_source(move.local);
-    if (!source) return Result<TransferReport>(std::move(source).error());
-    return context.session().put(std::move(*source), move.remote, own);
+  Mover mover(context, *transfer, [&](const Move& move, const TransferOptions& own) {
+    return put_one(context, move, own);
   });
-
   const size_t sources = options.paths.size() - 1;
   for (size_t i = 0; i < sources && !context.interrupted(); ++i) {
-    const std::string& local = options.paths[i];
-    const bool tree = local != "-" && local_kind(local) == TargetKind::directory;
-    const std::string name =
-        local == "-" ? "" : base_name(fs::absolute(local).lexically_normal().string());
-    // A tree may get a name of its own: "new/" need not be there yet.
-    const bool as_directory =
-        names_directory(target_text) && !(tree && *kind == TargetKind::missing);
-    auto remote = target_path(*target, *kind, as_directory, sources, name);
-    if (!remote) {
-      context.fail(*target, remote.error());
-    } else if (tree && !options.recursive) {
-      context.fail(local, Error{Code::is_directory, "it was left out; try -r", {}, 0});
-    } else if (tree) {
-      auto moves = tree_to_put(context, local, *remote);
-      if (!moves) {
-        context.fail(local, moves.error());
-      } else {
-        mover.run(*moves, *remote);
-      }
-    } else {
-      mover.run({{local, *remote}}, "");
-    }
+    put_source(context, mover, options, options.paths[i], *target, *kind, sources);
   }
   return context.status();
 }
@@ -310,6 +187,7 @@ struct GetOptions {
   std::string from;
   bool recursive = false;
   std::shared_ptr<LockChoice> lock;
+  MoveChoice choice;
 };
 
 Result<NodeId> node_of(const std::string& text) {
@@ -335,33 +213,33 @@ Result<void> make_local_directory(const std::string& path) {
   return {};
 }
 
-// The files below the remote directory `from`; their directories are made here on the way.
-Result<Mover::Moves> tree_to_get(Context& context, const std::string& from, const std::string& to) {
-  Mover::Moves moves;
-  std::vector<std::pair<std::string, std::string>> waiting = {{from, to}};
-  while (!waiting.empty()) {
-    const auto [remote, local] = waiting.back();
-    waiting.pop_back();
-    DFS_CHECK(make_local_directory(local));
-    const auto visit = [&, &remote = remote, &local = local](const ListEntry& entry) {
-      // Names come from the network: none may lead out of the target.
-      if (bad_name(entry.name) != nullptr) return true;
-      const std::string below = join_path(remote, entry.name);
-      if (entry.info.type == FileType::directory) {
-        waiting.emplace_back(below, join_path(local, entry.name));
-      } else {
-        moves.push_back({join_path(local, entry.name), below});
-      }
-      return true;
-    };
-    DFS_CHECK(for_each_entry(context, remote, visit));
-  }
-  return moves;
+// The files below the remote directory `from`.
+Tree tree_to_get(Context& context, const GlobFilter& filter, const std::string& from,
+                 const std::string& to) {
+  Tree tree;
+  WalkRules rules;
+  rules.keep = [&](const Found& found) {
+    return filter.takes(found.below(from), found.directory());
+  };
+  walk_remote(context, from, std::move(rules), [&](const Found& found) {
+    const std::string name = found.below(from);
+    const std::string local = name.empty() ? to : join_path(to, name);
+    if (found.directory()) {
+      tree.directories.push_back(local);
+    } else {
+      tree.moves.push_back({local, found.path});
+    }
+    return true;
+  });
+  tree.directories = needed(tree, filter, true);
+  return tree;
 }
 
-Result<TransferReport> get_one(Context& context, const Move& move, const TransferOptions& options) {
-  auto sink = move.local == "-" ? stream_sink(STDOUT_FILENO, "stdout") : file_sink(move.local);
-  return context.session().get(move.remote, std::move(sink), options);
+void get_to_stdout(Context& context, Mover& mover, const GetOptions& options,
+                   const std::string& remote) {
+  const Tree file{{{"-", remote}}, {}};
+  if (options.choice.dry_run) return pretend(context, file, true);
+  mover.run(file.moves, "");
 }
 
 void get_source(Context& context, Mover& mover, const GetOptions& options, const std::string& text,
@@ -376,17 +254,22 @@ void get_source(Context& context, Mover& mover, const GetOptions& options, const
         target == "-" ? "it was left out; name files" : "it was left out; try -r";
     return (void)context.fail(*remote, Error{Code::is_directory, text_of_error, {}, 0});
   }
-  if (target == "-") return mover.run({{"-", *remote}}, "");
+  if (target == "-") return get_to_stdout(context, mover, options, *remote);
   const bool as_directory = names_directory(target) && !(tree && kind == TargetKind::missing);
   // The root has no name: its content goes right into the target.
   const bool bare = *remote == "/" && kind == TargetKind::directory;
   auto local = bare ? Result<std::string>(target)
                     : target_path(target, kind, as_directory, sources, base_name(*remote));
   if (!local) return (void)context.fail(target, local.error());
-  if (!tree) return mover.run({{*local, *remote}}, "");
-  auto moves = tree_to_get(context, *remote, *local);
-  if (!moves) return (void)context.fail(*remote, moves.error());
-  mover.run(*moves, *remote);
+  Tree files{{{*local, *remote}}, {}};
+  if (tree) files = tree_to_get(context, options.choice.filter, *remote, *local);
+  if (context.status() == kExitUnavailable) return;
+  if (options.choice.dry_run) return pretend(context, files, true);
+  for (const std::string& directory : files.directories) {
+    auto made = make_local_directory(directory);
+    if (!made) return (void)context.fail(*remote, made.error());
+  }
+  mover.run(files.moves, tree ? *remote : "");
 }
 
 int get(Context& context, GetOptions options) {
@@ -399,6 +282,9 @@ int get(Context& context, GetOptions options) {
   auto lock = lock_options(context, *options.lock);
   if (!lock) return context.fail("", lock.error());
   transfer.lock = *lock;
+  auto rate = rate_of(options.choice);
+  if (!rate) return context.fail("--bwlimit", rate.error());
+  transfer.rate = *rate;
   // A single argument is a file to be put here.
   std::string target = ".";
   if (options.paths.size() > 1) {
@@ -409,9 +295,11 @@ int get(Context& context, GetOptions options) {
   Mover mover(context, transfer, [&](const Move& move, const TransferOptions& own) {
     return get_one(context, move, own);
   });
-  for (const std::string& text : options.paths) {
+  const std::vector<std::string> sources = expanded(context, options.paths);
+  const size_t count = std::max(sources.size(), options.paths.size());
+  for (const std::string& text : sources) {
     if (context.interrupted()) break;
-    get_source(context, mover, options, text, target, kind, options.paths.size());
+    get_source(context, mover, options, text, target, kind, count);
   }
   return context.status();
 }
@@ -424,7 +312,7 @@ int cat(Context& context, const CatOptions& options) {
   Mover mover(
       context, transfer_options(context),
       [&](const Move& move, const TransferOptions& own) { return get_one(context, move, own); });
-  for (const std::string& text : options.paths) {
+  for (const std::string& text : expanded(context, options.paths)) {
     if (context.interrupted()) break;
     auto path = normal_path(text);
     if (path) {
@@ -452,9 +340,13 @@ void add_transfer_commands(CLI::App& app, Context& context) {
       "--durability", putting->durability,
       "succeed with copies on stable storage: one (as few as the pool permits, the "
       "default), quorum (more than half) or all; all live nodes get one in any case");
+  add_move_options(*put_app, putting->choice);
   putting->lock = add_lock_options(*put_app, true);
+  put_app->footer(
+      "Examples:\n"
+      "  dfsctl put -r --exclude '*.tmp' photos /     tar c dir | dfsctl put - /dir.tar");
   put_app->callback([&context, putting] {
-    unshield(putting->paths);
+    unshield(putting->paths, putting->choice.filter);
     context.run = [&context, putting] { return put(context, *putting); };
   });
 
@@ -465,19 +357,24 @@ void add_transfer_commands(CLI::App& app, Context& context) {
       ->expected(1, kMany);
   get_app->add_flag("-r,--recursive", getting->recursive, "directories with all below");
   get_app->add_option("--from", getting->from, "the storage node to read from where it has a copy");
+  add_move_options(*get_app, getting->choice);
   getting->lock = add_lock_options(*get_app, false);
   add_stale_flag(*get_app, context);
   add_at_option(*get_app, context);
+  get_app->footer(
+      "Sources may be patterns. Examples:\n"
+      "  dfsctl get '/films/*.mkv' .                  dfsctl get -r --include '*.pdf' /docs .");
   get_app->callback([&context, getting] {
-    unshield(getting->paths);
+    unshield(getting->paths, getting->choice.filter);
     context.run = [&context, getting] { return get(context, *getting); };
   });
 
   auto* cat_app = app.add_subcommand("cat", "write files to stdout");
   auto showing = std::make_shared<CatOptions>();
-  cat_app->add_option("PATH", showing->paths, "remote files")->required();
+  cat_app->add_option("PATH", showing->paths, "remote files; may be patterns")->required();
   add_stale_flag(*cat_app, context);
   add_at_option(*cat_app, context);
+  cat_app->footer("Example:\n  dfsctl cat '/logs/2026-01-*.log' | grep error");
   cat_app->callback([&context, showing] {
     unshield(showing->paths);
     context.run = [&context, showing] { return cat(context, *showing); };
