@@ -100,6 +100,7 @@ int run(int argc, char** argv) {
   dfs::cli::add_namespace_commands(app, context);
   dfs::cli::add_remove_command(app, context);
   dfs::cli::add_find_commands(app, context);
+  dfs::cli::add_peek_commands(app, context);
   dfs::cli::add_inspect_commands(app, context);
   dfs::cli::add_copy_command(app, context);
   dfs::cli::add_history_commands(app, context);
