@@ -114,6 +114,7 @@ void add_remove_command(CLI::App& app, Context& context);      // rm
 void add_list_command(CLI::App& app, Context& context);        // ls
 void add_find_commands(CLI::App& app, Context& context);       // tree find du
 void add_peek_commands(CLI::App& app, Context& context);       // head tail
+void add_sync_command(CLI::App& app, Context& context);        // sync
 void add_inspect_commands(CLI::App& app, Context& context);    // stat checksum
 void add_check_commands(CLI::App& app, Context& context);      // df fsck
 void add_cluster_commands(CLI::App& app, Context& context);    // cluster version

@@ -96,6 +96,7 @@ int run(int argc, char** argv) {
   dfs::Settings settings(app);
   add_settings(settings, context.options);
   dfs::cli::add_transfer_commands(app, context);
+  dfs::cli::add_sync_command(app, context);
   dfs::cli::add_list_command(app, context);
   dfs::cli::add_namespace_commands(app, context);
   dfs::cli::add_remove_command(app, context);
