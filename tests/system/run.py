@@ -41,6 +41,7 @@ import secrets_kept  # noqa: F401
 import users  # noqa: F401
 import encrypted  # noqa: F401
 import history  # noqa: F401
+import file_commands  # noqa: F401
 
 
 SYSTEM_PYTHON = "/usr/bin/python3"
