@@ -233,7 +233,7 @@ int tail(Context& context, PeekOptions& options) {
 
 std::shared_ptr<PeekOptions> add_peek_options(CLI::App& command, const std::string& which) {
   auto options = std::make_shared<PeekOptions>();
-  command.add_option("PATH", options->paths, "remote files")->required();
+  command.add_option("PATH", options->paths, "remote files; may be patterns");
   auto* lines = command.add_option("-n,--lines", options->lines, "so many lines; 10 unless given");
   lines->check([](const std::string& text) { return not_a_number(text); });
   command.add_option("-c,--bytes", options->bytes_text, which + " so many bytes, such as 4K")
@@ -241,20 +241,31 @@ std::shared_ptr<PeekOptions> add_peek_options(CLI::App& command, const std::stri
   return options;
 }
 
+// `head` has commands for the heads of the cluster too: "head list" is one, "head /list" a file.
+void add_head(CLI::App& app, Context& context) {
+  auto* command = app.get_subcommand("head");
+  command->description("the first lines of files; or the heads, which keep the namespace");
+  command->require_subcommand(0, 1);
+  auto options = add_peek_options(*command, "the first");
+  add_stale_flag(*command, context);
+  command->footer("Only what is shown is read. Example:\n  dfsctl head -n 3 '/logs/*.csv'");
+  command->callback([command, &context, options] {
+    unshield(options->paths);
+    const bool of_heads = !command->get_subcommands().empty();
+    if (of_heads && !options->paths.empty()) throw CLI::ExtrasError(options->paths);
+    if (of_heads) return;
+    if (options->paths.empty()) throw CLI::RequiredError("PATH, list, add, remove or transfer");
+    context.run = [&context, options] { return head(context, *options); };
+  });
+}
+
 }  // namespace
 
 void add_peek_commands(CLI::App& app, Context& context) {
-  auto* head_app = app.add_subcommand("head", "write the first lines of files to stdout");
-  auto heading = add_peek_options(*head_app, "the first");
-  add_stale_flag(*head_app, context);
-  head_app->footer("Only what is shown is read. Example:\n  dfsctl head -n 3 '/logs/*.csv'");
-  head_app->callback([&context, heading] {
-    unshield(heading->paths);
-    context.run = [&context, heading] { return head(context, *heading); };
-  });
-
+  add_head(app, context);
   auto* tail_app = app.add_subcommand("tail", "write the last lines of files to stdout");
   auto tailing = add_peek_options(*tail_app, "the last");
+  tail_app->get_option("PATH")->required();
   tail_app->add_flag("-f,--follow", tailing->follow,
                      "then what is added by later versions, until interrupted");
   add_stale_flag(*tail_app, context);

@@ -101,7 +101,6 @@ int run(int argc, char** argv) {
   dfs::cli::add_namespace_commands(app, context);
   dfs::cli::add_remove_command(app, context);
   dfs::cli::add_find_commands(app, context);
-  dfs::cli::add_peek_commands(app, context);
   dfs::cli::add_inspect_commands(app, context);
   dfs::cli::add_copy_command(app, context);
   dfs::cli::add_history_commands(app, context);
@@ -110,6 +109,7 @@ int run(int argc, char** argv) {
   dfs::cli::add_cluster_commands(app, context);
   dfs::cli::add_key_commands(app, context);
   dfs::cli::add_head_commands(app, context);
+  dfs::cli::add_peek_commands(app, context);
   dfs::cli::add_event_commands(app, context);
   dfs::cli::add_node_commands(app, context);
   dfs::cli::add_pool_commands(app, context);

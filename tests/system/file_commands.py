@@ -140,6 +140,11 @@ def S2_head_and_tail_read_only_what_they_show(t):
     check_equal(ctl("head", "-n", "1", "/small", "/big").out,
                 "==> /small <==\none\n\n==> /big <==\nline 0\n", "several files")
     ctl("head", "/nothing", wanted=3)
+    ctl("head", wanted=2)
+    cluster.put_bytes(b"a file\n", "/list")
+    check_equal(ctl("head", "/list").out, "a file\n", "a file that is called as a command")
+    check(ctl("head", "list").out != "a file\n", "head list is about heads")
+    ctl("head", "list", "/list", wanted=2)
     ctl("tail", "/", wanted=1)
 
 
