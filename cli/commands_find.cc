@@ -216,13 +216,16 @@ void add_find(CLI::App& app, Context& context) {
   command->add_option("--name", options->wanted.names, "the name matches, such as '*.jpg'")
       ->type_name("GLOB")
       ->expected(1)
+      ->allow_extra_args(false)
       ->multi_option_policy(take_all);
   command->add_option("--iname", options->wanted.names_any_case, "likewise, in any case")
       ->type_name("GLOB")
       ->expected(1)
+      ->allow_extra_args(false)
       ->multi_option_policy(take_all);
   command->add_option("--size", options->sizes, "files over +10M, under -1k, or of N bytes")
       ->expected(1)
+      ->allow_extra_args(false)
       ->multi_option_policy(take_all);
   command->add_option("--newer", options->newer, "changed since TIME: an age like 2d, or a date")
       ->type_name("TIME");

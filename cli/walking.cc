@@ -18,10 +18,12 @@ void add_filter_options(CLI::App& command, GlobFilter& filter) {
   command.add_option("--include", filter.include, "only files that match GLOB; may be repeated")
       ->type_name("GLOB")
       ->expected(1)
+      ->allow_extra_args(false)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   command.add_option("--exclude", filter.exclude, "leave out what matches GLOB, and all below it")
       ->type_name("GLOB")
       ->expected(1)
+      ->allow_extra_args(false)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
 }
 

@@ -32,7 +32,7 @@ def S2_find_tree_and_du_walk_the_tree(t):
     check_equal(lines(ctl("find", "/t")), [
         "/t", "/t/a.txt", "/t/b.log", "/t/docs", "/t/docs/deep", "/t/docs/deep/three.tmp",
         "/t/docs/deep/two.TXT", "/t/docs/one.txt", "/t/e", "/t/e/four"], "find")
-    check_equal(lines(ctl("find", "/t", "--name", "*.txt")), ["/t/a.txt", "/t/docs/one.txt"],
+    check_equal(lines(ctl("find", "--name", "*.txt", "/t")), ["/t/a.txt", "/t/docs/one.txt"],
                 "--name")
     check_equal(lines(ctl("find", "/t", "--iname", "*.txt", "--size", "+1k")),
                 ["/t/docs/deep/two.TXT"], "--iname and --size")
