@@ -8,6 +8,7 @@
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/find_filter.h"
+#include "cli/moment.h"
 #include "cli/tree_view.h"
 #include "cli/walking.h"
 
@@ -100,14 +101,14 @@ Result<FindFilter> wanted_by(const FindOptions& options) {
     wanted.sizes.push_back(*test);
   }
   if (!options.newer.empty()) {
-    auto moment = parse_moment(options.newer, wall_ms());
+    auto moment = parse_time(options.newer, wall_ms());
     if (!moment) return complain("--newer", moment.error());
-    wanted.newer_ms = *moment;
+    wanted.newer_ms = moment->first_ms;
   }
   if (!options.older.empty()) {
-    auto moment = parse_moment(options.older, wall_ms());
+    auto moment = parse_time(options.older, wall_ms());
     if (!moment) return complain("--older", moment.error());
-    wanted.older_ms = *moment;
+    wanted.older_ms = moment->first_ms;
   }
   if (options.type == "f") wanted.type = FileType::file;
   if (options.type == "d") wanted.type = FileType::directory;

@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
 #include <vector>
 
 #include "broker/config.h"
@@ -47,7 +48,8 @@ std::string hint_for(const Error& error, const std::string& command, const std::
   if (error.text.find("; ") != std::string::npos) return {};
   const std::string above = printable(parent_path(path));
   if (error.cause.contains("reason") && error.cause.at("reason") == "no_leader") {
-    const bool reads = command == "stat" || command == "ls" || command == "get" || command == "cat";
+    const std::array reading = {"stat", "ls", "get", "cat", "tree", "find", "du", "head", "tail"};
+    const bool reads = std::find(reading.begin(), reading.end(), command) != reading.end();
     return reads ? "try dfsctl cluster status, or --stale to read what one head knows"
                  : "it may take effect when one leads again; try dfsctl cluster status";
   }

@@ -1,46 +1,11 @@
 #include "cli/find_filter.h"
 
 #include <algorithm>
-#include <array>
-#include <ctime>
 
 #include "broker/config.h"
 #include "cli/glob.h"
 
 namespace dfs::cli {
-
-namespace {
-
-constexpr std::array kDateForms = {"%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M",
-                                   "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S"};
-
-std::optional<int64_t> parse_date(std::string text) {
-  const bool in_utc = text.ends_with('Z');
-  if (in_utc) text.pop_back();
-  for (const char* form : kDateForms) {
-    std::tm parts{};
-    parts.tm_isdst = -1;  // as it is there at that time
-    const char* end = strptime(text.c_str(), form, &parts);
-    if (end == nullptr || *end != '\0') continue;
-    const std::tm given = parts;
-    const std::time_t seconds = in_utc ? timegm(&parts) : std::mktime(&parts);
-    if (given.tm_mday != parts.tm_mday) return std::nullopt;  // the 31st of April
-    return int64_t{seconds} * 1000;
-  }
-  return std::nullopt;
-}
-
-}  // namespace
-
-Result<int64_t> parse_moment(std::string_view text, int64_t now_ms) {
-  if (const auto date = parse_date(std::string(text))) return *date;
-  if (const auto age = parse_duration(text)) {
-    return now_ms - std::chrono::duration_cast<std::chrono::milliseconds>(*age).count();
-  }
-  return Result<int64_t>(Code::usage, "`" + std::string(text) +
-                                          "` is no time; write an age like 90m or 2d, or a date "
-                                          "like 2026-01-31 or 2026-01-31T12:34:56Z");
-}
 
 bool SizeTest::holds(uint64_t size) const {
   switch (than) {

@@ -12,10 +12,6 @@
 
 namespace dfs::cli {
 
-// A moment, in ms of the wall clock: an age before `now_ms` such as "2d" or "90m", or a date with
-// or without a time, "2026-01-31", "2026-01-31 12:34:56", here; with Z at its end in UTC.
-Result<int64_t> parse_moment(std::string_view text, int64_t now_ms);
-
 // "+10M": more than that, "-1k": less, "512": just that many bytes.
 struct SizeTest {
   enum class Than { more, less, equal };

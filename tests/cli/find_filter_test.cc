@@ -2,9 +2,6 @@
 
 #include <doctest/doctest.h>
 
-#include <cstdlib>
-#include <ctime>
-
 using namespace dfs;
 using namespace dfs::cli;
 
@@ -12,11 +9,6 @@ namespace {
 
 constexpr int64_t kNow = 1'800'000'000'000;
 constexpr int64_t kDay = 86'400'000;
-
-int64_t moment(std::string_view text) {
-  const auto parsed = parse_moment(text, kNow);
-  return parsed ? *parsed : -1;
-}
 
 InodeInfo file(uint64_t size, int64_t modified_ms = kNow) {
   InodeInfo info;
@@ -35,23 +27,6 @@ InodeInfo directory() {
 }  // namespace
 
 TEST_SUITE("cli") {
-  TEST_CASE("moments are ages or dates") {
-    CHECK(moment("2d") == kNow - 2 * kDay);
-    CHECK(moment("90m") == kNow - 90 * 60'000);
-    CHECK(moment("2026-01-31T12:34:56Z") == 1'769'862'896'000);
-    CHECK(moment("2026-01-31 12:34Z") == 1'769'862'840'000);
-    CHECK(moment("2026-01-31Z") == 1'769'817'600'000);
-    std::tm local{};
-    local.tm_year = 126;
-    local.tm_mday = 31;
-    local.tm_isdst = -1;
-    CHECK(moment("2026-01-31") == int64_t{std::mktime(&local)} * 1000);
-    for (const char* text : {"", "yesterday", "2026-13-01", "2026-04-31", "2026-01-31T", "-2d"}) {
-      CAPTURE(text);
-      CHECK(moment(text) == -1);
-    }
-  }
-
   TEST_CASE("sizes to look for have a sign and a unit") {
     CHECK(parse_size_test("+10M")->holds((10 << 20) + 1));
     CHECK_FALSE(parse_size_test("+10M")->holds(10 << 20));
