@@ -45,10 +45,13 @@ struct GlobalOptions {
 // fail(), warn() and print() may be called from any thread.
 class Context {
  public:
+  Context();
+  ~Context();
   GlobalOptions options;
-  std::string command;  // "put", "cluster status"
-  bool stale = false;   // let any head answer
-  Moment at = {};       // show what was then
+  std::string command;             // "put", "cluster status"
+  bool stale = false;              // let any head answer
+  bool waits_for_brokers = false;  // for as long as --timeout says, also while none is there at all
+  Moment at = {};                  // show what was then
   std::function<int()> run;
 
   // Connects at first use. Aborts nothing: an unreachable cluster shows in the first request.
@@ -61,6 +64,12 @@ class Context {
   // Ends what is under way, from the thread that watches for Ctrl-C.
   void interrupt();
   bool interrupted() const { return interrupted_; }
+  // For the shell, before each of its commands: forgets how the last one ended, but keeps the
+  // connection and who is logged in.
+  void begin_command();
+  std::atomic<bool> in_shell = false;   // an interrupt ends a command, and not the program
+  std::atomic<bool> at_prompt = false;  // nothing is under way that would have to be ended first
+  std::atomic<bool> ending = false;     // by a signal that is for the program
 
   // Says on stderr what went wrong with `subject` (a path, or empty) and what to try; returns the
   // exit status, which is also kept as status() unless an earlier failure is.
@@ -97,10 +106,13 @@ class Context {
   Error explained(Error error);
   Result<std::string> find_ticket();
   void renew_ticket();
+  Duration wait_for_brokers();
 
+  struct RenewalTarget;  // where a renewed ticket is kept
   std::unique_ptr<Session> session_;
   std::optional<std::string> ticket_;
   std::optional<StoredTicket> stored_;  // where it comes from, unless from the options
+  std::shared_ptr<RenewalTarget> renewal_;
   std::atomic<Session*> live_session_ = nullptr;
   std::atomic<bool> interrupted_ = false;
   std::atomic<int> status_ = kExitOk;
@@ -137,6 +149,10 @@ void add_login_commands(CLI::App& app, Context& context);      // signup login l
 void add_user_commands(CLI::App& app, Context& context);       // user
 void add_token_commands(CLI::App& app, Context& context);      // token
 void add_audit_command(CLI::App& app, Context& context);       // audit
+void add_shell_command(CLI::App& app, Context& context);       // shell
+void add_help_command(CLI::App& app, Context& context);        // help
+void add_completion_command(CLI::App& app, Context& context);  // completion, complete
+void add_man_command(CLI::App& app, Context& context);         // man
 
 // The heads as any of them knows them, and what each says when it is asked directly; either takes
 // at most `deadline`.

@@ -1,7 +1,11 @@
 // cluster version
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 
+#include "cli/broker_doors.h"
+#include "cli/colours.h"
 #include "cli/commands.h"
 #include "cli/nodes_view.h"
 
@@ -44,6 +48,7 @@ Result<StatusView> ask_status(Context& context) {
     return view;
   }
   if (exit_code_of(status.code()) != kExitUnavailable) return std::move(status).error();
+  if (!any_accepts(context.options.brokers, kHeadDeadline)) return std::move(status).error();
   auto known = ask(true, kHeadDeadline);
   if (!known) return std::move(status).error();
   auto heads = look_at_heads(context, kHeadDeadline);
@@ -103,7 +108,7 @@ std::string refusals_text(const SocketRefusals& refused) {
 void print_summary(Context& context, const StatusView& view) {
   const ClusterStatus& status = view.status;
   const PoolView pool = status.pools.empty() ? PoolView() : status.pools.front();
-  std::string health = status.health;
+  std::string health = painted_for(STDOUT_FILENO, colour_of_state(status.health), status.health);
   if (!status.reason.empty()) health += " (" + status.reason + ")";
   context.print("cluster  " + status.cluster);
   context.print("health   " + health);

@@ -51,7 +51,7 @@ int for_each_path(Context& context, const std::vector<std::string>& texts,
 }
 
 struct TreeOptions {
-  std::vector<std::string> paths = {"/"};
+  std::vector<std::string> paths = {"."};
   bool directories = false;
   uint32_t depth = UINT32_MAX;
   GlobFilter filter;
@@ -78,7 +78,7 @@ bool tree_one(Context& context, const TreeOptions& options, const std::string& r
 }
 
 struct FindOptions {
-  std::vector<std::string> paths = {"/"};
+  std::vector<std::string> paths = {"."};
   FindFilter wanted;
   std::vector<std::string> sizes;
   std::string newer;
@@ -130,7 +130,7 @@ int find(Context& context, const FindOptions& options) {
 }
 
 struct UsageOptions {
-  std::vector<std::string> paths = {"/"};
+  std::vector<std::string> paths = {"."};
   bool summarize = false;
   bool human = false;
   bool bytes = false;
@@ -198,7 +198,7 @@ void add_tree(CLI::App& app, Context& context) {
   add_filter_options(*tree, options->filter);
   add_stale_flag(*tree, context);
   add_at_option(*tree, context);
-  tree->footer("Example:\n  dfsctl tree -L 2 --exclude cache /projects");
+  tree->footer("Examples:\n  dfsctl tree -L 2 --exclude cache /projects");
   tree->callback([&context, options] {
     unshield(options->paths, options->filter);
     context.run = [&context, options] {
@@ -266,7 +266,7 @@ void add_usage(CLI::App& app, Context& context) {
   add_at_option(*command, context);
   command->footer(
       "Counted are the bytes of the files, each once: the disks hold them as often as their pool\n"
-      "wants copies (dfsctl df). Example:\n"
+      "wants copies (dfsctl df). Examples:\n"
       "  dfsctl du -d 1 /home");
   command->callback([&context, options] {
     unshield(options->paths, options->filter);

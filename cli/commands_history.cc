@@ -264,7 +264,7 @@ void add_history_commands(CLI::App& app, Context& context) {
   undeleting->lock = add_lock_options(*undelete_app, true);
   undelete_app->footer(
       "Works for as long as history is kept (setting history-retention of the heads).\n\n"
-      "Example:\n"
+      "Examples:\n"
       "  dfsctl undelete /project/notes.txt");
   undelete_app->callback([&context, undeleting] {
     unshield(undeleting->paths);

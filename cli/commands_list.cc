@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cli/arguments.h"
+#include "cli/colours.h"
 #include "cli/commands.h"
 #include "cli/entry_order.h"
 #include "cli/walking.h"
@@ -15,7 +16,7 @@ namespace dfs::cli {
 namespace {
 
 struct ListOptions {
-  std::vector<std::string> paths = {"/"};
+  std::vector<std::string> paths = {"."};
   bool details = false;
   bool numeric = false;
   bool human = false;
@@ -81,7 +82,10 @@ bool Listing::print(const std::string& path, const std::string& name, const Inod
     return lines_.print(context_.add_freshness_to(add_info(line, info)).str());
   }
   const bool slash = decorate_ && info.type == FileType::directory && name != "/";
-  const std::string shown = (decorate_ ? printable(name) : name) + (slash ? "/" : "");
+  std::string shown = (decorate_ ? printable(name) : name) + (slash ? "/" : "");
+  if (info.type == FileType::directory) {
+    shown = painted_for(STDOUT_FILENO, Colour::directory, shown);
+  }
   return lines_.print(options_.details ? details_of(info) + shown : shown);
 }
 
@@ -173,7 +177,7 @@ void add_list_command(CLI::App& app, Context& context) {
   auto* ls = app.add_subcommand("ls", "list directories");
   auto options = std::make_shared<ListOptions>();
   ls->set_help_flag("--help", "Print this help message and exit");
-  ls->add_option("PATH", options->paths, "what to list; / unless given; may be a pattern");
+  ls->add_option("PATH", options->paths, "what to list; the root unless given, in the shell where one is; may be a pattern");
   ls->add_flag("-l", options->details, "with mode, owner, group, size and time of last change");
   ls->add_flag("-n,--numeric", options->numeric, "the same with owner and group as numbers");
   ls->add_flag("-h,--human", options->human, "with -l: sizes like 1.5 GiB, and not in bytes");

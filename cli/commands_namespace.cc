@@ -5,6 +5,7 @@
 
 #include "actors/client/memory_files.h"
 #include "cli/arguments.h"
+#include "cli/colours.h"
 #include "cli/commands.h"
 #include "cli/lock_choice.h"
 #include "cli/rights_text.h"
@@ -159,7 +160,7 @@ void add_namespace_commands(CLI::App& app, Context& context) {
   mkdir->add_flag("-p,--parents", making->parents,
                   "make those above too; no error when it is there already");
   mkdir->add_option("-m,--mode", making->mode, "what owner, group and others may: 755");
-  mkdir->footer("Example:\n  dfsctl mkdir -p /projects/2026/spring");
+  mkdir->footer("Examples:\n  dfsctl mkdir -p /projects/2026/spring");
   mkdir->callback([&context, making] {
     unshield(making->paths);
     context.run = [&context, making] { return make_dirs(context, *making); };
@@ -173,7 +174,7 @@ void add_namespace_commands(CLI::App& app, Context& context) {
   mv->add_flag("--no-replace", moving->keep, "refuse when there is something under the new name");
   mv->add_flag("--dry-run", moving->dry_run, "only print what would be moved");
   moving->lock = add_lock_options(*mv, true);
-  mv->footer("Sources may be patterns. Example:\n  dfsctl mv '/inbox/*.pdf' /archive/");
+  mv->footer("Sources may be patterns. Examples:\n  dfsctl mv '/inbox/*.pdf' /archive/");
   mv->callback([&context, moving] {
     unshield(moving->paths);
     context.run = [&context, moving] { return move(context, *moving); };
@@ -185,7 +186,7 @@ void add_namespace_commands(CLI::App& app, Context& context) {
   touch_app->add_option("PATH", touching->paths, "the files")->required();
   touch_app->footer(
       "What is there already stays as it is: its times are set by the cluster alone.\n"
-      "Example:\n  dfsctl touch /projects/.keep");
+      "Examples:\n  dfsctl touch /projects/.keep");
   touch_app->callback([&context, touching] {
     unshield(touching->paths);
     context.run = [&context, touching] { return touch(context, *touching); };

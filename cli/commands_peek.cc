@@ -248,7 +248,7 @@ void add_head(CLI::App& app, Context& context) {
   command->require_subcommand(0, 1);
   auto options = add_peek_options(*command, "the first");
   add_stale_flag(*command, context);
-  command->footer("Only what is shown is read. Example:\n  dfsctl head -n 3 '/logs/*.csv'");
+  command->footer("Only what is shown is read. Examples:\n  dfsctl head -n 3 '/logs/*.csv'");
   command->callback([command, &context, options] {
     unshield(options->paths);
     const bool of_heads = !command->get_subcommands().empty();
@@ -271,7 +271,7 @@ void add_peek_commands(CLI::App& app, Context& context) {
   add_stale_flag(*tail_app, context);
   tail_app->footer(
       "With -f the file is looked at every second. A version that begins as the one before did\n"
-      "shows what was added; of any other one the last lines are shown. Example:\n"
+      "shows what was added; of any other one the last lines are shown. Examples:\n"
       "  dfsctl tail -n 100 -f /logs/today.log");
   tail_app->callback([&context, tailing] {
     unshield(tailing->paths);

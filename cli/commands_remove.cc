@@ -133,7 +133,7 @@ void add_remove_command(CLI::App& app, Context& context) {
   rm->add_flag("-i,--interactive", options->ask, "ask before each")->excludes(force);
   rm->add_flag("--dry-run", options->dry_run, "only print what would be removed");
   options->lock = add_lock_options(*rm, true);
-  rm->footer("Example:\n  dfsctl rm --dry-run '/tmp/*.part'\n  dfsctl rm -r /photos/2019");
+  rm->footer("Examples:\n  dfsctl rm --dry-run '/tmp/*.part'\n  dfsctl rm -r /photos/2019");
   rm->callback([&context, options] {
     unshield(options->paths);
     context.run = [&context, options] { return remove(context, *options); };

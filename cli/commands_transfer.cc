@@ -374,7 +374,7 @@ void add_transfer_commands(CLI::App& app, Context& context) {
   cat_app->add_option("PATH", showing->paths, "remote files; may be patterns")->required();
   add_stale_flag(*cat_app, context);
   add_at_option(*cat_app, context);
-  cat_app->footer("Example:\n  dfsctl cat '/logs/2026-01-*.log' | grep error");
+  cat_app->footer("Examples:\n  dfsctl cat '/logs/2026-01-*.log' | grep error");
   cat_app->callback([&context, showing] {
     unshield(showing->paths);
     context.run = [&context, showing] { return cat(context, *showing); };

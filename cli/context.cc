@@ -11,6 +11,8 @@
 #include <iterator>
 #include <mutex>
 
+#include "cli/broker_doors.h"
+#include "cli/colours.h"
 #include "cli/commands.h"
 #include "cli/moment.h"
 #include "messages/ticket.h"
@@ -28,6 +30,9 @@ std::mutex& output_mutex() {
 constexpr Duration kDiagnosis = std::chrono::milliseconds(300);
 // Names are for the eye: numbers do as well.
 constexpr Duration kNamesDeadline = std::chrono::seconds(2);
+
+// For an error that tells what is wrong.
+constexpr Duration kLeastTime = std::chrono::milliseconds(200);
 
 int64_t wall_ms() {
   const auto now = std::chrono::system_clock::now().time_since_epoch();
@@ -77,25 +82,53 @@ std::string without_subject(std::string text, std::string_view subject) {
 
 }  // namespace
 
+// Shared with the client's thread, which renews the ticket of a long session by itself.
+struct Context::RenewalTarget {
+  std::mutex mutex;
+  std::string cluster;  // empty: the ticket is not one that is kept
+  std::vector<std::string> brokers;
+
+  void set(const StoredTicket* ticket) {
+    const std::scoped_lock lock(mutex);
+    cluster = ticket == nullptr ? "" : ticket->cluster;
+    brokers = ticket == nullptr ? std::vector<std::string>() : ticket->brokers;
+  }
+};
+
+Context::Context() : renewal_(std::make_shared<RenewalTarget>()) {}
+Context::~Context() = default;
+
 Session& Context::session() {
   if (!session_) {
     SessionSettings settings;
     settings.brokers = options.brokers;
-    settings.deadline = options.timeout;
+    settings.deadline = wait_for_brokers();
     settings.pool_threads = std::max<size_t>(4, options.jobs);
     settings.ticket = ticket();
     settings.security = options.security;
-    if (stored_) {
-      settings.ticket_renewed = [store = TicketStore(options.ticket_directory),
-                                 known = *stored_](const TicketReply& renewed) {
-        (void)store.save(stored_ticket(renewed, known.cluster, known.brokers));
-      };
-    }
+    settings.ticket_renewed = [store = TicketStore(options.ticket_directory),
+                               target = renewal_](const TicketReply& renewed) {
+      const std::scoped_lock lock(target->mutex);
+      if (target->cluster.empty()) return;
+      (void)store.save(stored_ticket(renewed, target->cluster, target->brokers));
+    };
     session_ = std::make_unique<Session>(std::move(settings));
     live_session_ = session_.get();
     renew_ticket();
   }
   return *session_;
+}
+
+// A client gives up early when no broker accepts its connections. Who said how long to wait has
+// brokers waited for that are being started; returns what is left of that time.
+Duration Context::wait_for_brokers() {
+  if (!waits_for_brokers) return options.timeout;
+  const Instant begun = steady_now();
+  const auto interrupted = [this] { return interrupted_.load(); };
+  wait_for_a_door(options.brokers, options.timeout, interrupted);
+  // The connection of a shell is for commands to come, too.
+  if (in_shell) return options.timeout;
+  return std::max<Duration>(options.timeout - (steady_now() - begun), kLeastTime);
 }
 
 Result<std::string> Context::find_ticket() {
@@ -110,6 +143,7 @@ Result<std::string> Context::find_ticket() {
   if (!stored) return stored.error();
   if (!*stored || (*stored)->is_over(wall_ms())) return std::string();
   stored_ = std::move(**stored);
+  renewal_->set(&*stored_);
   return stored_->ticket.bytes;
 }
 
@@ -139,11 +173,15 @@ Result<void> Context::keep_ticket(const TicketReply& session) {
   ticket_ = session.ticket.bytes;
   this->session().post([bytes = *ticket_](Client& client) { client.set_ticket(bytes); });
   stored_ = std::move(stored);
+  renewal_->set(&*stored_);
+  users_.reset();
   return {};
 }
 
 Result<void> Context::drop_ticket() {
   ticket_ = std::string();
+  renewal_->set(nullptr);
+  if (session_) session_->post([](Client& client) { client.set_ticket({}); });
   if (!stored_) return {};
   const std::string cluster = stored_->cluster;
   stored_.reset();
@@ -156,12 +194,26 @@ void Context::interrupt() {
   if (Session* session = live_session_) session->cancel();
 }
 
+void Context::begin_command() {
+  command.clear();
+  stale = false;
+  at = Moment();
+  run = nullptr;
+  freshness_.reset();
+  status_ = kExitOk;
+  interrupted_ = false;
+  if (session_) session_->resume();
+  std::cout.clear();
+}
+
 // When the heads were asked and none of them leads, that is what to tell.
 Error Context::explained(Error error) {
   const auto service = error.cause.find("service");
   const bool of_heads = service != error.cause.end() &&
                         (service->second == "monitor" || service->second == kLockService);
   if (!of_heads || exit_code_of(error.code) != kExitUnavailable) return error;
+  // Where no broker is there is no head to ask, and the error says so already.
+  if (!any_accepts(options.brokers, kDiagnosis)) return error;
   auto view = look_at_heads(*this, kDiagnosis);
   if (!view || view->list.leader != 0) return error;
   error.text = no_leader_text(*view);
@@ -186,7 +238,7 @@ int Context::fail(std::string_view subject, const Error& failure) {
     std::cerr << line.str() << std::endl;
     return code;
   }
-  std::string text = "dfsctl " + command + ": ";
+  std::string text = painted_for(STDERR_FILENO, Colour::bad, "dfsctl " + command + ":") + " ";
   // Messages about local files name them already.
   const bool local = error.code == Code::local_io || error.code == Code::local_changed;
   if (!subject.empty() && !local) text += printable(subject) + ": ";

@@ -1,5 +1,4 @@
 // dfsctl: files in, files out, and how the cluster is.
-#include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdlib>
 #include <iostream>
@@ -9,27 +8,21 @@
 #include "broker/log.h"
 #include "broker/process.h"
 #include "cli/arguments.h"
-#include "cli/commands.h"
+#include "cli/command_line.h"
+#include "cli/line_editor.h"
 
 namespace {
 
 using dfs::cli::Context;
+using dfs::cli::misuse;
 
-constexpr const char* kFooter =
-    "Remote paths start at '/', which may be left out. A name that begins with a dash follows --.\n"
-    "Settings are also keys of the --config file (or $DFS_CONFIG) and DFS_ variables.\n"
-    "\n"
-    "Exit status:\n"
-    "  0  done                        4  the cluster does not answer, or not in time\n"
-    "  1  the operation failed        5  denied\n"
-    "  2  wrong usage                 6  the content is damaged\n"
-    "  3  no such file or directory   7  too late: it is no longer kept\n"
-    "  8  rebuilt, partly by guess    130  interrupted\n"
-    "\n"
-    "Examples:\n"
-    "  dfsctl put video.mkv /films/         dfsctl get /films/video.mkv .\n"
-    "  tar c dir | dfsctl put - /dir.tar    dfsctl cat /dir.tar | tar t\n"
-    "  dfsctl put -r photos /               dfsctl stat --blocks /films/video.mkv";
+// The shell ends for a signal that is not Ctrl-C: after what is under way, if anything is.
+void end_shell(Context& context) {
+  context.ending = true;
+  if (!context.at_prompt) return;
+  dfs::cli::restore_terminal();
+  std::_Exit(dfs::cli::kExitInterrupted);
+}
 
 // Ctrl-C ends what is under way in order, a second one at once. The signals are blocked in every
 // thread and taken by this one.
@@ -40,98 +33,27 @@ void watch_signals(Context& context) {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
   std::thread([signals, &context] {
-    int number = 0;
-    sigwait(&signals, &number);
-    context.interrupt();
-    sigwait(&signals, &number);
-    std::_Exit(dfs::cli::kExitInterrupted);
+    for (bool again = false;;) {
+      int number = 0;
+      sigwait(&signals, &number);
+      const bool ends_command_only = context.in_shell && number == SIGINT;
+      if (again && !ends_command_only) std::_Exit(dfs::cli::kExitInterrupted);
+      context.interrupt();
+      if (ends_command_only) continue;
+      again = true;
+      if (context.in_shell) end_shell(context);
+    }
   }).detach();
-}
-
-int misuse(const Context& context, const std::string& text) {
-  const std::string where = "dfsctl" + (context.command.empty() ? "" : " " + context.command);
-  if (context.options.json) {
-    dfs::cli::JsonLine line;
-    line.add("command", context.command).add("error", "usage").add("text", text);
-    std::cerr << line.add("exit", dfs::cli::kExitUsage).str() << std::endl;
-  } else {
-    std::cerr << where << ": " << text << "; see " << where << " --help" << std::endl;
-  }
-  return dfs::cli::kExitUsage;
-}
-
-std::string command_of(const CLI::App& app) {
-  std::string name;
-  for (const CLI::App* at = &app; !at->get_subcommands().empty();) {
-    at = at->get_subcommands().front();
-    name += (name.empty() ? "" : " ") + at->get_name();
-  }
-  return name;
-}
-
-void add_settings(dfs::Settings& settings, dfs::cli::GlobalOptions& options) {
-  settings.add("broker", options.brokers, "request endpoints of the brokers, any of which will do");
-  settings.add("json", options.json, "results as one JSON object per line");
-  settings.add("quiet", options.quiet, "no progress, warnings and closing lines");
-  settings.add_duration("timeout", options.timeout,
-                        "longest time to wait for an answer, or for a transfer to move");
-  settings.add("jobs", options.jobs, "blocks or files to move at once, 1 to 64");
-  settings.add("ticket", options.ticket,
-               "of a service token, or @FILE with it; else that of dfsctl login");
-  settings.add("ticket-dir", options.ticket_directory,
-               "directory of the tickets that dfsctl login gets; one file per cluster");
-  settings.add("log-level", options.log_level, "what the client reports on stderr");
-  dfs::cli::add_client_security(settings, options.security_options);
 }
 
 int run(int argc, char** argv) {
   // It outlives main's end: the thread that waits for signals refers to it.
   static Context context;
   watch_signals(context);
-  CLI::App app("Works with the files and the nodes of a ZDFS cluster.", "dfsctl");
-  app.fallthrough();
-  app.require_subcommand(0, 1);
-  app.footer(kFooter);
-  app.set_version_flag("--version", dfs::cli::version_text("dfsctl"));
-  dfs::Settings settings(app);
-  add_settings(settings, context.options);
-  dfs::cli::add_transfer_commands(app, context);
-  dfs::cli::add_sync_command(app, context);
-  dfs::cli::add_list_command(app, context);
-  dfs::cli::add_namespace_commands(app, context);
-  dfs::cli::add_remove_command(app, context);
-  dfs::cli::add_find_commands(app, context);
-  dfs::cli::add_inspect_commands(app, context);
-  dfs::cli::add_copy_command(app, context);
-  dfs::cli::add_history_commands(app, context);
-  dfs::cli::add_diff_command(app, context);
-  dfs::cli::add_check_commands(app, context);
-  dfs::cli::add_cluster_commands(app, context);
-  dfs::cli::add_key_commands(app, context);
-  dfs::cli::add_head_commands(app, context);
-  dfs::cli::add_peek_commands(app, context);
-  dfs::cli::add_event_commands(app, context);
-  dfs::cli::add_node_commands(app, context);
-  dfs::cli::add_pool_commands(app, context);
-  dfs::cli::add_rights_commands(app, context);
-  dfs::cli::add_task_commands(app, context);
-  dfs::cli::add_rebuild_command(app, context);
-  dfs::cli::add_explain_command(app, context);
-  dfs::cli::add_lock_commands(app, context);
-  dfs::cli::add_login_commands(app, context);
-  dfs::cli::add_user_commands(app, context);
-  dfs::cli::add_token_commands(app, context);
-  dfs::cli::add_audit_command(app, context);
-
-  const std::vector<std::string> arguments = dfs::cli::shielded_arguments(argc, argv);
-  try {
-    app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
-  } catch (const CLI::ParseError& error) {
-    context.command = command_of(app);
-    if (error.get_exit_code() == 0) return app.exit(error);
-    return misuse(context, dfs::cli::parse_error_text(app, error, arguments));
-  }
-  context.command = command_of(app);
+  dfs::cli::CommandLine line(context);
+  dfs::cli::add_shell_command(line.app(), context);
+  dfs::Settings& settings = line.settings();
+  if (const auto over = line.read(dfs::cli::shielded_arguments(argc, argv))) return *over;
   if (auto complete = settings.complete(); !complete) return misuse(context, complete.error().text);
   if (settings.print_requested()) {
     std::cout << settings.print();
@@ -141,18 +63,19 @@ int run(int argc, char** argv) {
     return misuse(context,
                   "a command is missing; those that most begin with are put, get, ls and rm");
   }
-  if (context.options.brokers.empty()) {
+  if (context.options.brokers.empty() && !dfs::cli::is_local(context.command)) {
     return misuse(context, "no broker is known; give --broker tcp://HOST:PORT or --config FILE");
   }
+  context.waits_for_brokers = settings.source_of("timeout") != "default";
   // Every user of the machine sees the arguments of a process.
   const bool shows_ticket = settings.source_of("ticket").starts_with("flag");
   if (shows_ticket && !context.options.ticket.starts_with("@")) {
     return misuse(context, "a ticket must not be an argument; give --ticket @FILE or DFS_TICKET");
   }
-  if (context.options.jobs < 1 || context.options.jobs > 64) {
-    return misuse(context, "--jobs must be 1 to 64");
+  if (const std::string why = dfs::cli::bad_jobs(context.options); !why.empty()) {
+    return misuse(context, why);
   }
-  if (context.command != "version") {
+  if (!dfs::cli::is_local(context.command)) {
     auto security = dfs::cli::client_security(context.options.security_options);
     if (!security) return misuse(context, security.error().text);
     context.options.security = *security;

@@ -19,6 +19,7 @@ uint64_t Mover::run(const Moves& moves, const std::string& tree) {
   stdout_is_data_ = std::any_of(moves.begin(), moves.end(), [&](const Move& move) {
     return move.local == "-" && context_.command != "put";
   });
+  shows_content_ = stdout_is_data_ && isatty(STDOUT_FILENO) != 0;
   const auto workers =
       in_tree_ ? std::min<size_t>(std::max(1u, options_.jobs), moves.size()) : size_t{1};
   TransferOptions each = options_;
@@ -28,7 +29,8 @@ uint64_t Mover::run(const Moves& moves, const std::string& tree) {
   const uint64_t done_before = files_done_;
   {
     const std::string label = context_.command + " " + printable(in_tree_ ? tree : moves[0].remote);
-    ProgressLine progress(label, !context_.options.quiet && !context_.json());
+    const bool draws = !context_.options.quiet && !context_.json() && !shows_content_;
+    ProgressLine progress(label, draws);
     std::atomic<size_t> next = 0;
     const auto work = [&] {
       for (size_t i = next++; i < moves.size() && !context_.interrupted(); i = next++) {
@@ -108,6 +110,7 @@ std::string report_json(const std::string& command, const Move& move,
 }  // namespace
 
 void Mover::report(const Move& move, const TransferReport& report) {
+  if (shows_content_) return;
   if (context_.json()) {
     return context_.summary(report_json(context_.command, move, report), stdout_is_data());
   }

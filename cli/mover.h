@@ -48,6 +48,7 @@ class Mover {
   bool in_tree_ = false;
   bool tells_sum_ = true;
   bool stdout_is_data_ = false;
+  bool shows_content_ = false;  // to a person, whose last line nothing may overwrite
 
   std::mutex mutex_;  // of what follows
   uint64_t files_done_ = 0;

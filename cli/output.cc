@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <ctime>
 
+#include "cli/colours.h"
 #include "messages/codec.h"
 
 namespace dfs::cli {
@@ -214,19 +215,24 @@ std::string TextTable::str() const {
     for (const auto& row : rows_) widths[i] = std::max(widths[i], columns_of(row[i]));
   }
   std::string out;
-  const auto put_row = [&](const auto& text_of) {
+  const auto put_row = [&](const auto& text_of, bool is_title) {
     std::string line;
     for (size_t i = 0; i < columns_.size(); ++i) {
       const std::string& text = text_of(i);
       const std::string padding(widths[i] - columns_of(text), ' ');
       if (i != 0) line += "  ";
-      line += columns_[i].align == Align::right ? padding + text : text + padding;
+      const bool is_state = columns_[i].title == "STATE" && !is_title;
+      const std::string shown =
+          is_state ? painted_for(STDOUT_FILENO, colour_of_state(text), text) : text;
+      line += columns_[i].align == Align::right ? padding + shown : shown + padding;
     }
     line.erase(line.find_last_not_of(' ') + 1);
     out += line + '\n';
   };
-  put_row([&](size_t i) -> const std::string& { return columns_[i].title; });
-  for (const auto& row : rows_) put_row([&](size_t i) -> const std::string& { return row[i]; });
+  put_row([&](size_t i) -> const std::string& { return columns_[i].title; }, true);
+  for (const auto& row : rows_) {
+    put_row([&](size_t i) -> const std::string& { return row[i]; }, false);
+  }
   return out;
 }
 

@@ -14,6 +14,8 @@ namespace dfs::cli {
 
 namespace {
 
+constexpr char kCancel = '\x03';  // what Ctrl-C types
+
 // The terminal of this process, which shows nothing of what is typed while this object lives.
 class QuietTerminal {
  public:
@@ -22,6 +24,9 @@ class QuietTerminal {
     termios quiet = before_;
     quiet.c_lflag &= ~static_cast<tcflag_t>(ECHO);
     quiet.c_lflag |= ECHONL;
+    // Ctrl-C is a key here, so that the terminal is given back as it was, whatever it ends.
+    quiet.c_lflag &= ~static_cast<tcflag_t>(ISIG);
+    quiet.c_cc[VEOL] = kCancel;
     good_ = ::tcsetattr(file_, TCSAFLUSH, &quiet) == 0;
   }
   ~QuietTerminal() {
@@ -41,6 +46,10 @@ class QuietTerminal {
       if (got < 0 && errno == EINTR) continue;
       if (got <= 0) return Error{Code::local_io, "the terminal gave no password", {}, 0};
       if (byte == '\n') return line;
+      if (byte == kCancel) {
+        (void)!::write(file_, "\n", 1);
+        return Error{Code::cancelled, "no password was given", {}, 0};
+      }
       line.push_back(byte);
     }
   }

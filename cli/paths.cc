@@ -7,10 +7,28 @@
 
 namespace dfs::cli {
 
-Result<std::string> normal_path(std::string_view text) {
-  if (text.empty()) {
+namespace {
+std::string& working() {
+  static std::string directory = "/";
+  return directory;
+}
+}  // namespace
+
+const std::string& working_directory() {
+  return working();
+}
+
+void set_working_directory(std::string path) {
+  working() = std::move(path);
+}
+
+Result<std::string> normal_path(std::string_view typed) {
+  if (typed.empty()) {
     return Result<std::string>(Code::usage, "an empty path; name a file, or / for the root");
   }
+  const std::string absolute =
+      typed.starts_with("/") ? std::string(typed) : join_path(working_directory(), typed);
+  const std::string_view text = absolute;
   std::vector<std::string_view> names;
   for (size_t at = 0; at < text.size();) {
     const size_t end = std::min(text.find('/', at), text.size());

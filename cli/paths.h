@@ -8,10 +8,15 @@
 
 namespace dfs::cli {
 
-// The absolute path that `text` means: '/' is put in front where it is missing, doubled slashes and
-// "." vanish, ".." goes up and stops at the root. `usage` for an empty path, `bad_name` for what no
-// path can hold.
-Result<std::string> normal_path(std::string_view text);
+// Where relative remote paths begin: "/" until the shell's cd. Of the thread that reads the
+// commands only.
+const std::string& working_directory();
+void set_working_directory(std::string path);  // a normal path
+
+// The absolute path that `typed` means: one without '/' in front is below the working directory,
+// doubled slashes and "." vanish, ".." goes up and stops at the root. `usage` for an empty path,
+// `bad_name` for what no path can hold.
+Result<std::string> normal_path(std::string_view typed);
 
 // "/a/" and "/a/." name a directory whatever is there.
 bool names_directory(std::string_view text);

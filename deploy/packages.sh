@@ -10,6 +10,7 @@ build=(
   g++ cmake ninja-build ccache pkg-config
   libzmq3-dev cppzmq-dev libmsgpack-cxx-dev libspdlog-dev libcli11-dev doctest-dev
   librocksdb-dev libisal-dev libssl-dev libsodium-dev libjemalloc-dev
+  libedit-dev
   python3
 )
 tests=(python3-zmq python3-msgpack iproute2 patch tshark clang libclang-rt-14-dev)

@@ -94,10 +94,11 @@ const std::vector<IncludeRule> kIncludeRules = {
      Words{"messages/", "actors/client/", "broker/actor_thread.h"} + kSeams + kShared,
      {"zmq"}},
     {"cli/", {"messages/", "broker/", "actors/", "cli/"}, {"zmq", "spdlog", "CLI", "openssl"}},
+    {"cli/line_editor.", {"cli/"}, {"histedit"}},
     {"tests/", {""}, {""}},
 };
 const Words kLibraries = {"msgpack", "isa-l",   "zmq",     "spdlog", "CLI",
-                          "rocksdb", "doctest", "openssl", "sodium"};
+                          "rocksdb", "doctest", "openssl", "sodium", "histedit"};
 
 Complaints check_includes(const Files& files) {
   Complaints complaints;

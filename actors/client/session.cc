@@ -113,8 +113,11 @@ Result<void> Session::run_to_end(std::function<Task<void>(Client&)> flow) {
   post([waiting = std::move(waiting)](Client& client) mutable {
     client.scope().spawn(drive(&client, std::move(waiting)));
   });
-  while (outcome.wait_for(kCancelPoll) != std::future_status::ready) {
-    if (!cancelled_.load(std::memory_order_relaxed)) continue;
+  for (Duration waited{0}; outcome.wait_for(kCancelPoll) != std::future_status::ready;) {
+    waited += kCancelPoll;
+    const Duration limit(limit_ns_.load(std::memory_order_relaxed));
+    const bool late = limit != Duration::zero() && waited >= limit;
+    if (!late && !cancelled_.load(std::memory_order_relaxed)) continue;
     post([watched](Client&) {
       const auto still = watched.lock();
       if (still == nullptr) return;

@@ -61,6 +61,10 @@ class Session {
 
   // Ends every run(), those to come too, within a moment. Safe in a signal handler.
   void cancel() { cancelled_.store(true, std::memory_order_relaxed); }
+  // Lets what comes after a cancel() run again; when no run() is under way.
+  void resume() { cancelled_.store(false, std::memory_order_relaxed); }
+  // Ends each run() that takes longer; zero, the default, is no limit.
+  void limit(Duration longest) { limit_ns_.store(longest.count(), std::memory_order_relaxed); }
 
   // The common operations, as one call each.
   Result<TransferReport> put(std::shared_ptr<Source> source, std::string path,
@@ -87,6 +91,7 @@ class Session {
 
   std::atomic<bool> cancelled_{false};
   static_assert(std::atomic<bool>::is_always_lock_free);
+  std::atomic<int64_t> limit_ns_{0};
 
   struct State;
   std::unique_ptr<State> state_;

@@ -1,9 +1,14 @@
 // Who may come in: asked of the lock actor.
+#include <utility>
+
 #include "actors/client/client_state.h"
 
 namespace dfs {
 
 void Client::set_ticket(std::string ticket) {
+  // The pass for the nodes was given to whoever was logged in before.
+  state_->bus.cancel(std::exchange(state_->pass_timer, 0));
+  state_->pass.clear();
   state_->take_ticket(std::move(ticket));
 }
 

@@ -34,6 +34,17 @@ TEST_SUITE("cli") {
     CHECK(path_of("/a/../../b") == "/b");
   }
 
+  TEST_CASE("a relative path begins at the working directory") {
+    set_working_directory("/films/new");
+    CHECK(path_of("a/b") == "/films/new/a/b");
+    CHECK(path_of(".") == "/films/new");
+    CHECK(path_of("..") == "/films");
+    CHECK(path_of("../../../x") == "/x");
+    CHECK(path_of("/a") == "/a");
+    set_working_directory("/");
+    CHECK(path_of("a") == "/a");
+  }
+
   TEST_CASE("names may hold any byte but the slash") {
     CHECK(path_of("/-rf") == "/-rf");
     CHECK(path_of("a b\n\xff") == "/a b\n\xff");
