@@ -42,6 +42,8 @@ import users  # noqa: F401
 import encrypted  # noqa: F401
 import history  # noqa: F401
 import file_commands  # noqa: F401
+import shell  # noqa: F401
+import self_description  # noqa: F401
 
 
 SYSTEM_PYTHON = "/usr/bin/python3"
