@@ -33,17 +33,17 @@ def closed_endpoints(count):
 def S2_8_without_a_cluster_there_is_an_answer_soon_that_names_the_addresses(t):
     sockets, endpoints = closed_endpoints(3)
     brokers = ",".join(endpoints)
-    for command in (["ls"], ["cluster", "status"], ["put", __file__, "/"], ["events"], ["whoami"]):
-        begun = time.monotonic()
-        done = bare(t, "--insecure", "--broker", brokers, *command)
-        elapsed = time.monotonic() - begun
-        if command == ["whoami"]:  # which asks nobody
-            continue
+    for command in (["ls"], ["cluster", "status"], ["put", __file__, "/"], ["events"]):
+        times = []
+        while not times or (min(times) >= 2 and len(times) < 3):  # others use the machine, too
+            begun = time.monotonic()
+            done = bare(t, "--insecure", "--broker", brokers, *command)
+            times.append(time.monotonic() - begun)
         check_equal(done.returncode, UNAVAILABLE, f"the exit status of {command}: {done.stderr}")
         check(all(endpoint in done.stderr for endpoint in endpoints), f"addresses: {done.stderr}")
         check("is the cluster running?" in done.stderr, f"the reason: {done.stderr}")
-        check(elapsed < 5, f"{command} took {elapsed:.1f} s")  # 2 s where nothing else runs
-        t.note(f"{command[0]} {elapsed:.1f} s")
+        check(min(times) < 2, f"{command} took {min(times):.1f} s")
+        t.note(f"{command[0]} {min(times):.1f} s")
     begun = time.monotonic()
     done = bare(t, "--insecure", "--timeout", "4s", "--broker", brokers, "ls")
     check_equal(done.returncode, UNAVAILABLE, "the exit status")

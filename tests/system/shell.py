@@ -201,6 +201,16 @@ def S2_8_ctrl_c_ends_the_command_and_not_the_shell(t):
             cluster.thaw(storage)
         has(terminal.command("stat /large"), "/large")
     has(terminal.command("get /large large"), "get /large")
+    # Nor does a put that was ended keep others, or the next one, from the file.
+    for storage in ("storage-1", "storage-2"):
+        cluster.freeze(storage)
+    terminal.line("put large /large")
+    wait_until(lambda: "/large" in cluster.ctl("lock", "list").out, "a put under way")
+    terminal.type(CTRL_C)
+    has(terminal.prompt(), "interrupted")
+    for storage in ("storage-1", "storage-2"):
+        cluster.thaw(storage)
+    has(terminal.command("put --wait 5s large /large"), "put /large")
     check_equal(os.path.getsize(name), 64 * MIB, "the file that was fetched after all")
     # A question, a password and a command of its own are given up, too.
     terminal.line("upload")
