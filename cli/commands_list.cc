@@ -177,7 +177,8 @@ void add_list_command(CLI::App& app, Context& context) {
   auto* ls = app.add_subcommand("ls", "list directories");
   auto options = std::make_shared<ListOptions>();
   ls->set_help_flag("--help", "Print this help message and exit");
-  ls->add_option("PATH", options->paths, "what to list; the root unless given, in the shell where one is; may be a pattern");
+  ls->add_option("PATH", options->paths,
+                 "what to list, or patterns; the root unless given, in the shell where one is");
   ls->add_flag("-l", options->details, "with mode, owner, group, size and time of last change");
   ls->add_flag("-n,--numeric", options->numeric, "the same with owner and group as numbers");
   ls->add_flag("-h,--human", options->human, "with -l: sizes like 1.5 GiB, and not in bytes");

@@ -98,7 +98,7 @@ def S2_1_the_session_of_a_user_from_sign_up_to_exit(t):
     check_equal(read_bytes(os.path.join(place, "example1.txt")), b"111", "what was downloaded")
     has(terminal.command("upload example2.txt"), "put /example2.txt")
     check_equal(terminal.command("create example3.txt"), "", "what create says")
-    has(terminal.command("create example3.txt"), "exists already")
+    has(terminal.command("create example3.txt"), "stays as it is")
     has(terminal.command("delete example4.txt"), "/example4.txt: not found")
     check_equal(terminal.command("delete example1.txt"), "", "what delete says")
     opened = terminal.command("open example5.txt")

@@ -165,7 +165,14 @@ class Terminal:
             alive = self.read(0.1)
 
     def prompt(self, seconds=30.0):
-        return self.expect(PROMPT, seconds)
+        """What is shown before the next prompt. libedit shows it a moment before it takes the
+        terminal: what is typed in between is echoed twice, and a Ctrl-C is nobody's."""
+        shown = self.expect(PROMPT, seconds)
+        deadline = time.monotonic() + seconds
+        while self.local_modes():
+            check(time.monotonic() < deadline, "nobody reads what is typed at the prompt")
+            self.read(0.01)
+        return shown
 
     def line(self, text):
         """Types a line where one is awaited; passes over its echo."""
