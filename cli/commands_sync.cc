@@ -50,8 +50,13 @@ class LocalSide : public SyncSide {
     fs::directory_iterator at(path_of(directory), error);
     for (; !error && at != fs::directory_iterator(); at.increment(error)) {
       struct stat info {};
-      // What is gone since is not there.
-      if (::lstat(at->path().c_str(), &info) != 0) continue;
+      if (::lstat(at->path().c_str(), &info) != 0) {
+        const std::error_code why(errno, std::generic_category());
+        // What is gone since is not there. Of anything else that would be said too, and --delete
+        // would remove it on the other side.
+        if (why == std::errc::no_such_file_or_directory) continue;
+        return local_error("cannot look at", at->path().string(), why);
+      }
       SyncEntry entry;
       entry.name = at->path().filename().string();
       entry.kind = S_ISDIR(info.st_mode)   ? SyncEntry::Kind::directory
