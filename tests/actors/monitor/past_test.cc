@@ -303,6 +303,25 @@ TEST_CASE("a moment before the cluster, or still to come, is refused and says wh
   CHECK(machine.stat_at(of(machine.time_ms + 3'600'000), "/f").ok());
 }
 
+TEST_CASE("of what was forgotten nothing is told, by entry or by time") {
+  Past machine;
+  REQUIRE(machine.put("/f", "one").ok());
+  const LogIndex first = machine.index;
+  const int64_t first_ms = machine.time_ms;
+  REQUIRE(machine.put("/f", "two").ok());
+  const LogIndex second = machine.index;
+  const int64_t second_ms = machine.time_ms;
+  CHECK(machine.open_at(after(first), "/f")->content.bytes == "one");
+  while (machine.expire(second_ms + 1).more) {
+  }
+  const auto by_entry = machine.stat_at(after(first), "/f");
+  REQUIRE(by_entry.code() == Code::expired);
+  CHECK(by_entry.error().cause.at("kept_since") == std::to_string(second));
+  CHECK(machine.stat_at(of(first_ms), "/f").code() == Code::expired);
+  CHECK(machine.open_at(after(second), "/f")->content.bytes == "two");
+  CHECK(machine.open_at(of(second_ms), "/f")->content.bytes == "two");
+}
+
 TEST_CASE("a long directory is listed as it was, in the right order, page by page") {
   Past machine;
   REQUIRE(machine.make_dir("/d").ok());
