@@ -3,7 +3,9 @@
 #include <sys/stat.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
+#include <thread>
 
 #include "actors/posix_disk.h"
 #include "actors/rocks_table.h"
@@ -40,6 +42,20 @@ Result<void> close_to_others(const std::string& path) {
                                           "); make it this user's own, with mode 700");
 }
 
+// A process that was killed holds its files until the last of its threads has ended, which may be a
+// moment after it is seen to be gone: who starts it again waits for that.
+constexpr int kLockAttempts = 40;
+constexpr auto kBetweenAttempts = std::chrono::milliseconds(50);
+
+Result<std::unique_ptr<DiskLock>> lock_directory(Disk& disk, const std::string& path) {
+  auto lock = disk.lock(path + "/process.lock");
+  for (int attempt = 1; lock.code() == Code::busy && attempt < kLockAttempts; ++attempt) {
+    std::this_thread::sleep_for(kBetweenAttempts);
+    lock = disk.lock(path + "/process.lock");
+  }
+  return lock;
+}
+
 }  // namespace
 
 Result<DataDirectory> take_directory(const std::string& path, const std::string& role) {
@@ -47,7 +63,7 @@ Result<DataDirectory> take_directory(const std::string& path, const std::string&
   data.disk = make_posix_disk();
   if (auto made = data.disk->make_directories(path); !made) return about(path, made.error(), "");
   if (auto closed = close_to_others(path); !closed) return about(path, closed.error(), "");
-  auto lock = data.disk->lock(path + "/process.lock");
+  auto lock = lock_directory(*data.disk, path);
   if (lock.code() == Code::busy) {
     return about(path, Error{Code::busy, "another process uses it", {}, 0},
                  "; stop that one, or use another directory");

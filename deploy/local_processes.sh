@@ -42,10 +42,12 @@ end_agent_nodes() {
   done
 }
 
+# Also when the first thread of $1 is gone others may be on their way out, and hold its files.
 wait_gone() {
   local pid=$1 tries=$2
   while ((tries-- > 0)); do
-    [[ -d /proc/$pid && $(state_of_pid "$pid") != Z ]] || return 0
+    [[ -d /proc/$pid ]] || return 0
+    [[ $(state_of_pid "$pid") != Z || -n $(ls "/proc/$pid/task" 2>/dev/null | sed -n 2p) ]] || return 0
     sleep 0.05
   done
   return 1

@@ -1,6 +1,8 @@
 """A server dies, freezes or comes back while files move: the user does not notice."""
+import fcntl
 import os
 import re
+import threading
 
 from support import (MIB, alone, check, check_equal, make_bytes, md5_of, read_bytes, test,
                      wait_until)
@@ -176,6 +178,19 @@ def two_of_two_copies_one_server_frozen(t):
     cluster.ctl("get", "/file", t.path("out"))
     check_equal(md5_of(t.path("out")), md5_of(source), "MD5")
     cluster.thaw("storage-1")
+
+
+@test
+def a_daemon_waits_for_the_last_thread_of_the_one_before(t):
+    cluster = t.cluster(storages=2)
+    cluster.kill("storage-1")
+    with open(os.path.join(cluster.directory, "data/storage-1/process.lock"), "ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        release = threading.Timer(0.5, fcntl.flock, (file, fcntl.LOCK_UN))
+        release.start()
+        cluster.start("storage-1")
+        release.join()
+    cluster.wait_nodes("up", 2)
 
 
 @test
