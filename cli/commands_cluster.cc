@@ -98,7 +98,7 @@ std::string refusals_text(const SocketRefusals& refused) {
     if (count == 0) return;
     text += (text.empty() ? "" : ", ") + counted(count, one) + why;
   };
-  add(refused.connections, "connection", " of unknown keys");
+  add(refused.connections, "connection", " of keys not known (yet)");
   add(refused.floods, "connection", " without end");
   add(refused.requests, "request", " in other names");
   add(refused.publications, "publication", " in other names");
