@@ -43,11 +43,16 @@ end_agent_nodes() {
 }
 
 # Also when the first thread of $1 is gone others may be on their way out, and hold its files.
+is_gone() {
+  [[ -d /proc/$1 ]] || return 0
+  local threads
+  threads=$(find "/proc/$1/task" -mindepth 1 -maxdepth 1 2>/dev/null | wc -l)
+  [[ $(state_of_pid "$1") == Z && $threads -le 1 ]]
+}
 wait_gone() {
   local pid=$1 tries=$2
   while ((tries-- > 0)); do
-    [[ -d /proc/$pid ]] || return 0
-    [[ $(state_of_pid "$pid") != Z || -n $(ls "/proc/$pid/task" 2>/dev/null | sed -n 2p) ]] || return 0
+    is_gone "$pid" && return 0
     sleep 0.05
   done
   return 1
